@@ -1,0 +1,1 @@
+"""Floor 0: dtypes, shapes, errors, parameter constraints, texts, safe file writing."""

@@ -1,0 +1,41 @@
+"""Every error that chainrule raises on purpose.
+
+Each class also derives from the built-in that PyTorch or NumPy would raise, so that code written
+for them keeps catching what it caught.
+"""
+
+
+class ChainruleError(Exception):
+    """Base of all errors raised on purpose."""
+
+
+class ShapeError(ChainruleError, ValueError, RuntimeError):
+    """Shapes that do not fit together."""
+
+
+class DTypeError(ChainruleError, TypeError, RuntimeError):
+    """A dtype that the operation does not take."""
+
+
+class ArgumentError(ChainruleError, ValueError, TypeError):
+    """An argument outside its domain."""
+
+
+class IndexRangeError(ChainruleError, IndexError):
+    """An index or axis outside the tensor."""
+
+
+class AutogradError(ChainruleError, RuntimeError):
+    """A gradient that cannot be computed, or would be wrong."""
+
+
+class TraceError(ChainruleError, RuntimeError):
+    """A program that cannot be traced into a graph."""
+
+
+class DataError(ChainruleError, ValueError):
+    """Input data that is missing, malformed or not finite."""
+
+
+class FileFormatError(DataError):
+    """A file whose content does not have the format that its name promises."""

@@ -1,0 +1,106 @@
+"""From samples to batches, and from arrays to tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.dtypes import OF_NUMPY
+from chainrule.base.errors import DataError, DTypeError, ShapeError
+from chainrule.base.text import t
+from chainrule.graph import Tensor
+from chainrule.ops import functional as ops
+
+
+def default_collate(batch: Sequence[Any]) -> Any:
+    """Samples of one kind put together, as PyTorch does.
+
+    Arrays and tensors are stacked along a new first axis; ints become int64, floats float64;
+    tuples and lists are taken position by position (into a list), dicts key by key; strings stay a
+    list.
+
+    Raises:
+        ShapeError: arrays of different shapes.
+        DataError: samples of different length, keys or kind.
+    """
+    if not len(batch):
+        raise DataError(t("A batch without samples cannot be put together."))
+    first = batch[0]
+    if isinstance(first, Tensor):
+        _check_shapes([sample.shape for sample in batch])
+        return ops.stack(list(batch))
+    if isinstance(first, np.ndarray):
+        _check_shapes([np.shape(sample) for sample in batch])
+        return as_tensor(np.stack(batch))
+    if isinstance(first, str | bytes):
+        return list(batch)
+    if isinstance(first, bool | int | float | np.generic):
+        return as_tensor(np.array(batch))
+    if isinstance(first, Mapping):
+        if any(sample.keys() != first.keys() for sample in batch):
+            raise DataError(t("The samples of a batch are dicts with different keys."))
+        return {key: default_collate([sample[key] for sample in batch]) for key in first}
+    if isinstance(first, Sequence):
+        if any(len(sample) != len(first) for sample in batch):
+            raise DataError(t("The samples of a batch are sequences of different lengths."))
+        parts = [default_collate(part) for part in zip(*batch, strict=True)]
+        return type(first)(*parts) if hasattr(first, "_fields") else parts
+    raise DataError(
+        t(
+            "Samples of type {kind} cannot be put into a batch: return arrays, tensors, numbers, "
+            "strings, tuples or dicts, or give the loader a collate_fn.",
+            kind=type(first).__name__,
+        )
+    )
+
+
+def default_convert(data: Any) -> Any:
+    """Arrays and NumPy numbers inside tuples, lists and dicts become tensors; the rest stays."""
+    if isinstance(data, np.ndarray | np.generic):
+        return as_tensor(np.asarray(data))
+    if isinstance(data, Mapping):
+        return {key: default_convert(value) for key, value in data.items()}
+    if isinstance(data, tuple) and hasattr(data, "_fields"):
+        return type(data)(*map(default_convert, data))
+    if isinstance(data, tuple | list):
+        return [default_convert(part) for part in data]
+    return data
+
+
+def as_tensor(array: np.ndarray) -> Tensor:
+    """The array as a tensor that shares its memory. Raises DTypeError for a dtype without one."""
+    if array.dtype not in OF_NUMPY:
+        raise DTypeError(
+            t(
+                "An array of dtype {dtype} cannot become a tensor: convert it first, as with "
+                ".astype(numpy.float32).",
+                dtype=array.dtype,
+            )
+        )
+    return Tensor(array)
+
+
+def split_batch(batch: Any, n: int) -> list[Any]:
+    """The n samples of a fetched batch, for a collate function that wants samples."""
+    if isinstance(batch, Mapping):
+        columns = {key: split_batch(value, n) for key, value in batch.items()}
+        return [{key: column[i] for key, column in columns.items()} for i in range(n)]
+    if isinstance(batch, tuple | list):
+        return [tuple(row) for row in zip(*(split_batch(part, n) for part in batch), strict=True)]
+    return [batch[i] for i in range(n)]
+
+
+def _check_shapes(shapes: list[tuple[int, ...]]) -> None:
+    for place, shape in enumerate(shapes):
+        if shape != shapes[0]:
+            raise ShapeError(
+                t(
+                    "The samples of a batch must have one shape: the first has {first}, number "
+                    "{place} has {shape}. Resize or crop them, or give the loader a collate_fn.",
+                    first=shapes[0],
+                    place=place,
+                    shape=shape,
+                )
+            )

@@ -1,0 +1,1 @@
+"""Watching a network: reports of training runs, worked explanations, statistics of layers."""

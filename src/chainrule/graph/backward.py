@@ -1,0 +1,363 @@
+"""The backward walk: gradients from outputs to leaves, in descending order of creation.
+
+Iterative (a heap of nodes by age), so depth is limited by memory alone. What a node saved is freed
+as soon as it has been used, unless the graph is retained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from heapq import heappop, heappush
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.errors import AutogradError, DTypeError, ShapeError
+from chainrule.base.text import t
+from chainrule.graph import memory
+from chainrule.graph.modes import enable_grad, mode, no_grad
+from chainrule.graph.node import Node, Spec
+from chainrule.graph.tensor import Tensor, ready, wrap
+
+
+def backward(
+    tensors: Sequence[Tensor],
+    gradients: Sequence[Tensor | None],
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    inputs: Tensor | Sequence[Tensor] | None = None,
+) -> None:
+    """Adds the gradients of `tensors` to `.grad` of the leaves, or of `inputs` only."""
+    wanted = None if inputs is None else ([inputs] if isinstance(inputs, Tensor) else list(inputs))
+    if wanted is not None and not wanted:
+        raise AutogradError(t("backward(inputs=[]) has nothing to compute a gradient for."))
+    walk = _Walk(bool(create_graph if retain_graph is None else retain_graph), create_graph)
+    for tensor, gradient in zip(tensors, gradients, strict=True):
+        walk.start(tensor, gradient)
+    if wanted is None:
+        for leaf, grad in walk.run(None):
+            _accumulate(leaf, grad, create_graph)
+        return
+    found = walk.run(wanted)
+    for tensor, grad in found:
+        if grad is not None:
+            _accumulate(tensor, grad, create_graph)
+
+
+def grad(
+    outputs: Tensor | Sequence[Tensor],
+    inputs: Tensor | Sequence[Tensor],
+    grad_outputs: Tensor | Sequence[Tensor | None] | None = None,
+    retain_graph: bool | None = None,
+    create_graph: bool = False,
+    allow_unused: bool | None = None,
+    materialize_grads: bool = False,
+) -> tuple[Tensor | None, ...]:
+    """The gradients of `outputs` with respect to `inputs` (any tensors), leaving `.grad` alone.
+
+    An input that the outputs do not depend on is an error, unless `allow_unused` (its gradient is
+    None) or `materialize_grads` (it is zero).
+    """
+    outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
+    ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)
+    if grad_outputs is None:
+        starts: list[Tensor | None] = [None] * len(outs)
+    else:
+        starts = [grad_outputs] if isinstance(grad_outputs, Tensor) else list(grad_outputs)
+    if len(starts) != len(outs):
+        raise AutogradError(
+            t(
+                "{outputs} outputs need {outputs} gradients, got {gradients}.",
+                outputs=len(outs),
+                gradients=len(starts),
+            )
+        )
+    for number, tensor in enumerate(ins):
+        if not tensor._rg:
+            raise AutogradError(
+                t(
+                    "Input {number} does not require a gradient: set requires_grad=True before "
+                    "it is used.",
+                    number=number,
+                )
+            )
+    walk = _Walk(bool(create_graph if retain_graph is None else retain_graph), create_graph)
+    for tensor, start in zip(outs, starts, strict=True):
+        walk.start(tensor, start)
+    result: list[Tensor | None] = []
+    for number, (tensor, g) in enumerate(walk.run(ins)):
+        if g is None:
+            if materialize_grads:
+                result.append(Tensor(np.zeros(tensor.shape, tensor._data.dtype), tensor.dtype))
+                continue
+            if not allow_unused:
+                raise AutogradError(
+                    t(
+                        "The outputs do not depend on input {number} (shape {shape}): pass "
+                        "allow_unused=True to get None for it.",
+                        number=number,
+                        shape=tensor.shape,
+                    )
+                )
+            result.append(None)
+        else:
+            result.append(_as_tensor(g, tensor))
+    return tuple(result)
+
+
+class _Walk:
+    """One backward pass. Gradients are arrays, or tensors where they are recorded themselves."""
+
+    def __init__(self, retain: bool, record: bool) -> None:
+        self.retain = retain
+        self.record = record
+        self.F = mode.recording if record else mode.F
+        self.pending: dict[Node, Any] = {}  # gradient of each node's output, or a list of them
+        self.heap: list[tuple[int, Node]] = []
+        self.leaves: dict[int, list[Any]] = {}  # id → [leaf, gradient, whether it is ours alone]
+
+    def start(self, tensor: Tensor, gradient: Tensor | None) -> None:
+        if not tensor._rg:
+            raise AutogradError(
+                t(
+                    "This tensor does not require a gradient and was not computed from one that "
+                    "does, so backward() has nothing to do: was requires_grad=True forgotten, or "
+                    "was it computed under no_grad()?"
+                )
+            )
+        ready(tensor)
+        data = tensor._data
+        if gradient is None:
+            if data.size != 1:
+                raise AutogradError(
+                    t(
+                        "backward() without a gradient needs a single number; this tensor has "
+                        "shape {shape}. Write loss.sum().backward(), or pass gradient= of that "
+                        "shape.",
+                        shape=tensor.shape,
+                    )
+                )
+            g: Any = np.ones(data.shape, data.dtype)
+            g = mode.F.asarray(g)
+            g = wrap(g) if self.record else g
+        else:
+            if gradient.shape != tensor.shape:
+                raise ShapeError(
+                    t(
+                        "gradient has shape {gradient}, the tensor has shape {shape}: they must "
+                        "be equal.",
+                        gradient=gradient.shape,
+                        shape=tensor.shape,
+                    )
+                )
+            if not gradient.dtype.is_floating_point:
+                raise DTypeError(t("gradient must be floating point, not {d}.", d=gradient.dtype))
+            g = gradient if self.record else gradient._data
+        if tensor._node is None:
+            self._to_leaf(tensor, g, False)
+        else:
+            self._to_node(tensor._node, tensor._index, g, False)
+
+    def run(self, wanted: list[Tensor] | None) -> list[tuple[Tensor, Any]]:
+        """Walks down to the leaves, or only to `wanted`; returns pairs of tensor and gradient."""
+        if wanted is not None:
+            for tensor in wanted:
+                ready(tensor)
+        captured: dict[tuple[Node, int], Any] = {}
+        watched = {(w._node, w._index) for w in wanted or () if w._node is not None}
+        useful, reached = (None, None) if wanted is None else self._useful(wanted)
+        with np.errstate(all="ignore"), enable_grad() if self.record else no_grad():
+            while self.heap:
+                node = heappop(self.heap)[1]
+                g = self.pending.pop(node)
+                if node.hooks is not None:
+                    g = self._hooked(node, g)
+                if watched:
+                    for number in range(len(node.outputs) if node.outputs else 1):
+                        if (node, number) in watched:
+                            captured[node, number] = g[number] if node.outputs else g
+                if useful is None or node in useful:
+                    self._step(node, g, reached)
+        if wanted is None:
+            return [(leaf, self._final(leaf, g, own)) for leaf, g, own in self.leaves.values()]
+        pairs: list[tuple[Tensor, Any]] = []
+        done: dict[int, Any] = {}
+        for tensor in wanted:
+            if tensor._node is not None:
+                pairs.append((tensor, captured.get((tensor._node, tensor._index))))
+            elif id(tensor) in self.leaves:
+                if id(tensor) not in done:
+                    done[id(tensor)] = self._final(*self.leaves[id(tensor)])
+                pairs.append((tensor, done[id(tensor)]))
+            else:
+                pairs.append((tensor, None))
+        return pairs
+
+    def _step(self, node: Node, g: Any, reached: set[Any] | None) -> None:
+        saved = node.saved
+        if saved is None:
+            raise AutogradError(
+                t(
+                    "Backward a second time through {op}: its saved values were freed by the "
+                    "first. Pass retain_graph=True to the first backward().",
+                    op=node.op.name,
+                )
+            )
+        if memory.writes.last > node.seq:
+            _refuse_stale(node)
+        if self.record:
+            saved = _as_recorded(node)
+        results = node.op.backward(self.F, node, g, saved)
+        indices = node.indices
+        for i, (edge, result) in enumerate(zip(node.edges, results, strict=True)):
+            if edge is None or result is None:
+                continue
+            # An array that something else may also hold must not be added to in place.
+            own = (
+                result is not g
+                and result.__class__ is np.ndarray
+                and result.base is None
+                and not any(result is s for s in saved)
+                and not any(result is r for r in results[:i])
+                and not any(result is r for r in results[i + 1 :])
+            )
+            if edge.__class__ is Node:
+                if reached is None or edge in reached:
+                    self._to_node(edge, indices[i] if indices else 0, result, own)
+            else:
+                self._to_leaf(edge, result, own)
+        if not self.retain and node.op.keeps:
+            node.saved = None
+
+    def _to_node(self, node: Any, index: int, g: Any, own: bool) -> None:
+        held = self.pending.get(node)
+        if held is None:
+            heappush(self.heap, (-node.seq, node))
+            if node.outputs is None:
+                self.pending[node] = g
+            else:
+                self.pending[node] = [g if i == index else None for i in range(len(node.outputs))]
+        elif node.outputs is None:
+            self.pending[node] = held + g
+        else:
+            held[index] = g if held[index] is None else held[index] + g
+
+    def _to_leaf(self, leaf: Any, g: Any, own: bool) -> None:
+        entry = self.leaves.get(id(leaf))
+        if entry is None:
+            self.leaves[id(leaf)] = [leaf, g, own]
+        else:
+            entry[1] = entry[1] + g
+            entry[2] = True
+
+    def _hooked(self, node: Node, g: Any) -> Any:
+        for index, hook in list(node.hooks or ()):
+            value = g[index] if node.outputs else g
+            if value is None:
+                continue
+            result = hook(value if self.record else wrap(value))
+            if result is not None:
+                value = result if self.record else result._data
+                if node.outputs:
+                    g[index] = value
+                else:
+                    g = value
+        return g
+
+    def _final(self, leaf: Tensor, g: Any, own: bool) -> Any:
+        extra = leaf._extra
+        if extra is not None and extra.hooks:
+            for hook in list(extra.hooks.values()):
+                result = hook(g if self.record else _as_tensor(g, leaf))
+                if result is not None:
+                    g, own = (result if self.record else result._data), False
+        if not self.record and not own and isinstance(g, np.ndarray | np.generic):
+            g = np.array(g)
+        return g
+
+    def _useful(self, wanted: list[Tensor]) -> tuple[set[Any], set[Any]]:
+        """The nodes to pass on the way to a wanted tensor; these and the wanted nodes."""
+        seen = {node for _, node in self.heap}
+        stack, order = list(seen), []
+        while stack:
+            node = stack.pop()
+            order.append(node)
+            for edge in node.edges:
+                if edge.__class__ is Node and edge not in seen:
+                    seen.add(edge)
+                    stack.append(edge)
+        leaves = {id(w) for w in wanted if w._node is None}
+        nodes = {w._node for w in wanted if w._node is not None}
+        useful: set[Any] = set()
+        for node in sorted(order, key=lambda n: n.seq):
+            for edge in node.edges:
+                if id(edge) in leaves or edge in nodes or edge in useful:
+                    useful.add(node)
+        return useful, useful | nodes
+
+
+def _refuse_stale(node: Node) -> None:
+    for value in node.saved:
+        if value.__class__ is np.ndarray and memory.written_at(value) > node.seq:
+            raise AutogradError(
+                t(
+                    "{op} saved a tensor of shape {shape} for its gradient, and that tensor was "
+                    "modified by an in-place operation afterwards, so the gradient would be "
+                    "wrong. Use the out-of-place form, or clone() before modifying it.",
+                    op=node.op.name,
+                    shape=value.shape,
+                )
+            )
+
+
+def _as_recorded(node: Node) -> tuple[Any, ...]:
+    """What the node saved, as tensors tied into the graph, so that gradients are recorded."""
+    saved = []
+    for i, value in enumerate(node.saved):
+        if value is None or isinstance(value, Spec | int | float | bool):
+            saved.append(value)
+        elif i < len(node.edges):
+            edge = node.edges[i]
+            if edge is None:
+                saved.append(wrap(value))
+            elif isinstance(edge, Node):
+                saved.append(_tied(value, edge, node.indices[i] if node.indices else 0))
+            else:
+                saved.append(edge)
+        else:
+            saved.append(_tied(value, node, i - len(node.edges)))
+    return tuple(saved)
+
+
+def _tied(data: Any, node: Node, index: int) -> Tensor:
+    out = wrap(data)
+    if data.dtype.kind == "f":
+        out._node, out._index, out._rg = node, index, True
+    return out
+
+
+def _as_tensor(g: Any, like: Tensor) -> Tensor:
+    if isinstance(g, Tensor):
+        return g
+    out = wrap(np.asarray(g) if isinstance(g, np.generic) else g)
+    if like._extra is not None and like._extra.dtype is not None:
+        out._more().dtype = like._extra.dtype
+    return out
+
+
+def _accumulate(leaf: Tensor, g: Any, record: bool) -> None:
+    g = _as_tensor(g, leaf)
+    if mode.trace is not None:
+        mode.trace.note_grad(leaf)
+    if leaf._grad is None:
+        leaf._grad = g
+    elif record or leaf._grad._rg or not isinstance(leaf._grad._data, np.ndarray):
+        leaf._grad = leaf._grad + g
+    else:
+        with np.errstate(all="ignore"):
+            leaf._grad._data += g._data
+        memory.written(leaf._grad._data)
+    extra = leaf._extra
+    if extra is not None and extra.post_hooks:
+        for hook in list(extra.post_hooks.values()):
+            hook(leaf)

@@ -1,0 +1,62 @@
+"""When was this memory last written? The versions behind "modified by an in-place operation".
+
+Versions belong to memory, not to tensors: one entry for each array that owns its bytes and was ever
+written in place. Views, `detach()` and `numpy()` share the bytes and so share the entry. One clock
+orders the writes and the nodes of the graph, so a saved value is stale exactly when its memory was
+written after the node that saved it was made. Programs without in-place writes pay nothing.
+"""
+
+from __future__ import annotations
+
+import itertools
+import weakref
+
+import numpy as np
+
+# Ticks for nodes and for writes alike; unique, growing.
+tick = itertools.count(1).__next__
+
+
+class _Writes:
+    __slots__ = ("last", "owners")
+
+    def __init__(self) -> None:
+        self.last = 0  # when anything was written last
+        self.owners: dict[int, tuple[weakref.ref[np.ndarray], int, int]] = {}
+
+
+writes = _Writes()
+
+
+def owner(array: np.ndarray) -> np.ndarray:
+    """The array that owns the bytes which `array` looks at."""
+    while isinstance(array.base, np.ndarray):
+        array = array.base
+    return array
+
+
+def written(array: np.ndarray) -> None:
+    """Note that `array` has just been written in place."""
+    root = owner(array)
+    key = id(root)
+    entry = writes.owners.get(key)
+    now = writes.last = tick()
+    if entry is None or entry[0]() is not root:
+        reference = weakref.ref(root, lambda _, key=key: writes.owners.pop(key, None))
+        writes.owners[key] = (reference, now, 1)
+    else:
+        writes.owners[key] = (entry[0], now, entry[2] + 1)
+
+
+def written_at(array: np.ndarray) -> int:
+    """The tick of the last write to the memory of `array`; 0 if there was none."""
+    root = owner(array)
+    entry = writes.owners.get(id(root))
+    return entry[1] if entry is not None and entry[0]() is root else 0
+
+
+def version(array: np.ndarray) -> int:
+    """How often the memory of `array` was written in place."""
+    root = owner(array)
+    entry = writes.owners.get(id(root))
+    return entry[2] if entry is not None and entry[0]() is root else 0

@@ -1,0 +1,106 @@
+"""What holds for the code that runs now, in each thread: gradient recording and the namespace."""
+
+from __future__ import annotations
+
+import contextvars
+import threading
+from collections.abc import Callable
+from functools import wraps
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+
+class _Mode(threading.local):
+    """`grad`: operations are recorded. `F`: the namespace in which forwards run (NumPy unless a
+    trace is being taken; `ops` fills it in). `recording`: the namespace that records again, for
+    gradients of gradients. `trace`: the trace being taken, or None. `quiet(f, *args)`: calls f with NumPy's floating-point warnings off.
+    """
+
+    grad = True
+    F: Any = None
+    recording: Any = None
+    trace: Any = None
+
+    def __init__(self) -> None:
+        # An own context is the cheapest public way to silence NumPy: 0.1 µs a call where
+        # np.errstate needs 0.5, and the user's own error state stays as it is.
+        context = contextvars.Context()
+        context.run(np.seterr, all="ignore")
+        self.quiet: Callable[..., Any] = context.run
+
+
+mode = _Mode()
+
+
+class _GradMode:
+    """A context manager and decorator that sets gradient recording."""
+
+    def __init__(self, enabled: bool) -> None:
+        self._enabled = enabled
+        self._before: list[bool] = []
+
+    def __enter__(self) -> None:
+        self._before.append(mode.grad)
+        mode.grad = self._enabled
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        mode.grad = self._before.pop()
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        enabled = self._enabled
+
+        @wraps(function)
+        def wrapped(*args: Any, **kwargs: Any) -> Any:
+            with _GradMode(enabled):
+                return function(*args, **kwargs)
+
+        return wrapped
+
+
+class no_grad(_GradMode):
+    """Operations inside are not recorded (context manager or decorator, with or without `()`)."""
+
+    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+        self = super().__new__(cls)
+        if function is not None:
+            self.__init__()  # type: ignore[misc]
+            return self(function)
+        return self
+
+    def __init__(self) -> None:
+        super().__init__(False)
+
+
+class enable_grad(_GradMode):
+    """Operations inside are recorded, also within `no_grad`."""
+
+    def __init__(self) -> None:
+        super().__init__(True)
+
+
+class set_grad_enabled(_GradMode):
+    """Sets recording at once; as a context manager, restores it at the end."""
+
+    def __init__(self, mode_: bool) -> None:
+        super().__init__(bool(mode_))
+        self._before.append(mode.grad)
+        mode.grad = self._enabled
+
+    def __enter__(self) -> None:
+        pass
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        mode.grad = self._before.pop()
+        return super().__call__(function)
+
+
+def is_grad_enabled() -> bool:
+    """Whether operations are recorded now, in this thread."""
+    return mode.grad

@@ -1,0 +1,506 @@
+"""The Tensor: an array that remembers how it was computed.
+
+This floor names no operation. `ops` puts its functions here as methods when they register.
+"""
+
+from __future__ import annotations
+
+import weakref
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.dtypes import DType
+from chainrule.base.errors import AutogradError, DTypeError, ShapeError
+from chainrule.base.text import t
+from chainrule.graph import memory, show
+from chainrule.graph.convert import array_of
+from chainrule.graph.modes import mode
+from chainrule.graph.node import Node, Spec
+
+
+class Extra:
+    """What few tensors have: a dtype without NumPy type, a base that is viewed, hooks."""
+
+    __slots__ = ("base", "dtype", "hooks", "post_hooks", "rebased", "retained", "stamp", "view")
+
+    def __init__(self) -> None:
+        self.dtype: DType | None = None  # bfloat16, or None
+        self.base: Tensor | None = None  # the tensor that this one is a view of
+        self.view: Any = None  # (operation, params) that made the view
+        self.stamp = 0  # when the view's history was read from its base
+        self.rebased = 0  # when an in-place operation last changed this tensor's history
+        self.hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
+        self.post_hooks: dict[int, Callable[[Tensor], None]] | None = None
+        self.retained = False
+
+
+class RemovableHandle:
+    """Takes a hook away again: `handle.remove()`, or use it as a context manager."""
+
+    _next = 0
+
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self._hooks = hooks
+        self.id = RemovableHandle._next
+        RemovableHandle._next += 1
+
+    def remove(self) -> None:
+        self._hooks.pop(self.id, None)
+
+    def __enter__(self) -> RemovableHandle:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+class Tensor:
+    """An n-dimensional array with a gradient.
+
+    `Tensor(data, dtype=None, requires_grad=False)`: an array is used without copying where its
+    dtype fits (`chainrule.tensor` copies). Errors: DTypeError for data that is not numeric.
+    """
+
+    __slots__ = ("__weakref__", "_data", "_extra", "_grad", "_index", "_node", "_rg")
+
+    _data: Any
+    _extra: Extra | None
+    _grad: Tensor | None
+    _index: int
+    _node: Node | None
+    _rg: bool
+
+    # NumPy must leave `array + tensor` to the tensor.
+    __array_priority__ = 1000
+    __array_ufunc__ = None
+
+    def __init__(
+        self, data: Any = (), dtype: Any = None, requires_grad: bool = False
+    ) -> None:
+        if isinstance(data, Tensor):
+            dtype = data.dtype if dtype is None else dtype
+            data = data._data
+        elif isinstance(data, tuple) and not data:
+            data = []
+        wanted = None if dtype is None else dtypes.as_dtype(dtype)
+        self._data = data if hasattr(data, "is_symbol") else array_of(data, wanted)
+        self._extra = None
+        self._grad = None
+        self._index = 0
+        self._node = None
+        self._rg = False
+        if wanted is dtypes.bfloat16:
+            self._more().dtype = wanted
+        if requires_grad:
+            self.requires_grad = True
+
+    # ---- shape and type -------------------------------------------------------------------
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self._data.shape
+
+    @property
+    def ndim(self) -> int:
+        return self._data.ndim
+
+    @property
+    def dtype(self) -> DType:
+        extra = self._extra
+        if extra is not None and extra.dtype is not None:
+            return extra.dtype
+        return dtypes.OF_NUMPY[self._data.dtype]
+
+    def size(self, dim: int | None = None) -> Any:
+        """The shape, or the size of one axis."""
+        return self._data.shape if dim is None else self._data.shape[dim]
+
+    def dim(self) -> int:
+        return self._data.ndim
+
+    def numel(self) -> int:
+        return self._data.size
+
+    def element_size(self) -> int:
+        """Bytes an element."""
+        return self.dtype.itemsize
+
+    @property
+    def nbytes(self) -> int:
+        return self.numel() * self.element_size()
+
+    @property
+    def itemsize(self) -> int:
+        return self.dtype.itemsize
+
+    @property
+    def device(self) -> str:
+        return "cpu"
+
+    def is_floating_point(self) -> bool:
+        return self.dtype.is_floating_point
+
+    def stride(self, dim: int | None = None) -> Any:
+        """Steps in elements from one entry to the next along each axis."""
+        steps = tuple(s // self._data.itemsize for s in self._data.strides)
+        return steps if dim is None else steps[dim]
+
+    def is_contiguous(self) -> bool:
+        return self._data.flags.c_contiguous
+
+    def data_ptr(self) -> int:
+        """The address of the first element."""
+        return self._data.ctypes.data
+
+    # ---- values -----------------------------------------------------------------------------
+
+    def numpy(self) -> np.ndarray:
+        """The values as an array that shares this tensor's memory."""
+        if self._rg:
+            raise AutogradError(
+                t(
+                    "This tensor requires a gradient, and NumPy would not record what is done "
+                    "to it: write tensor.detach().numpy()."
+                )
+            )
+        if self.dtype is dtypes.bfloat16:
+            raise DTypeError(
+                t("NumPy has no bfloat16: write tensor.float().numpy() for the same values.")
+            )
+        return np.asarray(self._data)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        array = self.numpy()
+        if dtype is not None and array.dtype != dtype:
+            return array.astype(dtype)
+        return array.copy() if copy else array
+
+    def item(self) -> Any:
+        """The one value as a Python number."""
+        if self._data.size != 1:
+            raise ShapeError(
+                t(
+                    "item() needs a tensor with one element; this one has shape {shape}. "
+                    "Write tolist(), or reduce it first (sum, mean).",
+                    shape=self.shape,
+                )
+            )
+        return self._data.item()
+
+    def tolist(self) -> Any:
+        """The values as nested Python lists."""
+        return self._data.tolist()
+
+    def __bool__(self) -> bool:
+        if self._data.size != 1:
+            raise ShapeError(
+                t(
+                    "The truth of a tensor of shape {shape} is ambiguous: write .any() or .all().",
+                    shape=self.shape,
+                )
+            )
+        return bool(self._data.item())
+
+    def __float__(self) -> float:
+        return float(self.item())
+
+    def __int__(self) -> int:
+        return int(self.item())
+
+    def __index__(self) -> int:
+        if self.dtype.is_floating_point or self.numel() != 1:
+            raise DTypeError(t("Only an integer tensor with one element can be an index."))
+        return int(self.item())
+
+    def __format__(self, spec: str) -> str:
+        return format(self.item(), spec) if self.ndim == 0 and spec else repr(self)
+
+    def __len__(self) -> int:
+        if self.ndim == 0:
+            raise DTypeError(t("len() of a 0-d tensor: it is one number, read it with item()."))
+        return self._data.shape[0]
+
+    def __iter__(self) -> Iterator[Tensor]:
+        if self.ndim == 0:
+            raise DTypeError(t("A 0-d tensor cannot be iterated: it is one number."))
+        return iter([self[i] for i in range(len(self))])  # type: ignore[index]
+
+    def __hash__(self) -> int:
+        return id(self)
+
+    def __repr__(self) -> str:
+        return show.tensor(self)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        if self._node is not None:
+            raise AutogradError(
+                t(
+                    "Only tensors made by the user (leaves) can be deep-copied; this one was "
+                    "computed. Write tensor.detach().clone()."
+                )
+            )
+        if id(self) in memo:
+            return memo[id(self)]
+        copy = memo[id(self)] = type(self).__new__(type(self))
+        Tensor.__init__(copy, np.copy(self._data), self.dtype, self._rg)
+        copy._grad = None if self._grad is None else self._grad.__deepcopy__(memo)
+        return copy
+
+    def __reduce__(self) -> Any:
+        # In memory only (copies to worker processes); our files never hold pickles.
+        return _rebuild, (type(self), np.asarray(self._data), self.dtype.name, self._rg)
+
+    # ---- gradient ---------------------------------------------------------------------------
+
+    @property
+    def requires_grad(self) -> bool:
+        return self._rg
+
+    @requires_grad.setter
+    def requires_grad(self, value: bool) -> None:
+        if self._node is not None and not value:
+            raise AutogradError(
+                t(
+                    "requires_grad can be turned off only on tensors made by the user (leaves); "
+                    "this one was computed. Write tensor.detach()."
+                )
+            )
+        if value and not self.dtype.is_floating_point:
+            raise DTypeError(
+                t(
+                    "Only floating-point tensors can require a gradient; this one is {dtype}. "
+                    "Write tensor.float().",
+                    dtype=self.dtype.name,
+                )
+            )
+        self._rg = bool(value)
+
+    def requires_grad_(self, requires_grad: bool = True) -> Tensor:
+        """Sets `requires_grad` and returns the tensor."""
+        self.requires_grad = requires_grad
+        return self
+
+    @property
+    def is_leaf(self) -> bool:
+        """Made by the user, not computed from tensors that require a gradient."""
+        return self._node is None
+
+    @property
+    def grad_fn(self) -> Node | None:
+        """The recorded operation that made this tensor; None for leaves."""
+        return self._fresh_node()
+
+    @property
+    def grad(self) -> Tensor | None:
+        """The gradient that `backward` left here, or None."""
+        if self._grad is None and self._node is not None and not self.retains_grad:
+            raise AutogradError(
+                t(
+                    "This tensor was computed by {op}, so backward() passes its gradient on and "
+                    "does not keep it: call tensor.retain_grad() before backward(), or use "
+                    "chainrule.autograd.grad(loss, tensor).",
+                    op=self._node.op.name,
+                )
+            )
+        return self._grad
+
+    @grad.setter
+    def grad(self, value: Tensor | None) -> None:
+        if value is not None:
+            if not isinstance(value, Tensor):
+                raise DTypeError(
+                    t("grad must be a Tensor or None, not {kind}.", kind=type(value).__name__)
+                )
+            if value.shape != self.shape:
+                raise ShapeError(
+                    t(
+                        "grad has shape {grad}, the tensor has shape {shape}: they must be equal.",
+                        grad=value.shape,
+                        shape=self.shape,
+                    )
+                )
+        if mode.trace is not None:
+            mode.trace.note_grad(self)
+        self._grad = value
+
+    @property
+    def retains_grad(self) -> bool:
+        return self._extra is not None and self._extra.retained
+
+    @property
+    def data(self) -> Tensor:
+        """The same memory, unrecorded. Writing to it is not seen by the gradient's checks."""
+        return self.detach()
+
+    @data.setter
+    def data(self, value: Tensor) -> None:
+        fresh = value if isinstance(value, Tensor) else Tensor(value)
+        self._data = fresh._data
+        if fresh.dtype is dtypes.bfloat16 or self._extra is not None:
+            self._more().dtype = dtypes.bfloat16 if fresh.dtype is dtypes.bfloat16 else None
+
+    @property
+    def _version(self) -> int:
+        """How often this tensor's memory was written in place."""
+        return memory.version(self._data)
+
+    def detach(self) -> Tensor:
+        """The same memory as a tensor without history."""
+        ready(self)
+        out = wrap(self._data)
+        if self.dtype is dtypes.bfloat16:
+            out._more().dtype = dtypes.bfloat16
+        return out
+
+    def detach_(self) -> Tensor:
+        """Forgets the history of this tensor."""
+        if self._extra is not None and self._extra.base is not None:
+            raise AutogradError(t("A view cannot be detached in place: write tensor.detach()."))
+        self._node, self._index, self._rg = None, 0, False
+        return self
+
+    def retain_grad(self) -> None:
+        """Keep the gradient of this computed tensor in `.grad` during backward."""
+        if not self._rg:
+            raise AutogradError(
+                t("retain_grad() on a tensor that does not require a gradient.")
+            )
+        if self._node is not None and not self.retains_grad:
+            self._more().retained = True
+            self._hook_list().append((self._index, _Retain(self)))
+
+    def register_hook(self, hook: Callable[[Tensor], Tensor | None]) -> RemovableHandle:
+        """Call `hook(grad)` when this tensor's gradient is known; what it returns replaces it."""
+        if not self._rg:
+            raise AutogradError(
+                t("A hook on a tensor that does not require a gradient would never be called.")
+            )
+        if self._node is None:
+            extra = self._more()
+            extra.hooks = {} if extra.hooks is None else extra.hooks
+            handle = RemovableHandle(extra.hooks)
+            extra.hooks[handle.id] = hook
+            return handle
+        one: dict[int, Any] = {}
+        handle = RemovableHandle(one)
+        one[handle.id] = hook
+        self._hook_list().append((self._index, _Removable(one)))
+        return handle
+
+    def register_post_accumulate_grad_hook(
+        self, hook: Callable[[Tensor], None]
+    ) -> RemovableHandle:
+        """Call `hook(tensor)` after backward has added to `.grad` (leaves only)."""
+        if self._node is not None or not self._rg:
+            raise AutogradError(t("Only leaves that require a gradient accumulate one."))
+        extra = self._more()
+        extra.post_hooks = {} if extra.post_hooks is None else extra.post_hooks
+        handle = RemovableHandle(extra.post_hooks)
+        extra.post_hooks[handle.id] = hook
+        return handle
+
+    def backward(
+        self,
+        gradient: Tensor | None = None,
+        retain_graph: bool | None = None,
+        create_graph: bool = False,
+        inputs: Tensor | Sequence[Tensor] | None = None,
+    ) -> None:
+        """Adds the gradient of this tensor to `.grad` of every leaf that it was computed from.
+
+        `gradient`: ∂L/∂self, of this tensor's shape; may be left out for a single number.
+        `create_graph`: record the gradients too, for gradients of gradients.
+        """
+        from chainrule.graph import backward  # it needs Tensor itself
+
+        backward.backward([self], [gradient], retain_graph, create_graph, inputs)
+
+    # ---- internals --------------------------------------------------------------------------
+
+    def _more(self) -> Extra:
+        if self._extra is None:
+            self._extra = Extra()
+        return self._extra
+
+    def _hook_list(self) -> list[Any]:
+        node = self._fresh_node()
+        if node.hooks is None:
+            node.hooks = []
+        return node.hooks
+
+    def _fresh_node(self) -> Any:
+        ready(self)
+        return self._node
+
+
+class _Retain:
+    """The hook of `retain_grad`. Weak, or tensor → node → hook → tensor would be a cycle."""
+
+    def __init__(self, tensor: Tensor) -> None:
+        self._tensor = weakref.ref(tensor)
+
+    def __call__(self, grad: Tensor) -> None:
+        tensor = self._tensor()
+        if tensor is not None:
+            tensor._grad = grad
+
+
+class _Removable:
+    def __init__(self, hooks: dict[int, Any]) -> None:
+        self._hooks = hooks
+
+    def __call__(self, grad: Tensor) -> Any:
+        result = None
+        for hook in list(self._hooks.values()):
+            result = hook(grad)
+        return result
+
+
+_new = object.__new__
+
+
+def wrap(data: Any) -> Tensor:
+    """A tensor around `data` as it is: no check, no copy, no history."""
+    out = _new(Tensor)
+    out._data = data
+    out._extra = None
+    out._grad = None
+    out._index = 0
+    out._node = None
+    out._rg = False
+    return out
+
+
+def ready(tensor: Tensor) -> bool:
+    """Brings a view up to date with its base; False for dtypes that need the slow path.
+
+    An in-place operation on a base changes what its views were computed from: they take their
+    history (and in a trace their data) from the base again.
+    """
+    extra = tensor._extra
+    if extra is None:
+        return True
+    if extra.base is not None:
+        base = extra.base
+        ready(base)
+        rebased = 0 if base._extra is None else base._extra.rebased
+        if rebased > extra.stamp:
+            op, params = extra.view
+            again = op.reapply(base, params)
+            tensor._data, tensor._node, tensor._index = again._data, again._node, again._index
+            tensor._rg = again._rg
+            extra.stamp = extra.rebased = rebased
+    return extra.dtype is None
+
+
+def spec_of(tensor: Tensor) -> Spec:
+    return Spec(tensor._data.shape, tensor._data.dtype)
+
+
+def _rebuild(kind: type[Tensor], array: np.ndarray, dtype: str, requires_grad: bool) -> Tensor:
+    out = kind.__new__(kind)
+    Tensor.__init__(out, array, dtype, requires_grad)
+    return out

@@ -1,0 +1,138 @@
+"""Convolution layers in 1, 2 and 3 dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from chainrule.base.constraints import Choice, Int, Spatial
+from chainrule.base.errors import ArgumentError
+from chainrule.base.text import t
+from chainrule.graph import Tensor
+from chainrule.nn import functional as F
+from chainrule.nn.layers.linear import reset_weight_and_bias
+from chainrule.nn.module import Module
+from chainrule.nn.parameter import Parameter, blank
+
+
+class _Conv(Module):
+    """Slides `out_channels` kernels over the input.
+
+    Out size per axis: ⌊(W + 2·padding − dilation·(kernel − 1) − 1)/stride⌋ + 1. `padding` may be
+    "valid" (none) or "same" (at stride 1 as large as the input; where the padding is odd, the
+    smaller half is on the left). `groups` splits the channels into that many independent
+    convolutions; the weight has shape (out, in/groups, kernel…).
+    """
+
+    n: ClassVar[int]  # spatial axes
+    function: ClassVar[Callable[..., Any]]
+
+    weight: Parameter
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int | tuple[int, ...],
+        stride: int | tuple[int, ...] = 1,
+        padding: int | tuple[int, ...] | str = 0,
+        dilation: int | tuple[int, ...] = 1,
+        groups: int = 1,
+        bias: bool = True,
+        padding_mode: str = "zeros",
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        name, size = type(self).__name__, Spatial(self.n)
+        self.in_channels = Int(low=1).check(in_channels, name, "in_channels")
+        self.out_channels = Int(low=1).check(out_channels, name, "out_channels")
+        self.groups = Int(low=1).check(groups, name, "groups")
+        for which, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+            if channels % groups:
+                raise ArgumentError(
+                    t(
+                        "{owner}: {which} = {channels} cannot be split into {groups} groups.",
+                        owner=name,
+                        which=which,
+                        channels=channels,
+                        groups=groups,
+                    )
+                )
+        self.kernel_size = size.check(kernel_size, name, "kernel_size")
+        self.stride = size.check(stride, name, "stride")
+        self.dilation = size.check(dilation, name, "dilation")
+        self.padding: tuple[int, ...] | str
+        if isinstance(padding, str):
+            self.padding = Choice("valid", "same").check(padding, name, "padding")
+        else:
+            self.padding = Spatial(self.n, low=0).check(padding, name, "padding")
+        modes = Choice("zeros", "reflect", "replicate", "circular")
+        self.padding_mode = modes.check(padding_mode, name, "padding_mode")
+        shape = (out_channels, in_channels // groups, *self.kernel_size)
+        self.weight = blank(shape, device, dtype)
+        self.bias = blank((out_channels,), device, dtype) if bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Draw the weights anew: uniform in ±1/√(in/groups · kernel elements)."""
+        reset_weight_and_bias(self.weight, self.bias)
+
+    def _borders(self) -> list[int]:
+        """The padding as `pad` takes it: (left, right) from the last axis to the first."""
+        if self.padding == "valid":
+            return [0] * (2 * self.n)
+        borders = []
+        for i in reversed(range(self.n)):
+            if isinstance(self.padding, str):
+                total = self.dilation[i] * (self.kernel_size[i] - 1)
+                borders += [total // 2, total - total // 2]
+            else:
+                borders += [self.padding[i]] * 2
+        return borders
+
+    def forward(self, input: Tensor) -> Tensor:
+        padding: Any = self.padding
+        if self.padding_mode != "zeros":
+            input = F.pad(input, self._borders(), mode=self.padding_mode)
+            padding = 0
+        return type(self).function(
+            input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups
+        )
+
+    def extra_repr(self) -> str:
+        parts = [f"{self.in_channels}, {self.out_channels}, kernel_size={self.kernel_size}"]
+        parts.append(f"stride={self.stride}")
+        if self.padding != (0,) * self.n:
+            parts.append(f"padding={self.padding}")
+        if self.dilation != (1,) * self.n:
+            parts.append(f"dilation={self.dilation}")
+        if self.groups != 1:
+            parts.append(f"groups={self.groups}")
+        if self.bias is None:
+            parts.append("bias=False")
+        if self.padding_mode != "zeros":
+            parts.append(f"padding_mode={self.padding_mode}")
+        return ", ".join(parts)
+
+
+class Conv1d(_Conv):
+    """(N, C, L) → (N, out_channels, L′)."""
+
+    n = 1
+    function = staticmethod(F.conv1d)
+
+
+class Conv2d(_Conv):
+    """(N, C, H, W) → (N, out_channels, H′, W′)."""
+
+    n = 2
+    function = staticmethod(F.conv2d)
+
+
+class Conv3d(_Conv):
+    """(N, C, D, H, W) → (N, out_channels, D′, H′, W′)."""
+
+    n = 3
+    function = staticmethod(F.conv3d)

@@ -1,0 +1,124 @@
+"""Batch normalisation."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from chainrule.base.constraints import Int, Interval, NonNegative
+from chainrule.base.errors import ShapeError
+from chainrule.base.text import t
+from chainrule.graph import Tensor
+from chainrule.nn import functional as F
+from chainrule.nn import init
+from chainrule.nn.module import Module
+from chainrule.nn.parameter import Parameter, blank
+from chainrule.ops import creation
+
+
+class _BatchNorm(Module):
+    """y = γ·(x − μ)/√(σ² + ε) + β per channel (axis 1).
+
+    In training μ and σ² are the batch's, and the running statistics take a step towards them (the
+    running variance towards the unbiased one, m/(m−1)·σ²): new = (1 − momentum)·old +
+    momentum·batch. `momentum=None`: the plain average over all batches so far. In evaluation the
+    running statistics are used; with `track_running_stats=False`, the batch's always.
+    """
+
+    axes: ClassVar[tuple[int, ...]]  # how many axes the input may have
+    layout: ClassVar[str]
+
+    weight: Parameter | None
+    bias: Parameter | None
+    running_mean: Tensor | None
+    running_var: Tensor | None
+    num_batches_tracked: Tensor | None
+
+    def __init__(
+        self,
+        num_features: int,
+        eps: float = 1e-5,
+        momentum: float | None = 0.1,
+        affine: bool = True,
+        track_running_stats: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        name = type(self).__name__
+        self.num_features = Int(low=1).check(num_features, name, "num_features")
+        self.eps = NonNegative().check(eps, name, "eps")
+        if momentum is not None:
+            Interval(0, 1).check(momentum, name, "momentum")
+        self.momentum = momentum
+        self.affine = affine
+        self.track_running_stats = track_running_stats
+        shape = (num_features,)
+        self.weight = blank(shape, device, dtype) if affine else None
+        self.bias = blank(shape, device, dtype) if affine else None
+        track = track_running_stats
+        for which in ("running_mean", "running_var"):
+            self.register_buffer(which, creation.empty(shape, dtype=dtype) if track else None)
+        counter = creation.empty((), dtype="int64") if track else None
+        self.register_buffer("num_batches_tracked", counter)
+        self.reset_parameters()
+
+    def reset_running_stats(self) -> None:
+        """Forget the batches seen."""
+        if self.running_mean is not None and self.running_var is not None:
+            init.zeros_(self.running_mean)
+            init.ones_(self.running_var)
+        if self.num_batches_tracked is not None:
+            init.zeros_(self.num_batches_tracked)
+
+    def reset_parameters(self) -> None:
+        """Back to γ = 1, β = 0 and no batches seen."""
+        self.reset_running_stats()
+        if self.weight is not None and self.bias is not None:
+            init.ones_(self.weight)
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in self.axes:
+            raise ShapeError(
+                t(
+                    "{module} takes input of shape {layout}, got {shape}.",
+                    module=type(self).__name__,
+                    layout=self.layout,
+                    shape=tuple(input.shape),
+                )
+            )
+        momentum = 0.0 if self.momentum is None else self.momentum
+        if self.training and self.num_batches_tracked is not None:
+            self.num_batches_tracked.add_(1)
+            if self.momentum is None:
+                momentum = 1.0 / self.num_batches_tracked.item()
+        return F.batch_norm(
+            input,
+            self.running_mean,
+            self.running_var,
+            self.weight,
+            self.bias,
+            self.training or self.running_mean is None,
+            momentum,
+            self.eps,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
+            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+        )
+
+
+class BatchNorm1d(_BatchNorm):
+    __doc__ = f"Batch normalisation of (N, C) or (N, C, L).\n\n{_BatchNorm.__doc__}"
+
+    axes = (2, 3)
+    layout = "(N, C) or (N, C, L)"
+
+
+class BatchNorm2d(_BatchNorm):
+    __doc__ = f"Batch normalisation of (N, C, H, W).\n\n{_BatchNorm.__doc__}"
+
+    axes = (4,)
+    layout = "(N, C, H, W)"

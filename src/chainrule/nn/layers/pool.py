@@ -1,0 +1,170 @@
+"""Pooling layers: the largest or the mean of each window."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, ClassVar
+
+from chainrule.base.constraints import Bool, Int, Optional, Spatial
+from chainrule.graph import Tensor
+from chainrule.nn import functional as F
+from chainrule.nn.module import Module
+
+Size = int | tuple[int, ...]
+
+
+class _Pool(Module):
+    """Sizes stay as the user wrote them: one integer, or one for each spatial axis."""
+
+    n: ClassVar[int]
+    function: ClassVar[Callable[..., Any]]
+
+    def _set_window(
+        self, kernel_size: Size, stride: Size | None, padding: Size, ceil_mode: bool
+    ) -> None:
+        name = type(self).__name__
+        Spatial(self.n).check(kernel_size, name, "kernel_size")
+        Optional(Spatial(self.n)).check(stride, name, "stride")
+        Spatial(self.n, low=0).check(padding, name, "padding")
+        self.kernel_size = kernel_size
+        self.stride = kernel_size if stride is None else stride
+        self.padding = padding
+        self.ceil_mode = Bool().check(ceil_mode, name, "ceil_mode")
+
+
+class _MaxPool(_Pool):
+    """The largest element of each window; the gradient goes to that element alone.
+
+    `stride`: the window's size unless given; `padding` counts as −∞; `ceil_mode`: the last window
+    may hang over the edge; `return_indices`: also where the largest stood, as flat spatial index.
+    """
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        dilation: Size = 1,
+        return_indices: bool = False,
+        ceil_mode: bool = False,
+    ) -> None:
+        super().__init__()
+        self._set_window(kernel_size, stride, padding, ceil_mode)
+        name = type(self).__name__
+        Spatial(self.n).check(dilation, name, "dilation")
+        self.dilation = dilation
+        self.return_indices = Bool().check(return_indices, name, "return_indices")
+
+    def forward(self, input: Tensor) -> Any:
+        return type(self).function(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.dilation,
+            ceil_mode=self.ceil_mode,
+            return_indices=self.return_indices,
+        )
+
+    def extra_repr(self) -> str:
+        return (
+            f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}, "
+            f"dilation={self.dilation}, ceil_mode={self.ceil_mode}"
+        )
+
+
+class MaxPool1d(_MaxPool):
+    """(N, C, L): the largest element of each window."""
+
+    n = 1
+    function = staticmethod(F.max_pool1d)
+
+
+class MaxPool2d(_MaxPool):
+    """(N, C, H, W): the largest element of each window."""
+
+    n = 2
+    function = staticmethod(F.max_pool2d)
+
+
+class _AvgPool(_Pool):
+    """The mean of each window; the gradient is shared equally.
+
+    `count_include_pad`: padded zeros count as elements.
+    """
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+    ) -> None:
+        super().__init__()
+        self._set_window(kernel_size, stride, padding, ceil_mode)
+        name = type(self).__name__
+        self.count_include_pad = Bool().check(count_include_pad, name, "count_include_pad")
+
+    def forward(self, input: Tensor) -> Tensor:
+        return type(self).function(
+            input,
+            self.kernel_size,
+            self.stride,
+            self.padding,
+            self.ceil_mode,
+            self.count_include_pad,
+        )
+
+    def extra_repr(self) -> str:
+        return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
+
+
+class AvgPool1d(_AvgPool):
+    """(N, C, L): the mean of each window."""
+
+    n = 1
+    function = staticmethod(F.avg_pool1d)
+
+
+class AvgPool2d(_AvgPool):
+    """(N, C, H, W): the mean of each window.
+
+    `divisor_override`: divide each window's sum by this number instead of by its elements.
+    """
+
+    n = 2
+    function = staticmethod(F.avg_pool2d)
+
+    def __init__(
+        self,
+        kernel_size: Size,
+        stride: Size | None = None,
+        padding: Size = 0,
+        ceil_mode: bool = False,
+        count_include_pad: bool = True,
+        divisor_override: int | None = None,
+    ) -> None:
+        super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
+        self.divisor_override = Optional(Int(low=1)).check(
+            divisor_override, "AvgPool2d", "divisor_override"
+        )
+
+
+class AdaptiveAvgPool2d(_Pool):
+    """(N, C, H, W) → (N, C, *output_size): means over windows that cover the input evenly.
+
+    A size of None keeps that axis.
+    """
+
+    n = 2
+
+    def __init__(self, output_size: int | None | tuple[int | None, ...]) -> None:
+        super().__init__()
+        self.output_size = output_size
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.adaptive_avg_pool2d(input, self.output_size)
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}"

@@ -1,0 +1,87 @@
+"""Gradient clipping, and all parameters as one vector."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import numpy as np
+
+from chainrule.base.constraints import NonNegative, Positive
+from chainrule.base.errors import AutogradError, ShapeError
+from chainrule.base.text import t
+from chainrule.graph import Tensor, no_grad
+from chainrule.ops import functional as F
+
+
+def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
+    """The gradients that are there, each object once."""
+    several = [parameters] if isinstance(parameters, Tensor) else list(parameters)
+    return [p.grad for p in several if p.grad is not None]
+
+
+@no_grad()
+def clip_grad_norm_(
+    parameters: Tensor | Iterable[Tensor],
+    max_norm: float,
+    norm_type: float = 2.0,
+    error_if_nonfinite: bool = False,
+) -> Tensor:
+    """Scale all gradients by one factor so that their joint norm is at most `max_norm`.
+
+    Returns the norm before (0-d). `norm_type`: the exponent; `math.inf` for the largest magnitude.
+    """
+    NonNegative().check(max_norm, "clip_grad_norm_", "max_norm")
+    Positive().check(norm_type, "clip_grad_norm_", "norm_type")
+    gradients = _gradients(parameters)
+    if not gradients:
+        return Tensor(np.zeros((), np.float32))
+    if norm_type == math.inf:
+        total = F.stack([g.abs().max() for g in gradients if g.numel()]).max()
+    else:
+        powers = [(g.abs() ** norm_type).sum() for g in gradients]
+        total = F.stack(powers).sum() ** (1 / norm_type)
+    if error_if_nonfinite and not math.isfinite(total.item()):
+        raise AutogradError(
+            t(
+                "The norm of the gradients is {norm}: a gradient overflowed or is not a number. "
+                "Write error_if_nonfinite=False to clip all the same.",
+                norm=total.item(),
+            )
+        )
+    factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
+    for g in gradients:
+        g.mul_(factor)
+    return total
+
+
+@no_grad()
+def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
+    """Clamp every element of the gradients to [−clip_value, clip_value]."""
+    bound = NonNegative().check(clip_value, "clip_grad_value_", "clip_value")
+    for g in _gradients(parameters):
+        g.clamp_(-bound, bound)
+
+
+def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
+    """All parameters, flattened, one after the other."""
+    return F.cat([p.reshape(-1) for p in parameters])
+
+
+def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
+    """Give the parameters the values of one vector, in order. They become views of its memory."""
+    several = list(parameters)
+    wanted = sum(p.numel() for p in several)
+    if tuple(vec.shape) != (wanted,):
+        raise ShapeError(
+            t(
+                "The parameters have {wanted} elements together, the vector has shape {shape}.",
+                wanted=wanted,
+                shape=tuple(vec.shape),
+            )
+        )
+    start = 0
+    for parameter in several:
+        end = start + parameter.numel()
+        parameter.data = vec.detach()[start:end].reshape(parameter.shape)
+        start = end

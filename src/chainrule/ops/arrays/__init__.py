@@ -1,0 +1,140 @@
+"""The primitives on NumPy arrays: what glass mode runs, and the reference for every other form."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.dtypes import DType, bfloat16, round_bfloat16
+from chainrule.base.shapes import broadcast_shapes
+from chainrule.ops.arrays import conv as _conv
+from chainrule.ops.arrays import index as _index
+from chainrule.ops.arrays import reduce as _reduce
+from chainrule.ops.arrays import window as _window
+from chainrule.ops.arrays.philox import uniform
+from chainrule.ops.arrays.special import erf
+from chainrule.ops.namespace import Namespace
+
+
+def _astype(x: Any, dtype: Any) -> Any:
+    if isinstance(dtype, DType):
+        x = np.asarray(x)
+        if dtype is bfloat16:
+            return round_bfloat16(x.astype(np.float32, copy=False))
+        dtype = dtype.numpy
+    return np.asarray(x).astype(dtype, copy=False)
+
+
+def _pad(x: Any, width: Any, value: Any = 0) -> Any:
+    crop = tuple(slice(-min(lo, 0), n + min(hi, 0)) for n, (lo, hi) in zip(x.shape, width, strict=True))
+    x = x[crop]
+    grow = [(max(lo, 0), max(hi, 0)) for lo, hi in width]
+    return np.pad(x, grow, constant_values=value) if any(map(any, grow)) else x
+
+
+def _full(shape: Any, value: Any, dtype: Any) -> Any:
+    return np.full(shape, value, dtype.numpy if isinstance(dtype, DType) else dtype)
+
+
+class Arrays(Namespace):
+    """NumPy itself wherever it has the function."""
+
+    negative = staticmethod(np.negative)
+    abs = staticmethod(np.abs)
+    sign = staticmethod(np.sign)
+    floor = staticmethod(np.floor)
+    ceil = staticmethod(np.ceil)
+    round = staticmethod(np.rint)
+    trunc = staticmethod(np.trunc)
+    sqrt = staticmethod(np.sqrt)
+    exp = staticmethod(np.exp)
+    exp2 = staticmethod(np.exp2)
+    expm1 = staticmethod(np.expm1)
+    log = staticmethod(np.log)
+    log2 = staticmethod(np.log2)
+    log10 = staticmethod(np.log10)
+    log1p = staticmethod(np.log1p)
+    sin = staticmethod(np.sin)
+    cos = staticmethod(np.cos)
+    tan = staticmethod(np.tan)
+    arcsin = staticmethod(np.arcsin)
+    arccos = staticmethod(np.arccos)
+    arctan = staticmethod(np.arctan)
+    sinh = staticmethod(np.sinh)
+    cosh = staticmethod(np.cosh)
+    tanh = staticmethod(np.tanh)
+    erf = staticmethod(erf)
+    isnan = staticmethod(np.isnan)
+    bitwise_invert = staticmethod(np.invert)
+    add = staticmethod(np.add)
+    subtract = staticmethod(np.subtract)
+    multiply = staticmethod(np.multiply)
+    divide = staticmethod(np.divide)
+    floor_divide = staticmethod(np.floor_divide)
+    remainder = staticmethod(np.remainder)
+    pow = staticmethod(np.power)
+    maximum = staticmethod(np.maximum)
+    minimum = staticmethod(np.minimum)
+    atan2 = staticmethod(np.arctan2)
+    equal = staticmethod(np.equal)
+    not_equal = staticmethod(np.not_equal)
+    less = staticmethod(np.less)
+    less_equal = staticmethod(np.less_equal)
+    greater = staticmethod(np.greater)
+    greater_equal = staticmethod(np.greater_equal)
+    isfinite = staticmethod(np.isfinite)
+    square = staticmethod(np.square)
+    bitwise_and = staticmethod(np.bitwise_and)
+    bitwise_or = staticmethod(np.bitwise_or)
+    bitwise_xor = staticmethod(np.bitwise_xor)
+    where = staticmethod(np.where)
+    astype = staticmethod(_astype)
+    asarray = staticmethod(np.asarray)
+
+    sum = staticmethod(_reduce.total)
+    prod = staticmethod(_reduce.product)
+    max = staticmethod(_reduce.largest)
+    min = staticmethod(_reduce.smallest)
+    argmax = staticmethod(np.argmax)
+    argmin = staticmethod(np.argmin)
+    cumulative_sum = staticmethod(np.cumsum)
+    cumulative_prod = staticmethod(np.cumprod)
+
+    reshape = staticmethod(np.reshape)
+    permute_dims = staticmethod(np.transpose)
+    broadcast_to = staticmethod(np.broadcast_to)
+    slice = staticmethod(_index.basic)
+    unslice = staticmethod(_index.basic_adjoint)
+    pad = staticmethod(_pad)
+    concat = staticmethod(np.concatenate)
+    gather = staticmethod(_index.gather)
+    scatter_add = staticmethod(_index.scatter_add)
+    put = staticmethod(_index.put)
+    take_along_axis = staticmethod(np.take_along_axis)
+    put_along_axis_add = staticmethod(_index.put_along_axis_add)
+    argsort = staticmethod(_index.argsort)
+
+    matmul = staticmethod(np.matmul)
+    conv = staticmethod(_conv.conv)
+    conv_input = staticmethod(_conv.conv_input)
+    conv_weight = staticmethod(_conv.conv_weight)
+    windows_sum = staticmethod(_window.windows_sum)
+    windows_sum_adjoint = staticmethod(_window.windows_sum_adjoint)
+    windows_argmax = staticmethod(_window.windows_argmax)
+    unfold = staticmethod(_window.unfold)
+    fold = staticmethod(_window.fold)
+
+    full = staticmethod(_full)
+    uniform = staticmethod(uniform)
+
+    @staticmethod
+    def arange(n: int, dtype: Any) -> Any:
+        return np.arange(n, dtype=dtype.numpy if isinstance(dtype, DType) else dtype)
+
+    @staticmethod
+    def shape_of(*xs: Any) -> tuple[int, ...]:
+        return broadcast_shapes(*(x.shape for x in xs))
+
+
+NUMPY = Arrays()

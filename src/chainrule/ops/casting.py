@@ -1,0 +1,70 @@
+"""Changing the dtype."""
+
+from __future__ import annotations
+
+from chainrule.base import dtypes
+from chainrule.base.constraints import DTypeOf
+from chainrule.graph.tensor import Tensor
+from chainrule.ops.dispatch import cast, set_cast
+from chainrule.ops.op import Card, Op, op
+from chainrule.ops.shape_rules import same_as
+
+
+@op
+class Cast(Op):
+    """The values as another dtype; floats go to integers by truncation."""
+
+    math = "x"
+    params = {"dtype": DTypeOf()}
+    dtypes = "keep"
+    saves = ()
+    shape = same_as("x")
+    method = False
+    card = Card(
+        en="Rounds to what the dtype can hold; the gradient comes back in the input's dtype.",
+        zh="舍入到该类型能表示的值；梯度以输入的类型返回。",
+    )
+
+    def forward(F, x, *, dtype):
+        return F.astype(x, dtype)
+
+    def vjp(F, g, y, x, *, dtype):
+        return (F.astype(g, x.dtype),)
+
+
+set_cast(Cast)
+
+
+def to(self: Tensor, *args: object, dtype: object = None, copy: bool = False, **_: object) -> Tensor:
+    """`x.to(dtype)`, `x.to("cpu")`, `x.to(other)`: the tensor as a dtype; there is one device."""
+    for arg in args:
+        if isinstance(arg, Tensor):
+            dtype = arg.dtype
+        elif arg is not None and not isinstance(arg, bool) and arg != "cpu":
+            dtype = arg
+    out = self if dtype is None else cast(self, dtypes.as_dtype(dtype))
+    return out.clone() if copy and out is self else out
+
+
+def type_as(self: Tensor, other: Tensor) -> Tensor:
+    """The tensor as the dtype of another."""
+    return cast(self, other.dtype)
+
+
+def _caster(dtype: dtypes.DType):  # type: ignore[no-untyped-def]
+    def method(self: Tensor) -> Tensor:
+        return cast(self, dtype)
+
+    method.__doc__ = f"The tensor as {dtype.name}."
+    return method
+
+
+Tensor.to = to  # type: ignore[attr-defined]
+Tensor.type_as = type_as  # type: ignore[attr-defined]
+Tensor.cpu = lambda self: self  # type: ignore[attr-defined]
+for _name, _dtype in {
+    "double": dtypes.float64, "float": dtypes.float32, "half": dtypes.float16,
+    "bfloat16": dtypes.bfloat16, "long": dtypes.int64, "int": dtypes.int32,
+    "short": dtypes.int16, "char": dtypes.int8, "byte": dtypes.uint8, "bool": dtypes.bool_,
+}.items():  # fmt: skip
+    setattr(Tensor, _name, _caster(_dtype))

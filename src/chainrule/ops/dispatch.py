@@ -1,0 +1,492 @@
+"""From a call to a recorded operation: dtypes, the forward, the node, in-place writes.
+
+`apply` is the whole story. Elementwise operations on plain float tensors take a shorter way to the
+same result (`function_of`), because there the interpreter's time is what counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from numbers import Number
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.errors import AutogradError, ChainruleError, DTypeError, ShapeError
+from chainrule.base.text import t
+from chainrule.graph import memory
+from chainrule.graph.convert import array_of
+from chainrule.graph.modes import mode, no_grad
+from chainrule.graph.node import Node, Spec
+from chainrule.graph.tensor import Tensor, ready, spec_of, wrap
+from chainrule.ops.arrays import NUMPY
+from chainrule.ops.op import Elementwise, Op
+
+mode.__class__.F = NUMPY
+
+_F32, _F64 = np.dtype("float32"), np.dtype("float64")
+_HALVES = (dtypes.float16, dtypes.bfloat16)
+ndarray = np.ndarray
+
+
+def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
+    """Runs the operation on tensors (numbers, None) with valid params, recording if asked for."""
+    tensors, final = _unify(cls, inputs)
+    trace = mode.trace
+    datas = [x if not isinstance(x, Tensor) else x._data for x in tensors]
+    if trace is not None:
+        datas = [trace.lift(x) if isinstance(x, Tensor) else x for x in tensors]
+    recorded = (
+        cls.differentiable and mode.grad and any(isinstance(x, Tensor) and x._rg for x in tensors)
+    )
+    if recorded and cls.vjp is None:
+        # No derived formula: the chain rule through the forward, one recorded step at a time.
+        return _cast_result(cls.forward(mode.recording, *tensors, **params), final)
+    if cls.always_check:
+        cls.check(datas, params)
+    try:
+        y = mode.quiet(cls.forward, mode.F, *datas, **params)
+    except ChainruleError:
+        raise
+    except (ValueError, TypeError, IndexError) as error:
+        cls.check(datas, params)
+        raise ShapeError(
+            t(
+                "{name}: {error} (inputs of shape {shapes})",
+                name=cls.name,
+                error=error,
+                shapes=", ".join(str(getattr(d, "shape", d)) for d in datas),
+            )
+        ) from error
+    if cls.outputs:
+        return _several(cls, tensors, datas, y, params, recorded)
+    out = wrap(_own(cls, y, datas))
+    if recorded and out._data.dtype.kind == "f":
+        record(cls, tensors, datas, out, params)
+    if cls.view:
+        _note_view(cls, tensors[0], out, params)
+    return out if final is None else _cast_result(out, final)
+
+
+def record(cls: type[Op], tensors: Any, datas: Any, out: Tensor, params: dict[str, Any]) -> None:
+    """Makes `out` the output of a new node."""
+    out._node = _node(cls, tensors, datas, (out._data,), params)
+    out._rg = True
+
+
+def _node(
+    cls: type[Op], tensors: Any, datas: Any, outputs: tuple[Any, ...], params: dict[str, Any]
+) -> Node:
+    edges, saved = [], []
+    indices = None
+    keep = cls.per_input(cls.keep, len(tensors))
+    readers = cls.per_input(cls.readers, len(tensors))
+    for x, data, kept, by in zip(tensors, datas, keep, readers, strict=True):
+        if isinstance(x, Tensor):
+            edges.append(None if not x._rg else x if x._node is None else x._node)
+            if x._index:
+                indices = tuple(getattr(z, "_index", 0) for z in tensors)
+            if kept and by is not None:
+                kept = any(isinstance(z := tensors[i], Tensor) and z._rg for i in by)
+            saved.append(data if kept else spec_of(x))
+        else:
+            edges.append(None)
+            saved.append(x)
+    for y in outputs:
+        saved.append(y if cls.keep_y else Spec(y.shape, y.dtype))
+    return Node(cls, params, memory.tick(), tuple(edges), indices, tuple(saved))
+
+
+def _several(
+    cls: type[Op], tensors: Any, datas: Any, ys: Any, params: dict[str, Any], recorded: bool
+) -> tuple[Tensor, ...]:
+    outs = tuple(wrap(_own(cls, y, datas)) for y in ys)
+    if recorded:
+        arrays = tuple(out._data for out in outs)
+        node = _node(cls, tensors, datas, arrays, params)
+        node.outputs = tuple(Spec(a.shape, a.dtype) for a in arrays)
+        for i, out in enumerate(outs):
+            if out._data.dtype.kind == "f":
+                out._node, out._index, out._rg = node, i, True
+    return outs
+
+
+def _own(cls: type[Op], y: Any, datas: Any) -> Any:
+    """The result as an array of its own: 0-d results too, never an input itself."""
+    if y.__class__ is not ndarray:
+        return y if hasattr(y, "is_symbol") else np.asarray(y)
+    if cls.view or (y.base is None and not any(y is d for d in datas)):
+        return y
+    root = memory.owner(y)
+    if any(d.__class__ is ndarray and memory.owner(d) is root for d in datas):
+        return y.copy()
+    return y
+
+
+def _note_view(cls: type[Op], base: Tensor, out: Tensor, params: dict[str, Any]) -> None:
+    a, b = base._data, out._data
+    extra = base._extra
+    if extra is not None and extra.dtype is not None:
+        out._more().dtype = extra.dtype
+    a, b = getattr(a, "meta", a), getattr(b, "meta", b)
+    if memory.owner(a) is memory.owner(b):
+        more = out._more()
+        more.base, more.view = base, (View(cls), params)
+        more.stamp = 0 if extra is None else extra.rebased
+
+
+class View:
+    """How a view is made again from its base."""
+
+    __slots__ = ("op",)
+
+    def __init__(self, op: type[Op]) -> None:
+        self.op = op
+
+    def reapply(self, base: Tensor, params: dict[str, Any]) -> Tensor:
+        return apply(self.op, base, **params)
+
+
+# ---- dtypes ---------------------------------------------------------------------------------
+
+
+def _unify(cls: type[Op], inputs: tuple[Any, ...]) -> tuple[Any, dtypes.DType | None]:
+    """Inputs as tensors of one dtype, and the dtype to give the result if it differs.
+
+    Half precision is a storage format: arithmetic is done in float32 and rounded once.
+    """
+    first: Any = None
+    plain = True
+    for i, x in enumerate(inputs):
+        if isinstance(x, Tensor):
+            if not ready(x):
+                plain = False
+            if cls.integers and cls.per_input(cls.inputs, len(inputs))[i] in cls.integers:
+                continue
+            dtype = x._data.dtype
+            if first is None:
+                first = dtype
+            elif dtype is not first:
+                plain = False
+        elif x is not None and not isinstance(x, int | float):
+            inputs = tuple(
+                v if v is None or isinstance(v, Tensor | Number) else Tensor(array_of(v))
+                for v in inputs
+            )
+            return _unify(cls, tuple(v.item() if isinstance(v, np.generic) else v for v in inputs))
+    if cls.dtypes == "keep" or (plain and (first is _F32 or first is _F64)):
+        return inputs, None
+    return _promote(cls, inputs)
+
+
+def _promote(cls: type[Op], inputs: tuple[Any, ...]) -> tuple[Any, dtypes.DType | None]:
+    operands = []
+    names = cls.per_input(cls.inputs, len(inputs))
+    taking = [not cls.integers or n not in cls.integers for n in names]
+    for x, takes in zip(inputs, taking, strict=True):
+        if x is None or not takes:
+            continue
+        if isinstance(x, Tensor):
+            operands.append((x.dtype, 2 if x.ndim else 1))
+        else:
+            kind = dtypes.bool_ if isinstance(x, bool) else dtypes.as_dtype(type(x))
+            operands.append((kind, 0))
+    result = dtypes.result_type(operands)
+    if cls.dtypes == "float" and not result.is_floating_point:
+        result = dtypes.get_default_dtype()
+    compute = dtypes.float32 if result in _HALVES else result
+    out: list[Any] = []
+    for x, takes in zip(inputs, taking, strict=True):
+        if x is None or not takes:
+            out.append(x)
+        elif isinstance(x, Tensor):
+            out.append(x if x.dtype is compute else cast(x, compute))
+        else:
+            # A number as a 0-d array of the dtype: NumPy would refuse 300 for uint8.
+            with np.errstate(all="ignore"):
+                out.append(wrap(np.asarray(x).astype(compute.numpy)))
+    return tuple(out), (result if result is not compute else None)
+
+
+def cast(x: Tensor, dtype: dtypes.DType) -> Tensor:
+    """`x` as `dtype`, recorded; itself where it has the dtype already."""
+    if x.dtype is dtype:
+        return x
+    out = apply(_cast_op, x, dtype=dtype)
+    if dtype is dtypes.bfloat16:
+        out._more().dtype = dtype
+    return out
+
+
+_cast_op: Any = None
+
+
+def set_cast(cls: type[Op]) -> None:
+    """Told by the cast operation, which registers later than this file."""
+    global _cast_op
+    _cast_op = cls
+
+
+def _cast_result(out: Any, final: dtypes.DType | None) -> Any:
+    if final is None:
+        return out
+    if isinstance(out, tuple):
+        return tuple(_cast_result(o, final) for o in out)
+    return cast(out, final) if out.dtype.is_floating_point else out
+
+
+# ---- calls ----------------------------------------------------------------------------------
+
+
+def function_of(cls: type[Op]) -> Callable[..., Any]:
+    """The public function of an operation."""
+    if issubclass(cls, Elementwise) and not cls.params and cls.dtypes != "keep":
+        if len(cls.inputs) == 1:
+            return _unary(cls)
+        if len(cls.inputs) == 2 and not cls.integers:
+            return _binary(cls)
+
+    n, complete = len(cls.inputs), len(cls.defaults) == len(cls.params) and not cls.variadic
+    bound: dict[Any, dict[str, Any]] = {}
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if complete and not kwargs and len(args) == n:
+            return apply(cls, *args, **cls.defaults)
+        # Checking the same parameters again and again would cost more than a small operation.
+        try:
+            key = (*args[n:], *kwargs.items()) if len(args) >= n and not cls.variadic else None
+            params = bound.get(key) if key is not None else None
+        except TypeError:
+            key = params = None
+        if params is not None:
+            return apply(cls, *args[:n], **params)
+        inputs, params = cls.bind(args, kwargs)
+        if key is not None and len(bound) < 1000 and not cls.inputs_in(kwargs):
+            bound[key] = params
+        return apply(cls, *inputs, **params)
+
+    return function
+
+
+def _unary(cls: type[Op]) -> Callable[..., Any]:
+    forward, keep_x, keep_y = cls.forward, cls.keep[0], cls.keep_y
+    recordable = cls.differentiable and cls.vjp is not None
+    fast = recordable or not cls.differentiable
+
+    def function(x: Any = None, /, **kwargs: Any) -> Any:
+        if isinstance(x, Tensor) and fast and not kwargs:
+            data = x._data
+            F = mode.F
+            if (
+                F is NUMPY
+                and (x._extra is None or ready(x))
+                and ((dtype := data.dtype) is _F32 or dtype is _F64)
+            ):
+                y = mode.quiet(forward, F, data)
+                if y.__class__ is not ndarray:
+                    y = np.asarray(y)
+                elif y is data:
+                    y = y.copy()
+                out = wrap(y)
+                if recordable and x._rg and mode.grad:
+                    node = x._node
+                    out._node = Node(
+                        cls, {}, memory.tick(), (x if node is None else node,),
+                        (x._index,) if x._index else None,
+                        (data if keep_x else None, y if keep_y else None),
+                    )  # fmt: skip
+                    out._rg = True
+                return out
+        inputs, params = cls.bind(() if x is None else (x,), kwargs)
+        return apply(cls, *inputs, **params)
+
+    return function
+
+
+def _binary(cls: type[Op]) -> Callable[..., Any]:
+    forward, (keep_x, keep_o), keep_y = cls.forward, cls.keep, cls.keep_y
+    recordable = cls.differentiable and cls.vjp is not None
+    fast = recordable or not cls.differentiable
+    # Multiplication and its like: each gradient reads the other input only.
+    crossed = cls.readers == ((1,), (0,))
+
+    def function(*args: Any, **kwargs: Any) -> Any:
+        if not kwargs and fast and len(args) == 2 and mode.F is NUMPY:
+            x, o = args
+            a = x._data if isinstance(x, Tensor) else x
+            b = o._data if isinstance(o, Tensor) else o
+            number_a = a.__class__ is float or a.__class__ is int
+            number_b = b.__class__ is float or b.__class__ is int
+            plain_a = number_a or (
+                a.__class__ is ndarray and x is not a and (x._extra is None or ready(x))
+            )
+            plain_b = number_b or (
+                b.__class__ is ndarray and o is not b and (o._extra is None or ready(o))
+            )
+            if plain_a and plain_b and not (number_a and number_b):
+                dtype = b.dtype if number_a else a.dtype
+                if (dtype is _F32 or dtype is _F64) and (
+                    number_a or number_b or b.dtype is dtype
+                ):
+                    try:
+                        y = mode.quiet(forward, NUMPY, a, b)
+                    except ValueError:
+                        return apply(cls, x, o)
+                    if y.__class__ is not ndarray:
+                        y = np.asarray(y)
+                    out = wrap(y)
+                    rx = not number_a and x._rg
+                    ro = not number_b and o._rg
+                    if recordable and (rx or ro) and mode.grad:
+                        shape = y.shape
+                        out._node = Node(
+                            cls, {}, memory.tick(),
+                            (
+                                None if not rx else x if x._node is None else x._node,
+                                None if not ro else o if o._node is None else o._node,
+                            ),
+                            _indices(x, o, rx, ro),
+                            (
+                                a if number_a or (keep_x and (ro or not crossed))
+                                else None if a.shape == shape else Spec(a.shape, dtype),
+                                b if number_b or (keep_o and (rx or not crossed))
+                                else None if b.shape == shape else Spec(b.shape, dtype),
+                                y if keep_y else None,
+                            ),
+                        )  # fmt: skip
+                        out._rg = True
+                    return out
+        inputs, params = cls.bind(args, kwargs)
+        if cls.dunder and not all(map(_is_operand, inputs)):
+            return NotImplemented
+        return apply(cls, *inputs, **params)
+
+    return function
+
+
+def _indices(x: Any, o: Any, rx: bool, ro: bool) -> tuple[int, int] | None:
+    i = x._index if rx else 0
+    j = o._index if ro else 0
+    return (i, j) if i or j else None
+
+
+def _is_operand(x: Any) -> bool:
+    return isinstance(x, Tensor | Number | np.ndarray | np.generic | list | tuple)
+
+
+# ---- in place -------------------------------------------------------------------------------
+
+
+def inplace_of(cls: type[Op]) -> Callable[..., Tensor]:
+    """`x.add_(…)`: the operation's result written into x."""
+
+    def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
+        refuse_leaf(self)
+        source = self
+        if mode.grad and cls.keep[0] and isinstance(self._data, ndarray):
+            others = (*args, *kwargs.values())
+            if self._rg or any(isinstance(v, Tensor) and v._rg for v in others):
+                # The gradient needs the value that is about to be overwritten.
+                ready(self)
+                source = wrap(self._data.copy())
+                source._node, source._index, source._rg = self._node, self._index, self._rg
+                if self.dtype is dtypes.bfloat16:
+                    source._more().dtype = dtypes.bfloat16
+        return assign(self, cls.function(source, *args, **kwargs))
+
+    return method
+
+
+def refuse_leaf(target: Tensor) -> None:
+    """A leaf's value is a parameter: recording a change of it would lose the parameter."""
+    base = target
+    while base._extra is not None and base._extra.base is not None:
+        base = base._extra.base
+    if mode.grad and base._rg and base._node is None:
+        raise AutogradError(
+            t(
+                "A leaf that requires a gradient cannot be modified in place while gradients are "
+                "recorded: do it under chainrule.no_grad(), or on a clone()."
+            )
+        )
+
+
+def assign(target: Tensor, value: Tensor) -> Tensor:
+    """Writes `value` into the memory of `target` and gives it the value's history."""
+    refuse_leaf(target)
+    if value.shape != target.shape:
+        raise ShapeError(
+            t(
+                "In place, the result has shape {result} but the tensor has {shape}: in-place "
+                "operations cannot change the shape; use the out-of-place form.",
+                result=value.shape,
+                shape=target.shape,
+            )
+        )
+    if value.dtype is not target.dtype:
+        if value.dtype.category > target.dtype.category:
+            raise DTypeError(
+                t(
+                    "In place, the result is {result} but the tensor is {dtype}: convert the "
+                    "tensor first, or use the out-of-place form.",
+                    result=value.dtype.name,
+                    dtype=target.dtype.name,
+                )
+            )
+        value = cast(value, target.dtype)
+    recorded = mode.grad and (target._rg or value._rg)
+    if mode.trace is not None:
+        mode.trace.assign(target, value)
+        _rebase(target, value, recorded)
+        return target
+    array = target._data
+    if not array.flags.writeable or any(
+        n > 1 and s == 0 for n, s in zip(array.shape, array.strides, strict=True)
+    ):
+        raise AutogradError(
+            t(
+                "Several elements of this tensor (an expanded or read-only one) share one place "
+                "in memory: clone() it before writing in place."
+            )
+        )
+    array[...] = value._data
+    memory.written(array)
+    if recorded:
+        _rebase(target, value, True)
+    return target
+
+
+def _rebase(target: Tensor, value: Tensor, recorded: bool) -> None:
+    """The history of `target`, and of what it is a view of, after it was written."""
+    more = target._more()
+    if more.base is None:
+        if recorded:
+            target._node, target._index, target._rg = value._node, value._index, value._rg
+        more.rebased = memory.tick()
+        return
+    base, params = more.base, {"view": more.view}
+    if mode.trace is not None:
+        whole = apply(_write_op, base, value, **params)
+        mode.trace.assign(base, whole)
+    else:
+        whole = wrap(base._data)
+        record(_write_op, (base, value), (base._data, value._data), whole, params)
+    _rebase(base, whole, recorded)
+    ready(target)
+
+
+_write_op: Any = None
+
+
+def set_write(cls: type[Op]) -> None:
+    """Told by the operation that writes a view back into its base."""
+    global _write_op
+    _write_op = cls
+
+
+def fill(target: Tensor, value: Any) -> Tensor:
+    """Every element of `target` set to a number."""
+    with no_grad():
+        data = mode.F.full(target.shape, value, target._data.dtype)
+    return assign(target, wrap(data) if target.dtype is not dtypes.bfloat16 else Tensor(data, target.dtype))

@@ -1,0 +1,36 @@
+"""Every public function of the vocabulary, under PyTorch's name: the registry as a module."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from chainrule.ops import creation, random
+from chainrule.ops.functions import FUNCTIONS
+from chainrule.ops.op import REGISTRY
+
+# Primitives in their array form; users have the functions with PyTorch's arguments instead.
+INTERNAL = {
+    "cast", "alias", "slice", "unslice", "constant_pad", "view_write", "index", "index_adjoint",
+    "index_put", "put_along_dim_add", "masked_scale", "euclidean", "conv", "conv_input",
+    "conv_weight", "windows_sum", "windows_sum_adjoint", "windows_argmax", "windows_unfold",
+    "windows_fold",
+}  # fmt: skip
+
+
+def _collect() -> dict[str, Callable[..., Any]]:
+    out: dict[str, Callable[..., Any]] = {}
+    for name, cls in REGISTRY.items():
+        if name not in INTERNAL:
+            for public in (name, *cls.aliases):
+                out[public] = cls.function
+    for module in (creation, random):
+        for name, value in vars(module).items():
+            if callable(value) and getattr(value, "__module__", "") == module.__name__:
+                if not name.startswith("_") and name[0].islower() and not name.endswith("_"):
+                    out[name] = value
+    return out | FUNCTIONS
+
+
+PUBLIC = _collect()
+globals().update(PUBLIC)

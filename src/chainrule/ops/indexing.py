@@ -1,0 +1,433 @@
+"""Indexing: `x[key]`, gather and scatter, embedding."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.constraints import Anything, Int, Ints, Number, Optional
+from chainrule.base.errors import DTypeError, IndexRangeError, ShapeError
+from chainrule.base.shapes import normalize_axis
+from chainrule.base.text import t
+from chainrule.graph.convert import array_of
+from chainrule.graph.modes import mode
+from chainrule.graph.tensor import Tensor
+from chainrule.ops.arrays.index import HOLE
+from chainrule.ops.dispatch import apply, assign, cast
+from chainrule.ops.op import Card, Op, op
+from chainrule.ops.shaping import Slice
+
+# ---- general indexing -----------------------------------------------------------------------
+
+
+@op
+class Index(Op):
+    """x[key] with integer arrays in the holes of `key`: a copy, places may repeat."""
+
+    params = {"key": Anything()}
+    math = "x[index]"
+    dtypes = "keep"
+    saves = ("index",)
+    method = False
+    samples = ()
+    card = Card(
+        en="Chosen entries; one chosen twice gets both gradients added.",
+        zh="选出若干元素；被选两次的元素梯度相加。",
+    )
+
+    def forward(F, x, *index, key):
+        return F.gather(x, key, *index)
+
+    def vjp(F, g, y, x, *index, key):
+        return (lambda: F.scatter_add(g, x.shape, key, *index), *(None for _ in index))
+
+
+@op
+class IndexAdjoint(Op):
+    """Zeros of shape `size` to which x is added at `key`: the adjoint of Index."""
+
+    params = {"key": Anything(), "size": Ints()}
+    math = "zeros[index] += x"
+    dtypes = "keep"
+    saves = ("index",)
+    method = False
+    samples = ()
+    card = Card(en="Scatters, adding where places repeat.", zh="按位置散布，重复处相加。")
+
+    def forward(F, x, *index, key, size):
+        return F.scatter_add(x, size, key, *index)
+
+    def vjp(F, g, y, x, *index, key, size):
+        return (lambda: F.gather(g, key, *index), *(None for _ in index))
+
+
+@op
+class IndexPut(Op):
+    """x with o written (or added) at `key`. Where places repeat, o's gradient is not unique."""
+
+    params = {"key": Anything(), "accumulate": Anything(False)}
+    math = "x[index] = o"
+    dtypes = "keep"
+    saves = ("index",)
+    method = False
+    samples = ()
+    card = Card(
+        en="Writing at chosen places: their gradient goes to what was written.",
+        zh="写入选定位置：这些位置的梯度归于写入的值。",
+    )
+
+    def forward(F, x, o, *index, key, accumulate):
+        if accumulate:
+            at = F.gather(x, key, *index).shape
+            return x + F.scatter_add(F.broadcast_to(o, at), x.shape, key, *index)
+        return F.put(x, key, o, *index)
+
+    def vjp(F, g, y, x, o, *index, key, accumulate):
+        def old():
+            return g if accumulate else F.put(g, key, F.full(o.shape, 0, g.dtype), *index)
+
+        def new():
+            return F.sum_to(F.gather(g, key, *index), o.shape)
+
+        return (old, new, *(None for _ in index))
+
+
+def _parse(x: Tensor, key: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], list[Any]]:
+    """A key split into a basic part, applied first, and arrays in the holes of a second key.
+
+    PyTorch applies integers and slices before the arrays; NumPy would count integers as arrays.
+    """
+    entries = list(key) if isinstance(key, tuple) else [key]
+    entries = [_entry(x, e) for e in entries]
+    if sum(e is Ellipsis for e in entries) > 1:
+        raise IndexRangeError(t("An index can have only one ellipsis (...)."))
+    used = sum(_width(e) for e in entries)
+    if used > x.ndim:
+        raise IndexRangeError(
+            t(
+                "Too many indices: {used} for a tensor of {ndim} dimensions (shape {shape}).",
+                used=used,
+                ndim=x.ndim,
+                shape=x.shape,
+            )
+        )
+    at = next((i for i, e in enumerate(entries) if e is Ellipsis), len(entries))
+    fill = [slice(None)] * (x.ndim - used)
+    entries = entries[:at] + fill + entries[at + 1 :]
+    basic: list[Any] = []
+    second: list[Any] = []
+    arrays: list[Any] = []
+    axis = 0
+    for e in entries:
+        if isinstance(e, Tensor):
+            n = e.ndim if e.dtype.name == "bool" else 1
+            if n and e.dtype.name == "bool":
+                _check_mask(x, e, axis)
+                columns = np.nonzero(_concrete(e))
+            else:
+                columns = (e,)
+            for c in columns:
+                basic.append(slice(None))
+                second.append(HOLE)
+                arrays.append(c if isinstance(c, Tensor) else Tensor(c))
+            axis += n
+            continue
+        if isinstance(e, int):
+            size = x.shape[axis]
+            if not -size <= e < size:
+                raise IndexRangeError(
+                    t(
+                        "Index {i} is out of range for axis {axis} of size {n} (shape {shape}).",
+                        i=e,
+                        axis=axis,
+                        n=size,
+                        shape=x.shape,
+                    )
+                )
+        else:
+            second.append(slice(None))
+        basic.append(e)
+        axis += _width(e)
+    while second and second[-1] is not HOLE:
+        second.pop()
+    return tuple(basic), tuple(second), arrays
+
+
+def _entry(x: Tensor, e: Any) -> Any:
+    if e is None or e is Ellipsis:
+        return e
+    if isinstance(e, slice):
+        return slice(*(None if v is None else int(v) for v in (e.start, e.stop, e.step)))
+    if isinstance(e, bool | np.bool_):
+        raise DTypeError(t("A single True or False is no index; write a boolean tensor."))
+    if isinstance(e, int | np.integer):
+        return int(e)
+    if isinstance(e, list | range | np.ndarray):
+        e = Tensor(array_of(e)) if np.size(e) else Tensor(np.zeros(np.shape(e), np.int64))
+    if isinstance(e, Tensor):
+        if e.dtype.is_floating_point:
+            raise DTypeError(
+                t("A tensor used as an index must be integer or boolean, not {d}.", d=e.dtype.name)
+            )
+        if e.ndim == 0 and e.dtype.name != "bool" and mode.trace is None:
+            return int(e.item())
+        return e if e.dtype.name in ("int64", "bool") else cast(e, "int64")
+    raise DTypeError(
+        t(
+            "{kind} cannot index a tensor: write integers, slices, None, ..., or tensors of "
+            "integers or booleans.",
+            kind=type(e).__name__,
+        )
+    )
+
+
+def _width(e: Any) -> int:
+    """How many axes an index entry uses up."""
+    if e is None or e is Ellipsis:
+        return 0
+    return e.ndim if isinstance(e, Tensor) and e.dtype.name == "bool" else 1
+
+
+def _check_mask(x: Tensor, mask: Tensor, axis: int) -> None:
+    if mask.shape != x.shape[axis : axis + mask.ndim]:
+        raise IndexRangeError(
+            t(
+                "The mask has shape {mask}, but the tensor has {part} there (shape {shape}).",
+                mask=mask.shape,
+                part=x.shape[axis : axis + mask.ndim],
+                shape=x.shape,
+            )
+        )
+
+
+def _concrete(x: Tensor) -> np.ndarray:
+    """The values of a mask: how many there are decides a shape, so a trace cannot know it."""
+    return np.asarray(x._data)
+
+
+def _is_whole(basic: tuple[Any, ...]) -> bool:
+    return all(isinstance(e, slice) and e == slice(None) for e in basic)
+
+
+def getitem(self: Tensor, key: Any) -> Tensor:
+    """`x[key]`: a view for integers, slices, None and ...; a copy for tensors of indices."""
+    basic, second, arrays = _parse(self, key)
+    if not arrays:
+        return apply(Slice, self, key=basic)
+    part = self if _is_whole(basic) else apply(Slice, self, key=basic)
+    _check_range(part, second, arrays)
+    return apply(Index, part, *arrays, key=second)
+
+
+def setitem(self: Tensor, key: Any, value: Any) -> None:
+    """`x[key] = value`: written in place, broadcast, recorded."""
+    basic, second, arrays = _parse(self, key)
+    new = value if isinstance(value, Tensor) else Tensor(array_of(value))
+    if new.dtype is not self.dtype:
+        new = cast(new, self.dtype)
+    part = self if _is_whole(basic) and arrays else apply(Slice, self, key=basic)
+    if arrays:
+        _check_range(part, second, arrays)
+        new = apply(IndexPut, part, new, *arrays, key=second, accumulate=False)
+    elif new.shape != part.shape:
+        extra = new.ndim - part.ndim
+        if extra > 0 and new.shape[:extra] == (1,) * extra:
+            new = new.reshape(new.shape[extra:])  # type: ignore[attr-defined]
+        new = new.expand(part.shape)  # type: ignore[attr-defined]
+    assign(part, new)
+
+
+def _check_range(part: Tensor, second: tuple[Any, ...], arrays: list[Any]) -> None:
+    holes = [i for i, e in enumerate(second) if e is HOLE]
+    for axis, index in zip(holes, arrays, strict=True):
+        data = index._data
+        if isinstance(data, np.ndarray) and data.size:
+            low, high, n = int(data.min()), int(data.max()), part.shape[axis]
+            if low < -n or high >= n:
+                raise IndexRangeError(
+                    t(
+                        "Index {i} is out of range for axis {axis} of size {n} (shape {shape}).",
+                        i=low if low < -n else high,
+                        axis=axis,
+                        n=n,
+                        shape=part.shape,
+                    )
+                )
+
+
+Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
+Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
+
+# ---- along one axis -------------------------------------------------------------------------
+
+
+@op
+class TakeAlongDim(Op):
+    """One entry a line: out[i][j] = x[i][index[i][j]] along `dim`; other axes have equal sizes."""
+
+    params = {"dim": Int()}
+    math = "x[index]"
+    dtypes = "keep"
+    saves = ("index",)
+    method = False
+    samples = ()
+    card = Card(en="Picks along one axis.", zh="沿一个轴选取。")
+
+    def forward(F, x, index, *, dim):
+        return F.take_along_axis(x, index, dim)
+
+    def vjp(F, g, y, x, index, *, dim):
+        return lambda: F.put_along_axis_add(g, index, dim, x.shape[dim]), None
+
+
+@op
+class PutAlongDimAdd(Op):
+    """Zeros, `size` long on `dim`, with x added at index: the adjoint of take_along_dim."""
+
+    params = {"dim": Int(), "size": Int()}
+    math = "zeros[index] += x"
+    dtypes = "keep"
+    saves = ("index",)
+    method = False
+    samples = ()
+    card = Card(en="Adds along one axis at given places.", zh="沿一个轴按位置相加。")
+
+    def forward(F, x, index, *, dim, size):
+        return F.put_along_axis_add(x, index, dim, size)
+
+    def vjp(F, g, y, x, index, *, dim, size):
+        return lambda: F.take_along_axis(g, index, dim), None
+
+
+@op
+class Gather(Op):
+    """out[i][j] = x[index[i][j]][j] for dim 0 (and so for any `dim`); index may be the smaller."""
+
+    method = False
+    params = {"dim": Int()}
+    math = "x[index]"
+    dtypes = "keep"
+    vjp = None
+    samples = ()
+    card = Card(en="Looks entries up along one axis.", zh="沿一个轴查表。")
+
+    def forward(F, x, index, *, dim):
+        axis = normalize_axis(dim, len(x.shape))
+        if len(x.shape) != len(index.shape) or any(
+            i > n for k, (i, n) in enumerate(zip(index.shape, x.shape, strict=True)) if k != axis
+        ):
+            raise ShapeError(
+                t(
+                    "gather along axis {axis}: index has shape {index}, which must not exceed "
+                    "the input's {x} on the other axes.",
+                    axis=axis,
+                    index=index.shape,
+                    x=x.shape,
+                )
+            )
+        key = tuple(
+            slice(None) if k == axis else slice(0, n) for k, n in enumerate(index.shape)
+        )
+        return F.take_along_axis(F.slice(x, key), index, axis)
+
+
+@op
+class ScatterAdd(Op):
+    """x with src added at index along `dim`; repeats add up."""
+
+    method = False
+    params = {"dim": Int()}
+    math = "x[index] += src"
+    dtypes = "keep"
+    vjp = None
+    samples = ()
+    card = Card(en="Adds into a table; the mirror image of gather.", zh="向表中累加；与 gather 互为镜像。")
+
+    def forward(F, x, index, src, *, dim):
+        axis = normalize_axis(dim, len(x.shape))
+        src = F.slice(src, tuple(slice(0, n) for n in index.shape))
+        added = F.put_along_axis_add(src, index, axis, x.shape[axis])
+        width = tuple((0, n - m) for n, m in zip(x.shape, added.shape, strict=True))
+        return x + (F.pad(added, width, 0) if any(hi for _, hi in width) else added)
+
+
+@op
+class IndexSelect(Op):
+    """Whole slices x[…, index, …] along `dim`; index is one-dimensional."""
+
+    method = False
+    params = {"dim": Int()}
+    math = "x[index]"
+    dtypes = "keep"
+    vjp = None
+    samples = ()
+    card = Card(en="Picks rows (or columns) by number.", zh="按编号选取行或列。")
+
+    def forward(F, x, index, *, dim):
+        axis = normalize_axis(dim, len(x.shape))
+        return F.gather(x, (slice(None),) * axis + (HOLE,), index)
+
+
+@op
+class MaskedFill(Op):
+    """x with `value` where mask is true."""
+
+    method = False
+    params = {"value": Number()}
+    math = "where(mask, value, x)"
+    dtypes = "keep"
+    vjp = None
+    samples = ()
+    card = Card(en="Overwrites where a mask says so; no gradient there.", zh="按掩码覆盖；被覆盖处没有梯度。")
+
+    def forward(F, x, mask, *, value):
+        return F.where(mask, F.full((), value, x.dtype), x)
+
+
+@op
+class Argsort(Op):
+    """The indices that would sort along `dim`; equal entries keep their order."""
+
+    params = {"dim": Int(-1), "descending": Anything(False)}
+    math = "argsort(x)"
+    differentiable = False
+    card = Card(en="The order of the entries.", zh="各元素的排序位置。")
+
+    def forward(F, x, *, dim, descending):
+        if not x.shape:
+            return F.full((), 0, "int64")
+        return F.argsort(x, normalize_axis(dim, len(x.shape)), descending)
+
+
+# ---- embedding ------------------------------------------------------------------------------
+
+
+@op
+class Embedding(Op):
+    """Rows of weight (n, d) by integer index (…) → (…, d). `padding_idx` gets no gradient."""
+
+    params = {"padding_idx": Optional(Int())}
+    math = "weight[index]"
+    integers = ("index",)
+    saves = ("index",)
+    method = False
+    samples = ()
+    card = Card(
+        en="A table of vectors; a row used twice gets both gradients added.",
+        zh="向量查找表；用到两次的行梯度相加。",
+    )
+
+    def forward(F, index, weight, *, padding_idx):
+        return F.gather(weight, (HOLE,), index)
+
+    def vjp(F, g, y, index, weight, *, padding_idx):
+        def rows():
+            kept = g
+            if padding_idx is not None:
+                hole = padding_idx + weight.shape[0] if padding_idx < 0 else padding_idx
+                pad = F.expand_dims(F.equal(index, hole), -1)
+                kept = F.where(pad, F.zeros_like(g), g)
+            return F.scatter_add(kept, weight.shape, (HOLE,), index)
+
+        return None, rows

@@ -1,0 +1,285 @@
+"""Random numbers: counter-based generators, draws, dropout.
+
+A generator is a seed and a counter; each draw takes numbers from the counter on and moves it. The
+bits depend on nothing else, so glass and compiled mode, and any number of threads, draw the same.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from typing import Any
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.constraints import Bool, Interval
+from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.text import t
+from chainrule.graph.modes import mode, no_grad
+from chainrule.graph.tensor import Tensor, wrap
+from chainrule.ops.arrays.philox import blocks
+from chainrule.ops.dispatch import apply, assign
+from chainrule.ops.op import Card, Op, op
+from chainrule.ops.shape_rules import same_as
+
+
+class Generator:
+    """A stream of random numbers: `seed` chooses it, `offset` is how far it has been read."""
+
+    def __init__(self, seed: int | None = None) -> None:
+        self.manual_seed(int.from_bytes(os.urandom(6), "little") if seed is None else seed)
+
+    def manual_seed(self, seed: int) -> Generator:
+        """Starts the stream of `seed` from its beginning."""
+        if isinstance(seed, bool) or not isinstance(seed, int | np.integer):
+            raise ArgumentError(t("The seed must be an integer, not {seed!r}.", seed=seed))
+        self.seed = int(seed) % 2**64
+        self.offset = 0
+        return self
+
+    def initial_seed(self) -> int:
+        return self.seed
+
+    def advance(self, n: int, dtype: Any) -> int:
+        """Takes `n` numbers out of the stream; returns where they begin."""
+        start = self.offset
+        self.offset += blocks(n, dtype)
+        return start
+
+    def get_state(self) -> dict[str, int]:
+        """What `set_state` needs to go on exactly here."""
+        return {"seed": self.seed, "offset": self.offset}
+
+    def set_state(self, state: dict[str, int]) -> None:
+        self.seed, self.offset = int(state["seed"]), int(state["offset"])
+
+
+default_generator = Generator(0)
+
+
+def manual_seed(seed: int) -> Generator:
+    """Seeds the default generator, from which all draws without `generator=` come."""
+    return default_generator.manual_seed(seed)
+
+
+def seed() -> int:
+    """Seeds the default generator from the operating system; returns the seed."""
+    default_generator.manual_seed(int.from_bytes(os.urandom(6), "little"))
+    return default_generator.seed
+
+
+def get_rng_state() -> dict[str, int]:
+    """The state of the default generator."""
+    return default_generator.get_state()
+
+
+def set_rng_state(state: dict[str, int]) -> None:
+    """Sets the state of the default generator."""
+    default_generator.set_state(state)
+
+
+# ---- draws ----------------------------------------------------------------------------------
+
+
+def _uniform(shape: tuple[int, ...], dtype: dtypes.DType, generator: Generator | None) -> Any:
+    """Uniforms in [0, 1) in the namespace in use; a trace draws afresh at every replay."""
+    source = generator or default_generator
+    wide = np.float64 if dtype is dtypes.float64 else np.float32
+    n = math.prod(shape)
+    if mode.trace is not None:
+        seed, offset = mode.trace.host(
+            lambda: (source.seed, source.advance(n, wide)), ("seed", "offset"), np.int64
+        )
+    else:
+        seed, offset = source.seed, source.advance(n, wide)
+    return mode.F.uniform(seed, offset, shape, np.dtype(wide))
+
+
+def _normal(shape: tuple[int, ...], dtype: dtypes.DType, generator: Generator | None) -> Any:
+    """Standard normals by G. E. P. Box and M. E. Muller (1958), from pairs of uniforms."""
+    F = mode.F
+    u = _uniform((2, *shape), dtype, generator)
+    # 1 − u lies in (0, 1], so the logarithm is finite.
+    radius = F.sqrt(-2.0 * F.log(1.0 - F.slice(u, (0,))))
+    return radius * F.cos((2.0 * math.pi) * F.slice(u, (1,)))
+
+
+def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
+    if len(size) == 1 and isinstance(size[0], tuple | list):
+        size = tuple(size[0])
+    if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0 for n in size):
+        raise ArgumentError(t("A shape is made of integers ≥ 0, not {size}.", size=size))
+    return tuple(int(n) for n in size)
+
+
+def _finish(data: Any, dtype: dtypes.DType, requires_grad: bool) -> Tensor:
+    out = wrap(mode.F.asarray(data))
+    if out.dtype is not dtype:
+        with no_grad():
+            out = out.to(dtype)  # type: ignore[attr-defined]
+    out.requires_grad = requires_grad
+    return out
+
+
+def _float(dtype: Any) -> dtypes.DType:
+    chosen = dtypes.get_default_dtype() if dtype is None else dtypes.as_dtype(dtype)
+    if not chosen.is_floating_point:
+        raise DTypeError(t("This draw gives floating-point numbers, not {d}.", d=chosen.name))
+    return chosen
+
+
+def rand(
+    *size: Any, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Uniform numbers in [0, 1)."""
+    kind = _float(dtype)
+    return _finish(mode.quiet(_uniform, _shape(size), kind, generator), kind, requires_grad)
+
+
+def randn(
+    *size: Any, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False
+) -> Tensor:
+    """Numbers from the standard normal distribution."""
+    kind = _float(dtype)
+    return _finish(mode.quiet(_normal, _shape(size), kind, generator), kind, requires_grad)
+
+
+def randint(
+    low: int, high: Any = None, size: Any = None, *, dtype: Any = dtypes.int64,
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Integers from low to high − 1; `randint(high, size)` starts at 0."""
+    if not isinstance(high, int | np.integer):
+        low, high, size = 0, low, high if size is None else size
+    if size is None or high <= low:
+        raise ArgumentError(
+            t("randint needs low < high and a size, got {low}, {high}, {size}.", low=low, high=high, size=size)
+        )
+    u = _uniform(_shape((size,)), dtypes.float64, generator)
+    F = mode.F
+    return _finish(F.astype(F.floor(u * float(high - low)), "int64") + int(low), dtypes.as_dtype(dtype), False)
+
+
+def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
+    """The integers 0 to n − 1 in random order."""
+    u = _uniform(_shape((n,)), dtypes.float64, generator)
+    return wrap(mode.F.argsort(u, 0))
+
+
+def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
+    """1 with the probability that `input` gives for each element, else 0."""
+    u = _uniform(input.shape, input.dtype, generator)
+    return (wrap(mode.F.asarray(u)) < input.detach()).to(input.dtype)  # type: ignore[attr-defined]
+
+
+def rand_like(input: Tensor, *, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
+    """Uniform numbers in the shape and dtype of `input`."""
+    return rand(input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad)
+
+
+def randn_like(input: Tensor, *, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
+    """Standard normal numbers in the shape and dtype of `input`."""
+    return randn(input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad)
+
+
+def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator: Generator | None = None) -> Tensor:
+    """Numbers from the normal distribution."""
+    return randn(size, generator=generator) * std + mean  # type: ignore[operator]
+
+
+def uniform_(self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fills the tensor with uniform numbers in [low, high)."""
+    with no_grad():
+        return assign(self, rand(self.shape, dtype=self.dtype, generator=generator) * (high - low) + low)  # type: ignore[operator]
+
+
+def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+    """Fills the tensor with normal numbers."""
+    with no_grad():
+        return assign(self, randn(self.shape, dtype=self.dtype, generator=generator) * std + mean)  # type: ignore[operator]
+
+
+def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
+    """Fills the tensor with ones (probability p) and zeros."""
+    with no_grad():
+        return assign(self, (rand(self.shape, generator=generator) < p).to(self.dtype))  # type: ignore[attr-defined]
+
+
+Tensor.uniform_ = uniform_  # type: ignore[attr-defined]
+Tensor.normal_ = normal_  # type: ignore[attr-defined]
+Tensor.bernoulli_ = bernoulli_  # type: ignore[attr-defined]
+Tensor.bernoulli = bernoulli  # type: ignore[attr-defined]
+
+# ---- dropout --------------------------------------------------------------------------------
+
+
+@op
+class MaskedScale(Op):
+    """x · mask / (1 − p): dropout with its random choice made."""
+
+    params = {"p": Interval(0.0, 1.0, 0.5)}
+    math = "x * mask / (1 - p)"
+    integers = ("mask",)
+    saves = ("mask",)
+    shape = same_as("x")
+    method = False
+    samples = ()
+    card = Card(
+        en="Silences units at random while training and scales the rest up, so the mean stays.",
+        zh="训练时随机关闭一些单元，并放大其余单元以保持均值。",
+    )
+
+    def forward(F, x, mask, *, p):
+        return F.where(mask, x * _scale(p), F.zeros_like(x))
+
+    def vjp(F, g, y, x, mask, *, p):
+        return lambda: F.where(mask, g * _scale(p), F.zeros_like(g)), None
+
+
+def _scale(p: float) -> float:
+    return 1.0 / (1.0 - p) if p < 1.0 else 0.0
+
+
+_p = Interval(0.0, 1.0)
+_flag = Bool()
+
+
+def dropout(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False, *,
+    generator: Generator | None = None,
+) -> Tensor:  # fmt: skip
+    """Zeroes each element with probability p and scales the rest by 1/(1 − p); only if `training`.
+
+    N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
+    JMLR 15 (2014); 003 §5.2 of the notes.
+    """
+    return _drop(input, input.shape, p, training, inplace, generator)
+
+
+def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Dropout of whole channels of (N, C, L)."""
+    return _drop(input, (*input.shape[:2], 1), p, training, inplace, None)
+
+
+def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    """Dropout of whole channels of (N, C, H, W)."""
+    return _drop(input, (*input.shape[:2], 1, 1), p, training, inplace, None)
+
+
+def _drop(
+    x: Tensor, shape: tuple[int, ...], p: float, training: bool, inplace: bool,
+    generator: Generator | None,
+) -> Tensor:  # fmt: skip
+    p = _p.check(p, "dropout", "p")
+    if not _flag.check(training, "dropout", "training") or p == 0:
+        return x
+    F = mode.F
+    kept = F.greater_equal(_uniform(shape, dtypes.float32, generator), float(p))
+    mask = wrap(F.asarray(kept))
+    if mask.shape != x.shape:
+        mask = mask.expand(x.shape)  # type: ignore[attr-defined]
+    out = apply(MaskedScale, x, mask, p=p)
+    return assign(x, out) if inplace else out
+
+

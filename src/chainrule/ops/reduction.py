@@ -1,0 +1,350 @@
+"""Reductions and running sums."""
+
+from __future__ import annotations
+
+from chainrule.base.constraints import Bool, DTypeOf, Int, Ints, Number, Optional
+from chainrule.base.errors import DTypeError
+from chainrule.base.shapes import normalize_axes, normalize_axis
+from chainrule.base.text import t
+from chainrule.ops.namespace import count
+from chainrule.ops.op import Card, Op, op
+from chainrule.ops.shape_rules import reduced, same_as
+
+
+class Reduction(Op):
+    """One number from many: over `dim` (an axis, several, None: all), kept as size 1 or not."""
+
+    params = {"dim": Optional(Ints()), "keepdim": Bool(False)}
+    shape = staticmethod(reduced)
+
+
+def _float(F, x, dtype):
+    return x if dtype is None else F.astype(x, dtype)
+
+
+@op
+class Sum(Reduction):
+    """The sum over `dim`; integers and booleans add up in int64."""
+
+    math = "sum(x)"
+    params = Reduction.params | {"dtype": Optional(DTypeOf())}
+    saves = ()
+    card = Card(
+        en="Every term gets the gradient of the sum: the mirror image of broadcasting.",
+        zh="每一项都得到和的梯度：与广播互为镜像。",
+    )
+
+    def forward(F, x, *, dim, keepdim, dtype):
+        return F.sum(_float(F, x, dtype), dim, keepdim)
+
+    def vjp(F, g, y, x, *, dim, keepdim, dtype):
+        g = _float(F, g, None if dtype is None else x.dtype)
+        return (F.broadcast_to(g if keepdim else F.keep(g, dim, x.shape), x.shape),)
+
+
+@op
+class Mean(Reduction):
+    """The mean over `dim`; NaN over nothing."""
+
+    math = "sum(x) / n"
+    params = Reduction.params | {"dtype": Optional(DTypeOf())}
+    saves = ()
+    card = Card(en="The sum shared out: each term gets g/n.", zh="和的平均：每一项得到 g/n。")
+
+    def forward(F, x, *, dim, keepdim, dtype):
+        if dtype is None and x.dtype.kind != "f":
+            raise DTypeError(
+                t("mean() of {dtype} values: write x.float().mean().", dtype=x.dtype.name)
+            )
+        x = _float(F, x, dtype)
+        n = count(x.shape, dim)
+        return F.sum(x, dim, keepdim) / n if n else F.sum(x, dim, keepdim) * float("nan")
+
+    def vjp(F, g, y, x, *, dim, keepdim, dtype):
+        g = _float(F, g, None if dtype is None else x.dtype)
+        g = g / max(count(x.shape, dim), 1)
+        return (F.broadcast_to(g if keepdim else F.keep(g, dim, x.shape), x.shape),)
+
+
+@op
+class Prod(Reduction):
+    """The product over `dim`."""
+
+    math = "prod(x)"
+    params = Reduction.params | {"dtype": Optional(DTypeOf())}
+    saves = ("x",)
+    edges = (0.0,)
+    card = Card(
+        en="Each factor's gradient is the product of all the others, also where some are zero.",
+        zh="每个因子的梯度是其余因子之积，有零时也成立。",
+    )
+
+    def forward(F, x, *, dim, keepdim, dtype):
+        return F.prod(_float(F, x, dtype), dim, keepdim)
+
+    def vjp(F, g, y, x, *, dim, keepdim, dtype):
+        # Products of what stands before and after each entry: no division, so zeros are no harm.
+        g = g if keepdim else F.keep(g, dim, x.shape)
+        g, x = _float(F, g, None if dtype is None else x.dtype), x
+        axes = normalize_axes(dim, len(x.shape))
+        rest = tuple(i for i in range(len(x.shape)) if i not in axes)
+        n = count(x.shape, dim)
+        order = rest + axes
+        lines = F.reshape(F.permute_dims(x, order), (*(x.shape[i] for i in rest), n))
+        flip = (Ellipsis, slice(None, None, -1))
+        last = len(rest)
+        before = F.cumulative_prod(_shifted(F, lines), last)
+        after = F.slice(F.cumulative_prod(_shifted(F, F.slice(lines, flip)), last), flip)
+        others = F.reshape(before * after, tuple(x.shape[i] for i in order))
+        back = tuple(order.index(i) for i in range(len(order)))
+        return (g * F.permute_dims(others, back),)
+
+
+def _shifted(F, lines):
+    """1 in front, the last entry dropped, along the last axis."""
+    one = F.ones_like(F.slice(lines, (Ellipsis, slice(0, 1))))
+    return F.concat([one, F.slice(lines, (Ellipsis, slice(0, -1)))], len(lines.shape) - 1)
+
+
+class _Extreme(Reduction):
+    saves = ("x", "y")
+
+    @staticmethod
+    def vjp(F, g, y, x, *, dim, keepdim):
+        if not keepdim:
+            g, y = F.keep(g, dim, x.shape), F.keep(y, dim, x.shape)
+        hit = F.astype(F.equal(x, y), x.dtype)
+        return (g * hit / F.sum(hit, dim if dim is None else tuple(dim), True),)
+
+
+@op
+class Amax(_Extreme):
+    """The largest over `dim`; NaN wins. Equal largest ones share the gradient."""
+
+    math = "max(x)"
+    card = Card(en="Routes the gradient to the winner; ties share it.", zh="梯度送给最大者；并列时平分。")
+
+    def forward(F, x, *, dim, keepdim):
+        return F.max(x, dim, keepdim)
+
+
+@op
+class Amin(_Extreme):
+    """The smallest over `dim`; NaN wins. Equal smallest ones share the gradient."""
+
+    math = "min(x)"
+    card = Card(en="Routes the gradient to the smallest; ties share it.", zh="梯度送给最小者；并列时平分。")
+
+    def forward(F, x, *, dim, keepdim):
+        return F.min(x, dim, keepdim)
+
+
+@op
+class Var(Reduction):
+    """The variance over `dim`, divided by n − correction; 0 exactly for a constant column."""
+
+    math = "sum((x - mean(x)) ^ 2) / (n - correction)"
+    params = {"dim": Optional(Ints()), "correction": Number(1), "keepdim": Bool(False)}
+    saves = ("x",)
+    dtypes = "float"
+    card = Card(
+        en="The mean squared distance from the mean; far points pull hardest.",
+        zh="到均值的平均平方距离；越远的点拉力越大。",
+    )
+
+    def forward(F, x, *, dim, correction, keepdim):
+        d = _centred(F, x, dim)
+        n = count(x.shape, dim) - correction
+        total = F.sum(d * d, dim, keepdim)
+        return total / n if n > 0 else total * (float("nan") if n == 0 else 1 / n)
+
+    def vjp(F, g, y, x, *, dim, correction, keepdim):
+        g = g if keepdim else F.keep(g, dim, x.shape)
+        return (g * _centred(F, x, dim) * (2.0 / (count(x.shape, dim) - correction)),)
+
+
+def _centred(F, x, dim):
+    """x − mean(x). Shifted by its first entry, a constant column gives exact zeros."""
+    axes = normalize_axes(dim, len(x.shape))
+    if not count(x.shape, dim):
+        return x
+    first = F.slice(x, tuple(slice(0, 1) if i in axes else slice(None) for i in range(len(x.shape))))
+    d = x - first
+    return d - F.mean(d, dim if dim is None else tuple(dim), True)
+
+
+@op
+class Std(Reduction):
+    """The standard deviation over `dim`; where it is 0 its gradient is 0."""
+
+    math = "sqrt(sum((x - mean(x)) ^ 2) / (n - correction))"
+    params = Var.params
+    saves = ("x", "y")
+    dtypes = "float"
+    card = Card(en="The spread in the units of x.", zh="以 x 的单位表示的离散程度。")
+
+    def forward(F, x, *, dim, correction, keepdim):
+        return F.sqrt(Var.forward(F, x, dim=dim, correction=correction, keepdim=keepdim))
+
+    def vjp(F, g, y, x, *, dim, correction, keepdim):
+        if not keepdim:
+            g, y = F.keep(g, dim, x.shape), F.keep(y, dim, x.shape)
+        flat = F.equal(y, 0)
+        slope = F.where(flat, F.zeros_like(y), g / F.where(flat, F.ones_like(y), y))
+        return (slope * _centred(F, x, dim) * (1.0 / (count(x.shape, dim) - correction)),)
+
+
+@op
+class Logsumexp(Reduction):
+    """log Σ exp(x) over `dim`, without overflow; −inf where all are −inf."""
+
+    math = "log(sum(exp(x)))"
+    saves = ("x", "y")
+    dtypes = "float"
+    edges = (-1e4, 1e4)
+    card = Card(
+        en="A smooth maximum; its gradient is the softmax.",
+        zh="光滑的最大值；梯度就是 softmax。",
+    )
+
+    def forward(F, x, *, dim, keepdim):
+        if not x.shape:
+            return x + 0.0
+        top = F.max(x, dim, True)
+        top = F.where(F.isfinite(top), top, F.zeros_like(top))
+        y = F.log(F.sum(F.exp(x - top), dim, True)) + top
+        return y if keepdim else F.squeeze(y, dim)
+
+    def vjp(F, g, y, x, *, dim, keepdim):
+        if not keepdim:
+            g, y = F.keep(g, dim, x.shape), F.keep(y, dim, x.shape)
+        safe = F.where(F.isfinite(y), y, F.zeros_like(y))
+        return (g * F.exp(x - safe),)
+
+
+class _Arg(Op):
+    params = {"dim": Optional(Int()), "keepdim": Bool(False)}
+    shape = staticmethod(reduced)
+    differentiable = False
+
+
+def _arg(F, function, x, dim, keepdim):
+    if dim is None:
+        flat = function(F.reshape(x, (-1,)), 0)
+        return F.reshape(flat, (1,) * len(x.shape)) if keepdim else flat
+    if not x.shape:
+        return F.full((), 0, "int64")
+    out = function(x, normalize_axis(dim, len(x.shape)))
+    return F.keep(out, dim, x.shape) if keepdim else out
+
+
+@op
+class Argmax(_Arg):
+    """The index of the first largest entry along `dim` (None: in the flattened tensor)."""
+
+    math = "argmax(x)"
+    card = Card(en="Where the winner stands: the predicted class.", zh="最大者的位置：预测的类别。")
+
+    def forward(F, x, *, dim, keepdim):
+        return _arg(F, F.argmax, x, dim, keepdim)
+
+
+@op
+class Argmin(_Arg):
+    """The index of the first smallest entry along `dim` (None: in the flattened tensor)."""
+
+    math = "argmin(x)"
+    card = Card(en="Where the smallest stands.", zh="最小者的位置。")
+
+    def forward(F, x, *, dim, keepdim):
+        return _arg(F, F.argmin, x, dim, keepdim)
+
+
+@op
+class All(Reduction):
+    """Whether every entry is non-zero."""
+
+    math = "all(x)"
+    differentiable = False
+    card = Card(en="True if none is zero.", zh="没有零时为真。")
+
+    def forward(F, x, *, dim, keepdim):
+        return F.equal(F.sum(F.astype(F.equal(x, 0), "int64"), dim, keepdim), 0)
+
+
+@op
+class Any(Reduction):
+    """Whether some entry is non-zero."""
+
+    math = "any(x)"
+    differentiable = False
+    card = Card(en="True if one is not zero.", zh="有一个非零即为真。")
+
+    def forward(F, x, *, dim, keepdim):
+        return F.not_equal(F.sum(F.astype(F.not_equal(x, 0), "int64"), dim, keepdim), 0)
+
+
+# ---- running sums and products --------------------------------------------------------------
+
+
+class _Running(Op):
+    params = {"dim": Int()}
+    shape = same_as("x")
+
+
+@op
+class Cumsum(_Running):
+    """The running sum along `dim`."""
+
+    math = "cumsum(x)"
+    saves = ()
+    card = Card(en="Each entry feeds all later ones, so gradients run backwards.", zh="每一项影响其后各项，梯度反向累加。")
+
+    def forward(F, x, *, dim):
+        return F.cumulative_sum(x, normalize_axis(dim, len(x.shape))) if x.shape else x + 0
+
+    def vjp(F, g, y, x, *, dim):
+        if not x.shape:
+            return (g,)
+        axis = normalize_axis(dim, len(x.shape))
+        back = (slice(None),) * axis + (slice(None, None, -1),)
+        return (F.slice(F.cumulative_sum(F.slice(g, back), axis), back),)
+
+
+@op
+class Cumprod(_Running):
+    """The running product along `dim`. The gradient divides by x: NaN where x is 0."""
+
+    math = "cumprod(x)"
+    saves = ("x", "y")
+    domain = (0.4, 1.6)
+    card = Card(en="Products of all entries so far.", zh="到目前为止各项之积。")
+
+    def forward(F, x, *, dim):
+        return F.cumulative_prod(x, normalize_axis(dim, len(x.shape))) if x.shape else x * 1
+
+    def vjp(F, g, y, x, *, dim):
+        if not x.shape:
+            return (g,)
+        axis = normalize_axis(dim, len(x.shape))
+        back = (slice(None),) * axis + (slice(None, None, -1),)
+        return (F.slice(F.cumulative_sum(F.slice(g * y, back), axis), back) / x,)
+
+
+@op
+class Euclidean(Reduction):
+    """√Σx² over `dim`; at 0 its gradient is 0."""
+
+    math = "sqrt(sum(x ^ 2))"
+    saves = ("x", "y")
+    dtypes = "float"
+    card = Card(en="The length of a vector; its gradient is the direction.", zh="向量的长度；梯度是其方向。")
+
+    def forward(F, x, *, dim, keepdim):
+        return F.sqrt(F.sum(x * x, dim, keepdim))
+
+    def vjp(F, g, y, x, *, dim, keepdim):
+        if not keepdim:
+            g, y = F.keep(g, dim, x.shape), F.keep(y, dim, x.shape)
+        zero = F.equal(y, 0)
+        return (F.where(zero, F.zeros_like(y), g / F.where(zero, F.ones_like(y), y)) * x,)

@@ -1,0 +1,466 @@
+"""Moving elements without computing: reshape, permute, expand, slice, pad, join."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from chainrule.base.constraints import Anything, Int, Ints, Number, Optional
+from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.shapes import normalize_axes, normalize_axis, resolve_reshape
+from chainrule.base.text import t
+from chainrule.ops.dispatch import set_write
+from chainrule.ops.op import Card, Op, op
+
+
+class Move(Op):
+    """Elements keep their values; only where they stand changes. Any dtype."""
+
+    dtypes = "keep"
+    saves = ()
+    math = "x"
+
+
+def _size(shape: tuple[int, ...]) -> int:
+    n = 1
+    for s in shape:
+        n *= s
+    return n
+
+
+@op
+class Reshape(Move):
+    """The same elements, in order, in another shape; one size may be −1. A view if possible."""
+
+    params = {"shape": Ints()}
+    view = True
+    spread = True
+    samples = ((((2, 6),), {"shape": (3, -1)}), (((4,),), {"shape": (2, 2)}),
+               (((),), {"shape": (1, 1)}), (((0, 3),), {"shape": (3, 0)}))  # fmt: skip
+    card = Card(en="Same numbers, other shape; so for gradients.", zh="数值不变，形状改变；梯度亦然。")
+
+    @staticmethod
+    def shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) -> tuple[int, ...]:
+        return resolve_reshape(params["shape"], _size(shapes["x"]), shapes["x"])
+
+    def forward(F, x, *, shape):
+        return F.reshape(x, resolve_reshape(shape, _size(x.shape), x.shape))
+
+    def vjp(F, g, y, x, *, shape):
+        return (F.reshape(g, x.shape),)
+
+
+@op
+class Permute(Move):
+    """The axes in another order."""
+
+    params = {"dims": Ints()}
+    view = True
+    spread = True
+    samples = ((((2, 3, 4),), {"dims": (2, 0, 1)}), (((2, 3),), {"dims": (-1, 0)}))
+    card = Card(en="Turns the axes; the gradient is turned back.", zh="交换坐标轴；梯度换回原序。")
+
+    @staticmethod
+    def shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) -> tuple[int, ...]:
+        x = shapes["x"]
+        return tuple(x[a] for a in _all_axes(params["dims"], len(x)))
+
+    def forward(F, x, *, dims):
+        return F.permute_dims(x, _all_axes(dims, len(x.shape)))
+
+    def vjp(F, g, y, x, *, dims):
+        axes = _all_axes(dims, len(x.shape))
+        return (F.permute_dims(g, tuple(axes.index(i) for i in range(len(axes)))),)
+
+
+def _all_axes(dims: tuple[int, ...], ndim: int) -> tuple[int, ...]:
+    axes = normalize_axes(dims, ndim) if ndim else ()
+    if len(axes) != ndim:
+        raise ShapeError(
+            t("permute: {dims} must name each of the {n} axes once.", dims=dims, n=ndim)
+        )
+    return axes
+
+
+@op
+class Transpose(Move):
+    """Two axes swapped."""
+
+    params = {"dim0": Int(), "dim1": Int()}
+    view = True
+    vjp = None
+    aliases = ("swapaxes", "swapdims")
+    samples = ((((2, 3, 4),), {"dim0": 0, "dim1": -1}),)
+    card = Card(en="Rows become columns.", zh="行变为列。")
+
+    def forward(F, x, *, dim0, dim1):
+        n = len(x.shape)
+        axes = list(range(n))
+        i, j = normalize_axis(dim0, n), normalize_axis(dim1, n)
+        if n:
+            axes[i], axes[j] = j, i
+        return F.permute_dims(x, tuple(axes))
+
+
+@op
+class T(Move):
+    """A matrix transposed; vectors and numbers stay."""
+
+    name = "t"
+    math = "x.T"
+    view = True
+    vjp = None
+    samples = ((((2, 3),), {}), (((3,),), {}))
+    card = Card(en="Rows become columns.", zh="行变为列。")
+
+    def forward(F, x):
+        if len(x.shape) > 2:
+            raise ShapeError(
+                t("t() is for at most 2 dimensions, got {x}: use transpose(dim0, dim1).", x=x.shape)
+            )
+        return F.permute_dims(x, tuple(range(len(x.shape)))[::-1])
+
+
+@op
+class Flatten(Move):
+    """The axes start_dim to end_dim made into one."""
+
+    params = {"start_dim": Int(0), "end_dim": Int(-1)}
+    view = True
+    vjp = None
+    samples = ((((2, 3, 4),), {"start_dim": 1}), (((2, 3),), {}), (((),), {}))
+    card = Card(en="Feature maps laid out as one row.", zh="把特征图排成一行。")
+
+    def forward(F, x, *, start_dim, end_dim):
+        if not x.shape:
+            return F.reshape(x, (1,))
+        i, j = (normalize_axis(d, len(x.shape)) for d in (start_dim, end_dim))
+        if i > j:
+            raise ArgumentError(
+                t("flatten: start_dim {i} comes after end_dim {j}.", i=start_dim, j=end_dim)
+            )
+        return F.reshape(x, (*x.shape[:i], _size(x.shape[i : j + 1]), *x.shape[j + 1 :]))
+
+
+@op
+class Unflatten(Move):
+    """One axis split into several; one size may be −1."""
+
+    params = {"dim": Int(), "sizes": Ints()}
+    view = True
+    vjp = None
+    samples = ((((2, 12),), {"dim": 1, "sizes": (3, -1)}),)
+    card = Card(en="The inverse of flatten.", zh="flatten 的逆操作。")
+
+    def forward(F, x, *, dim, sizes):
+        i = normalize_axis(dim, len(x.shape))
+        sizes = resolve_reshape(sizes, x.shape[i], x.shape[i : i + 1])
+        return F.reshape(x, (*x.shape[:i], *sizes, *x.shape[i + 1 :]))
+
+
+@op
+class Squeeze(Move):
+    """Axes of size 1 removed: all, or those named (others named stay)."""
+
+    params = {"dim": Optional(Ints())}
+    view = True
+    vjp = None
+    samples = ((((2, 1, 3, 1),), {}), (((2, 1, 3),), {"dim": 1}), (((2, 3),), {"dim": 0}))
+    card = Card(en="Drops axes of size 1.", zh="去掉大小为 1 的轴。")
+
+    def forward(F, x, *, dim):
+        axes = normalize_axes(dim, len(x.shape))
+        keep = tuple(n for i, n in enumerate(x.shape) if n != 1 or i not in axes)
+        return F.reshape(x, keep)
+
+
+@op
+class Unsqueeze(Move):
+    """A new axis of size 1 before position `dim`."""
+
+    params = {"dim": Int()}
+    view = True
+    vjp = None
+    samples = ((((2, 3),), {"dim": 1}), (((2, 3),), {"dim": -1}), (((),), {"dim": 0}))
+    card = Card(en="Adds an axis of size 1.", zh="增加一个大小为 1 的轴。")
+
+    def forward(F, x, *, dim):
+        return F.expand_dims(x, normalize_axis(dim, len(x.shape) + 1))
+
+
+@op
+class Expand(Move):
+    """Axes of size 1 repeated to a larger shape without copying; −1 keeps a size."""
+
+    params = {"size": Ints()}
+    view = True
+    spread = True
+    aliases = ("broadcast_to",)
+    samples = ((((2, 1),), {"size": (3, 2, 4)}), (((),), {"size": (2, 3)}), (((3,),), {"size": (2, -1)}))
+    card = Card(
+        en="One value serves many places, so its gradients are summed.",
+        zh="一个值用于多处，所以它的梯度相加。",
+    )
+
+    @staticmethod
+    def shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) -> tuple[int, ...]:
+        return _expanded(params["size"], shapes["x"])
+
+    def forward(F, x, *, size):
+        return F.broadcast_to(x, _expanded(size, x.shape))
+
+    def vjp(F, g, y, x, *, size):
+        return (F.sum_to(g, x.shape),)
+
+
+def _expanded(size: tuple[int, ...], x: tuple[int, ...]) -> tuple[int, ...]:
+    new = len(size) - len(x)
+    out = tuple(x[i - new] if s == -1 and i >= new else s for i, s in enumerate(size))
+    if new < 0 or any(s < 0 for s in out) or any(
+        n not in (1, s) for n, s in zip(x, out[new:], strict=True)
+    ):
+        raise ShapeError(
+            t(
+                "A tensor of shape {x} does not expand to {size}: only axes of size 1 stretch, "
+                "and new axes come in front.",
+                x=x,
+                size=size,
+            )
+        )
+    return out
+
+
+@op
+class Clone(Move):
+    """A copy in memory of its own; gradients pass."""
+
+    dtypes = "keep"
+    card = Card(en="A copy that may be changed.", zh="可以修改的副本。")
+
+    def forward(F, x):
+        return F.asarray(x)
+
+    def vjp(F, g, y, x):
+        return (g,)
+
+
+@op
+class ViewAs(Move):
+    """A view of the same memory."""
+
+    name = "alias"
+    method = False
+    view = True
+    vjp = None
+    card = Card(en="The same memory under another name.", zh="同一内存的另一个名字。")
+
+    def forward(F, x):
+        return F.slice(x, ())
+
+
+@op
+class Slice(Move):
+    """Basic indexing `x[key]` with integers, slices, None and ...: a view."""
+
+    params = {"key": Anything()}
+    view = True
+    method = False
+    samples = ((((4, 5),), {"key": (1,)}), (((4, 5),), {"key": (slice(3, 0, -2), None, slice(1, 4))}),
+               (((4,),), {"key": (Ellipsis, -1)}))  # fmt: skip
+    card = Card(en="A part of a tensor; the rest gets zero gradient.", zh="张量的一部分；其余部分梯度为零。")
+
+    def forward(F, x, *, key):
+        return F.slice(x, key)
+
+    def vjp(F, g, y, x, *, key):
+        return (F.unslice(g, key, x.shape),)
+
+
+@op
+class Unslice(Move):
+    """Zeros of shape `size` with x at `key`: the adjoint of slicing."""
+
+    params = {"key": Anything(), "size": Ints()}
+    method = False
+    samples = ((((5,),), {"key": (1,), "size": (4, 5)}),)
+    card = Card(en="Puts a part back into zeros.", zh="把一部分放回零张量中。")
+
+    def forward(F, x, *, key, size):
+        return F.unslice(x, key, size)
+
+    def vjp(F, g, y, x, *, key, size):
+        return (F.slice(g, key),)
+
+
+@op
+class ConstantPad(Move):
+    """A border of one value; width is (low, high) for each axis, negative widths crop."""
+
+    params = {"width": Anything(), "value": Number(0)}
+    method = False
+    samples = ((((2, 3),), {"width": ((1, 0), (0, 2)), "value": 0.5}),
+               (((4, 3),), {"width": ((-1, 1), (0, 0))}))  # fmt: skip
+    card = Card(en="A border of constants; it gets no gradient.", zh="常数边框；边框没有梯度。")
+
+    def forward(F, x, *, width, value):
+        return F.pad(x, width, value)
+
+    def vjp(F, g, y, x, *, width, value):
+        return (F.pad(g, tuple((-lo, -hi) for lo, hi in width), 0),)
+
+
+@op
+class Cat(Move):
+    """Tensors joined along an existing axis."""
+
+    params = {"dim": Int(0)}
+    dtypes = "promote"
+    method = False
+    aliases = ("concat", "concatenate")
+    samples = ((((2, 3), (1, 3)), {"dim": 0}), (((2, 3), (2, 1), (2, 2)), {"dim": -1}))
+    card = Card(en="Side by side; each gets its part of the gradient.", zh="并排放置；各自得到对应的一段梯度。")
+
+    @staticmethod
+    def shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) -> tuple[int, ...]:
+        all_ = list(shapes.values())
+        if not all_:
+            raise ShapeError(t("cat needs at least one tensor."))
+        axis = normalize_axis(params["dim"], len(all_[0]))
+        for i, s in enumerate(all_):
+            if len(s) != len(all_[0]) or any(
+                n != m and k != axis for k, (n, m) in enumerate(zip(s, all_[0], strict=True))
+            ):
+                raise ShapeError(
+                    t(
+                        "cat along axis {axis}: tensor {i} has shape {s}, the first has {first}; "
+                        "all other axes must be equal.",
+                        axis=axis,
+                        i=i,
+                        s=s,
+                        first=all_[0],
+                    )
+                )
+        return tuple(
+            sum(s[axis] for s in all_) if k == axis else n for k, n in enumerate(all_[0])
+        )
+
+    def forward(F, *x, dim):
+        if not x or not x[0].shape:
+            raise ShapeError(t("cat needs at least one tensor, with at least one dimension."))
+        return F.concat(list(x), normalize_axis(dim, len(x[0].shape)))
+
+    def vjp(F, g, y, *x, dim):
+        axis = normalize_axis(dim, len(x[0].shape))
+        parts, start = [], 0
+        for v in x:
+            stop = start + v.shape[axis]
+            parts.append((slice(None),) * axis + (slice(start, stop),))
+            start = stop
+        return tuple(F.slice(g, key) for key in parts)
+
+
+@op
+class Stack(Move):
+    """Tensors of one shape joined along a new axis."""
+
+    params = {"dim": Int(0)}
+    dtypes = "promote"
+    method = False
+    vjp = None
+    samples = ((((2, 3), (2, 3)), {"dim": 1}),)
+    card = Card(en="A new axis over equals.", zh="在新轴上堆叠同形张量。")
+
+    def forward(F, *x, dim):
+        if not x or any(v.shape != x[0].shape for v in x):
+            raise ShapeError(
+                t(
+                    "stack needs tensors of one shape, got {shapes}.",
+                    shapes=", ".join(str(v.shape) for v in x),
+                )
+            )
+        return F.stack(list(x), normalize_axis(dim, len(x[0].shape) + 1))
+
+
+@op
+class Flip(Move):
+    """The order along the axes `dims` turned round (a copy)."""
+
+    params = {"dims": Ints()}
+    spread = True
+    vjp = None
+    samples = ((((2, 3),), {"dims": (0, 1)}),)
+    card = Card(en="A mirror image.", zh="镜像。")
+
+    def forward(F, x, *, dims):
+        axes = normalize_axes(dims, len(x.shape))
+        back = slice(None, None, -1)
+        return F.slice(x, tuple(back if i in axes else slice(None) for i in range(len(x.shape))))
+
+
+@op
+class ViewWrite(Op):
+    """x with the part that `view` shows replaced by o: what an in-place write to a view records."""
+
+    params = {"view": Anything()}
+    saves = ()
+    dtypes = "keep"
+    math = "x"
+    method = False
+    card = Card(
+        en="Writing into a part: that part's gradient goes to what was written.",
+        zh="写入一部分：该部分的梯度归于写入的值。",
+    )
+
+    def forward(F, x, o, *, view):
+        part, full = _through(F, view, x)
+        return F.where(full(F.ones_like(o)) != 0, full(o), x)
+
+    def vjp(F, g, y, x, o, *, view):
+        part, full = _through(F, view, g)
+        seen = part(g)
+        return lambda: F.where(full(F.ones_like(seen)) != 0, F.zeros_like(g), g), lambda: seen
+
+
+def _through(F: Any, view: Any, like: Any) -> tuple[Any, Any]:
+    """The view as a linear map on arrays shaped like `like`, and its adjoint."""
+    made, params = view
+    cls = made.op
+    if cls.vjp is None:
+        cls, params = _primitive_view(cls, like.shape, params)
+
+    def part(x: Any) -> Any:
+        return cls.forward(F, x, **params)
+
+    def full(g: Any) -> Any:
+        return cls.vjp(F, g, None, like, **params)[0]
+
+    return part, full
+
+
+class _Probe:
+    """Catches which primitive a composite view comes down to."""
+
+    def __init__(self, shape: tuple[int, ...]) -> None:
+        self.shape = shape
+
+    def __getattr__(self, name: str) -> Any:
+        def call(x: Any, *args: Any) -> Any:
+            return name, args
+
+        return call
+
+
+def _primitive_view(cls: type[Op], shape: tuple[int, ...], params: dict[str, Any]) -> Any:
+    probe = _Probe(shape)
+    probe.expand_dims = lambda x, axis: (  # type: ignore[attr-defined]
+        "reshape", ((*shape[:axis], 1, *shape[axis:]),)
+    )  # fmt: skip
+    name, args = cls.forward(probe, probe, **params)
+    return {
+        "reshape": lambda a: (Reshape, {"shape": tuple(a[0])}),
+        "permute_dims": lambda a: (Permute, {"dims": tuple(a[0])}),
+        "slice": lambda a: (Slice, {"key": a[0]}),
+        "broadcast_to": lambda a: (Expand, {"size": tuple(a[0])}),
+    }[name](args)
+
+
+set_write(ViewWrite)
