@@ -255,7 +255,10 @@ def function_of(cls: type[Op]) -> Callable[..., Any]:
             return apply(cls, *args, **cls.defaults)
         # Checking the same parameters again and again would cost more than a small operation.
         try:
-            key = (*args[n:], *kwargs.items()) if len(args) >= n and not cls.variadic else None
+            key = None
+            if len(args) >= n and not cls.variadic:
+                rest = (*args[n:], *kwargs.values())
+                key = (rest, *map(type, rest), *kwargs)  # 1 == True == 1.0, but not as arguments
             params = bound.get(key) if key is not None else None
         except TypeError:
             key = params = None

@@ -26,7 +26,6 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import isqrt, prod
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import as_strided
@@ -36,19 +35,23 @@ from chainrule.ops.arrays.window import (
     Pairs,
     Sizes,
     add_windows,
+    common_type,
     conv_output_size,
     exact_padding,
     in_pieces,
     pad,
     pad_adjoint,
+    total,
     window_view,
 )
 
 __all__ = ["conv", "conv_input", "conv_output_size", "conv_weight"]
 
+Ints = tuple[int, ...]
+
 SMALL = 1 << 18  # multiply-adds of a product that OpenBLAS leaves on one thread
 PIECE = 1 << 17  # elements laid out at a time: bounds the memory and stays in the L2 cache
-MERGED_PIECE = 1 << 20  # the same for merged columns, whose product must be worth BLAS's threads
+MERGED_PIECE = 1 << 19  # the same for merged columns, whose product must be worth BLAS's threads
 
 
 # ----------------------------------------------------------------------------------- sizes, forms
@@ -62,22 +65,22 @@ class _Conv:
     groups: int
     channels: int
     features: int
-    size: tuple[int, ...]
-    out: tuple[int, ...]
-    kernel: tuple[int, ...]
-    stride: tuple[int, ...]
+    size: Ints
+    out: Ints
+    kernel: Ints
+    stride: Ints
     padding: tuple[tuple[int, int], ...]
-    dilation: tuple[int, ...]
+    dilation: Ints
     tile: int = 0  # outputs a tile; 0 for columns
     block: int = 0  # windows a product of columns; 0 for merged columns
 
     @property
-    def x_shape(self) -> tuple[int, ...]:
+    def x_shape(self) -> Ints:
         padded = (lo + n + hi for n, (lo, hi) in zip(self.size, self.padding, strict=True))
         return (self.batch, self.groups * self.channels, *padded)
 
     @property
-    def y_shape(self) -> tuple[int, ...]:
+    def y_shape(self) -> Ints:
         return (self.batch, self.groups * self.features, *self.out)
 
     @property
@@ -102,11 +105,11 @@ class _Conv:
 
 @lru_cache(maxsize=256)
 def _plan(
-    x: tuple[int, ...],
-    w: tuple[int, ...],
-    stride: tuple[int, ...],
+    x: Ints,
+    w: Ints,
+    stride: Ints,
     padding: tuple[tuple[int, int], ...],
-    dilation: tuple[int, ...],
+    dilation: Ints,
     groups: int,
 ) -> _Conv:
     if len(x) != len(w) or groups < 1 or x[1] != w[1] * groups or w[0] % groups:
@@ -158,7 +161,7 @@ def _grouped(p: _Conv, a: Array) -> Array:
     return a.reshape(a.shape[0], p.groups, a.shape[1] // p.groups, *a.shape[2:])
 
 
-def _column_axes(p: _Conv) -> tuple[int, ...]:
+def _column_axes(p: _Conv) -> Ints:
     """From the order of `window_view`, [n, G, c, *out, *kernel], to the order of the columns;
     merged columns have the batch inside: [G, c, *kernel, n, *out]."""
     nd = len(p.out)
@@ -239,7 +242,7 @@ def _output_tiles(p: _Conv, y: Array) -> Array:
     return y.transpose(0, 1, 3, 4, 2, 5)
 
 
-def _band_shape(p: _Conv) -> tuple[int, ...]:
+def _band_shape(p: _Conv) -> Ints:
     return (p.groups, prod(p.kernel[:-1]), p.channels, p.span(p.tile), p.features, p.tile)
 
 
@@ -276,7 +279,7 @@ def conv(
     x: Array, w: Array, *, stride: Sizes, padding: Pairs, dilation: Sizes, groups: int
 ) -> Array:
     """Cross-correlation of `x [N, C, *S]` with `w [O, C / groups, *K]`: `[N, O, *S']`."""
-    dtype, x, w = _common(x, w)
+    dtype, x, w = common_type(x, w)
     p = _plan_for(x.shape, w.shape, stride, padding, dilation, groups)
     if p.empty:
         return np.zeros(p.y_shape, dtype)
@@ -321,7 +324,7 @@ def conv_input(
     g: Array, w: Array, *, size: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes, groups: int
 ) -> Array:
     """Adjoint of `conv` in its input: `g [N, O, *S']` and `w` to `[N, C, *size]`."""
-    dtype, g, w = _common(g, w)
+    dtype, g, w = common_type(g, w)
     shape = (g.shape[0], w.shape[1] * groups, *size)
     p = _plan_for(shape, w.shape, stride, padding, dilation, groups, g.shape)
     if p.empty:
@@ -366,11 +369,17 @@ def _columns_input(p: _Conv, g: Array, w: Array) -> Array:
 
 
 def conv_weight(
-    x: Array, g: Array, *, kernel: Sizes, stride: Sizes, padding: Pairs, dilation: Sizes,
+    x: Array,
+    g: Array,
+    *,
+    kernel: Sizes,
+    stride: Sizes,
+    padding: Pairs,
+    dilation: Sizes,
     groups: int,
 ) -> Array:
     """Adjoint of `conv` in its weight: `x` and `g [N, O, *S']` to `[O, C / groups, *kernel]`."""
-    dtype, x, g = _common(x, g)
+    dtype, x, g = common_type(x, g)
     shape = (g.shape[1], x.shape[1] // groups, *kernel)
     p = _plan_for(x.shape, shape, stride, padding, dilation, groups, g.shape)
     if p.empty:
@@ -387,40 +396,25 @@ def _tiles_weight(p: _Conv, x: Array, g: Array) -> Array:
     def work(piece: slice) -> Array:
         outputs = _output_tiles(p, g[piece])
         outputs = outputs.reshape(*outputs.shape[:2], -1, p.features * p.tile)
-        return np.add.reduce(_tiles(p, x[piece]).swapaxes(2, 3) @ outputs, axis=0)
+        product = _tiles(p, x[piece]).swapaxes(2, 3) @ outputs
+        return np.asarray(product.sum(axis=0, dtype=product.dtype))
 
     parts = in_pieces(p.batch, p.elements, p.piece, work)
-    band = _band(p, _total(parts).reshape(_band_shape(p)))
-    w: Array = band.sum(axis=-1)
-    return w.transpose(0, 4, 2, 1, 3)
+    band = _band(p, total(parts).reshape(_band_shape(p)))
+    return np.asarray(band.sum(axis=-1, dtype=band.dtype)).transpose(0, 4, 2, 1, 3)
 
 
 def _columns_weight(p: _Conv, x: Array, g: Array) -> Array:
     """`[G, f, c * kernel]`."""
 
     def work(piece: slice) -> Array:
-        product: Array = _output_columns(p, g[piece]) @ _columns(p, x[piece]).swapaxes(-1, -2)
-        return np.add.reduce(product, axis=(0, 2)) if p.block else product
+        product = _output_columns(p, g[piece]) @ _columns(p, x[piece]).swapaxes(-1, -2)
+        return np.asarray(product.sum(axis=(0, 2), dtype=product.dtype) if p.block else product)
 
-    return _total(in_pieces(p.batch, p.elements, p.piece, work))
+    return total(in_pieces(p.batch, p.elements, p.piece, work))
 
 
 # ------------------------------------------------------------------------------------------ checks
-
-
-def _total(parts: list[Array]) -> Array:
-    """Sum in the order of the list, so that the bits are the same each time."""
-    total = parts[0]
-    for part in parts[1:]:
-        total = total + part
-    return total
-
-
-def _common(a: Array, b: Array) -> tuple[np.dtype[Any], Array, Array]:
-    """Result type, and both arrays in the type to calculate in: float32 for float16."""
-    dtype = np.result_type(a, b)
-    wide = np.dtype(np.float32) if dtype == np.float16 else dtype
-    return dtype, a.astype(wide, copy=False), b.astype(wide, copy=False)
 
 
 def _plan_for(

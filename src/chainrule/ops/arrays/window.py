@@ -141,6 +141,21 @@ def in_pieces(
     return mine + others.result()
 
 
+def total(parts: list[Array]) -> Array:
+    """Sum in the order of the list, so that the bits are the same each time."""
+    total = parts[0]
+    for part in parts[1:]:
+        total = total + part
+    return total
+
+
+def common_type(a: Array, b: Array) -> tuple[np.dtype[Any], Array, Array]:
+    """Result type, and both arrays in the type to calculate in: float32 for float16."""
+    dtype = np.result_type(a, b)
+    wide = np.dtype(np.float32) if dtype == np.float16 else dtype
+    return dtype, a.astype(wide, copy=False), b.astype(wide, copy=False)
+
+
 # ------------------------------------------------------------------------------ views of windows
 
 
