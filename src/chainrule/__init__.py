@@ -1,1 +1,69 @@
-"""chainrule: a deep-learning framework that you can see through."""
+"""chainrule: a deep-learning framework that you can see through.
+
+Every operation is written once; you can watch it work, and you can run it at the speed of the
+machine. The names, arguments and defaults are PyTorch's: `import chainrule as cr`.
+"""
+
+import math as _math
+from importlib import import_module as _import_module
+from typing import Any as _Any
+
+from chainrule.base.dtypes import bfloat16 as bfloat16
+from chainrule.base.dtypes import bool_ as bool_
+from chainrule.base.dtypes import float16 as float16
+from chainrule.base.dtypes import float32 as float32
+from chainrule.base.dtypes import float64 as float64
+from chainrule.base.dtypes import get_default_dtype as get_default_dtype
+from chainrule.base.dtypes import int8 as int8
+from chainrule.base.dtypes import int16 as int16
+from chainrule.base.dtypes import int32 as int32
+from chainrule.base.dtypes import int64 as int64
+from chainrule.base.dtypes import promote as promote_types
+from chainrule.base.dtypes import set_default_dtype as set_default_dtype
+from chainrule.base.dtypes import uint8 as uint8
+from chainrule.base.errors import ChainruleError as ChainruleError
+from chainrule.base.text import language as language
+from chainrule.base.text import set_language as set_language
+from chainrule.graph import Tensor as Tensor
+from chainrule.graph import enable_grad as enable_grad
+from chainrule.graph import is_grad_enabled as is_grad_enabled
+from chainrule.graph import no_grad as no_grad
+from chainrule.graph import set_grad_enabled as set_grad_enabled
+from chainrule.ops.functional import PUBLIC as _PUBLIC
+from chainrule.ops.random import Generator as Generator
+
+__version__ = "0.1.0"
+
+bool = bool_
+double, float, half = float64, float32, float16
+long, int, short = int64, int32, int16
+inf, nan = _math.inf, _math.nan
+pi, e = _math.pi, _math.e
+
+# Rooms that load when they are first used.
+_ROOMS = ("autograd", "compile", "data", "explain", "files", "learn", "models", "nn", "optim",
+          "testing", "train")  # fmt: skip
+# Names whose room loads with them.
+_LAZY = {
+    "load": "chainrule.models",
+    "save_file": "chainrule.files",
+    "load_file": "chainrule.files",
+    "trace": "chainrule.compile",
+}
+
+
+def __getattr__(name: str) -> _Any:
+    if name in _PUBLIC:
+        value = _PUBLIC[name]
+    elif name in _ROOMS:
+        value = _import_module(f"chainrule.{name}")
+    elif name in _LAZY:
+        value = getattr(_import_module(_LAZY[name]), name)
+    else:
+        raise AttributeError(f"module 'chainrule' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_PUBLIC, *_ROOMS, *_LAZY})

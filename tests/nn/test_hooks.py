@@ -147,6 +147,7 @@ def test_backward_hooks_leave_no_cycle():
         gc.enable()
 
 
+@pytest.mark.filterwarnings("ignore:Full backward hook is firing")  # PyTorch's
 def test_order_equals_pytorchs():
     torch = pytest.importorskip("torch")
 

@@ -324,8 +324,10 @@ def _as_recorded(node: Node) -> tuple[Any, ...]:
                 saved.append(_tied(value, edge, node.indices[i] if node.indices else 0))
             else:
                 saved.append(edge)
-        else:
+        elif i - len(node.edges) < len(node.outputs or (None,)):
             saved.append(_tied(value, node, i - len(node.edges)))
+        else:
+            saved.append(wrap(value))
     return tuple(saved)
 
 

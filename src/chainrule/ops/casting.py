@@ -59,9 +59,9 @@ def _caster(dtype: dtypes.DType):  # type: ignore[no-untyped-def]
     return method
 
 
-Tensor.to = to  # type: ignore[attr-defined]
-Tensor.type_as = type_as  # type: ignore[attr-defined]
-Tensor.cpu = lambda self: self  # type: ignore[attr-defined]
+Tensor.to = to
+Tensor.type_as = type_as
+Tensor.cpu = lambda self: self
 for _name, _dtype in {
     "double": dtypes.float64, "float": dtypes.float32, "half": dtypes.float16,
     "bfloat16": dtypes.bfloat16, "long": dtypes.int64, "int": dtypes.int32,

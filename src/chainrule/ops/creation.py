@@ -38,7 +38,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, **_: An
 def as_tensor(data: Any, dtype: Any = None, **_: Any) -> Tensor:
     """`data` as a tensor, without copying where that is possible."""
     if isinstance(data, Tensor):
-        return data if dtype is None else data.to(dtype)  # type: ignore[attr-defined]
+        return data if dtype is None else data.to(dtype)
     return _made(array_of(data, None if dtype is None else dtypes.as_dtype(dtype)), dtype, False)
 
 

@@ -53,7 +53,7 @@ def _extreme(x: Tensor, dim: Any, keepdim: bool, whole: str, where: str, pair: s
         return _run(pair, x, dim)
     indices = _run(where, x, dim=int(dim), keepdim=True)
     if not x.ndim:
-        return Extreme(x.clone(), indices)  # type: ignore[attr-defined]
+        return Extreme(x.clone(), indices)
     axis = normalize_axis(dim, x.ndim)
     values = _run("take_along_dim", x, indices, dim=axis)
     if not keepdim:
@@ -77,7 +77,7 @@ def min_(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Extreme:
     """Sorted along `dim`, with the indices; always stable."""
     if not input.ndim:
-        return Extreme(input.clone(), Tensor(np.zeros((), np.int64)))  # type: ignore[attr-defined]
+        return Extreme(input.clone(), Tensor(np.zeros((), np.int64)))
     axis = normalize_axis(dim, input.ndim)
     indices = _run("argsort", input, dim=axis, descending=bool(descending))
     return Extreme(_run("take_along_dim", input, indices, dim=axis), indices)
@@ -93,7 +93,7 @@ def topk(input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: boo
         )
     values, indices = sort(input, axis, descending=largest)
     key = (slice(None),) * axis + (slice(0, k),)
-    return Extreme(values[key], indices[key])  # type: ignore[index]
+    return Extreme(values[key], indices[key])
 
 
 @function("var")
@@ -129,11 +129,11 @@ def _spread(
 @function("norm")
 def norm(input: Tensor, p: Any = "fro", dim: Any = None, keepdim: bool = False) -> Tensor:
     """The p-norm over `dim`; "fro" and 2 are Euclidean; inf is the largest |x|. At 0: gradient 0."""
-    size = input.abs()  # type: ignore[attr-defined]
+    size = input.abs()
     if p in (float("inf"), -float("inf")):
         return _run("amax" if p > 0 else "amin", size, dim=_axes(dim), keepdim=keepdim)
     if p == 0:
-        return (input != 0).to(input.dtype).sum(dim, keepdim)  # type: ignore[attr-defined]
+        return (input != 0).to(input.dtype).sum(dim, keepdim)
     if p == 1:
         return size.sum(dim, keepdim)
     if p in ("fro", 2):
@@ -183,7 +183,7 @@ mm, bmm, mv, dot = _ranked("mm", 2, 2), _ranked("bmm", 3, 3), _ranked("mv", 2, 1
 @function("outer")
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
     """Every product of an entry of one vector with an entry of another: (n), (m) → (n, m)."""
-    return input.reshape(-1, 1) * vec2.reshape(1, -1)  # type: ignore[attr-defined]
+    return input.reshape(-1, 1) * vec2.reshape(1, -1)
 
 
 @function("addmm")
@@ -200,7 +200,7 @@ def view(input: Tensor, *shape: Any) -> Tensor:
     """The same memory in another shape; an error if that needs a copy. Or, with a dtype, a cast."""
     if len(shape) == 1 and isinstance(shape[0], tuple | list):
         shape = tuple(shape[0])
-    out = input.reshape(*shape) if shape else input.reshape(())  # type: ignore[attr-defined]
+    out = input.reshape(*shape) if shape else input.reshape(())
     if input._data.size and not _shares(input, out):
         raise ShapeError(
             t(
@@ -227,25 +227,25 @@ def view_as(input: Tensor, other: Tensor) -> Tensor:
 @function("reshape_as")
 def reshape_as(input: Tensor, other: Tensor) -> Tensor:
     """`reshape` to the shape of another tensor."""
-    return input.reshape(other.shape)  # type: ignore[attr-defined]
+    return input.reshape(other.shape)
 
 
 @function("expand_as")
 def expand_as(input: Tensor, other: Tensor) -> Tensor:
     """`expand` to the shape of another tensor."""
-    return input.expand(other.shape)  # type: ignore[attr-defined]
+    return input.expand(other.shape)
 
 
 @function("ravel")
 def ravel(input: Tensor) -> Tensor:
     """All elements in one row."""
-    return input.reshape(-1)  # type: ignore[attr-defined]
+    return input.reshape(-1)
 
 
 @function("contiguous")
 def contiguous(input: Tensor) -> Tensor:
     """The tensor with its elements in row order in memory: itself if they are, else a copy."""
-    return input if input.is_contiguous() else input.clone()  # type: ignore[attr-defined]
+    return input if input.is_contiguous() else input.clone()
 
 
 @function("movedim", "moveaxis")
@@ -259,7 +259,7 @@ def movedim(input: Tensor, source: Any, destination: Any) -> Tensor:
     order = [i for i in range(input.ndim) if i not in s]
     for to, axis in sorted(zip(d, s, strict=True)):
         order.insert(to, axis)
-    return input.permute(order)  # type: ignore[attr-defined]
+    return input.permute(order)
 
 
 @function("narrow")
@@ -277,13 +277,13 @@ def narrow(input: Tensor, dim: int, start: int, length: int) -> Tensor:
                 axis=axis,
             )
         )
-    return input[(slice(None),) * axis + (slice(start, start + length),)]  # type: ignore[index]
+    return input[(slice(None),) * axis + (slice(start, start + length),)]
 
 
 @function("select")
 def select(input: Tensor, dim: int, index: int) -> Tensor:
     """A view of one entry along `dim`, which goes away."""
-    return input[(slice(None),) * normalize_axis(dim, input.ndim) + (index,)]  # type: ignore[index]
+    return input[(slice(None),) * normalize_axis(dim, input.ndim) + (index,)]
 
 
 @function("split")
@@ -331,7 +331,7 @@ def repeat(input: Tensor, *sizes: Any) -> Tensor:
     split_ = tuple(v for n in shape for v in (1, n))
     wide = tuple(v for k, n in zip(times, shape, strict=True) for v in (k, n))
     final = tuple(k * n for k, n in zip(times, shape, strict=True))
-    return input.reshape(split_).expand(wide).reshape(final)  # type: ignore[attr-defined]
+    return input.reshape(split_).expand(wide).reshape(final)
 
 
 @function("tile")
@@ -345,7 +345,7 @@ def tile(input: Tensor, *dims: Any) -> Tensor:
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Entries moved along `dims`; what falls off one end comes in at the other."""
     if dims is None:
-        return roll(ravel(input), shifts, 0).reshape(input.shape)  # type: ignore[attr-defined]
+        return roll(ravel(input), shifts, 0).reshape(input.shape)
     pairs = zip(
         shifts if isinstance(shifts, tuple | list) else (shifts,),
         dims if isinstance(dims, tuple | list) else (dims,),
@@ -358,14 +358,14 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
         if k:
             parts = [narrow(out, dim, n - k, k), narrow(out, dim, 0, n - k)]
             out = _run("cat", *parts, dim=normalize_axis(dim, out.ndim))
-    return out.clone() if out is input else out  # type: ignore[attr-defined]
+    return out.clone() if out is input else out
 
 
 @function()
 def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
     """Views of all tensors in their common shape."""
     shape = broadcast_shapes(*(x.shape for x in tensors))
-    return tuple(x.expand(shape) for x in tensors)  # type: ignore[attr-defined]
+    return tuple(x.expand(shape) for x in tensors)
 
 
 @function("tril")
@@ -394,7 +394,7 @@ def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     return _run("where", condition, input, other)
 
 
-Tensor.where = lambda self, condition, other: where(condition, self, other)  # type: ignore[attr-defined]
+Tensor.where = lambda self, condition, other: where(condition, self, other)
 
 
 @function("nonzero")
@@ -410,7 +410,7 @@ def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
 def masked_select(input: Tensor, mask: Tensor) -> Tensor:
     """The entries where mask is true, in a row."""
     a, m = broadcast_tensors(input, mask)
-    return a[m]  # type: ignore[index]
+    return a[m]
 
 
 @function("allclose")
@@ -506,7 +506,7 @@ def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
     value = src if isinstance(src, Tensor) else Tensor(array_of(src))
     if value.dtype is not self.dtype:
         value = cast(value, self.dtype)
-    return assign(self, value if value.shape == self.shape else value.expand(self.shape))  # type: ignore[attr-defined]
+    return assign(self, value if value.shape == self.shape else value.expand(self.shape))
 
 
 @_method
@@ -524,7 +524,7 @@ def zero_(self: Tensor) -> Tensor:
 @_method
 def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` written where mask is true."""
-    return assign(self, self.masked_fill(mask, value))  # type: ignore[attr-defined]
+    return assign(self, self.masked_fill(mask, value))
 
 
 @_method
@@ -566,5 +566,5 @@ def _size(size: tuple[Any, ...]) -> tuple[int, ...]:
     return tuple(size[0]) if len(size) == 1 and isinstance(size[0], tuple | list) else size
 
 
-Tensor.T = property(lambda self: self.permute(tuple(range(self.ndim))[::-1]))  # type: ignore[attr-defined]
-Tensor.mT = property(lambda self: self.transpose(-1, -2))  # type: ignore[attr-defined]
+Tensor.T = property(lambda self: self.permute(tuple(range(self.ndim))[::-1]))
+Tensor.mT = property(lambda self: self.transpose(-1, -2))

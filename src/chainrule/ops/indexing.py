@@ -233,8 +233,8 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
     elif new.shape != part.shape:
         extra = new.ndim - part.ndim
         if extra > 0 and new.shape[:extra] == (1,) * extra:
-            new = new.reshape(new.shape[extra:])  # type: ignore[attr-defined]
-        new = new.expand(part.shape)  # type: ignore[attr-defined]
+            new = new.reshape(new.shape[extra:])
+        new = new.expand(part.shape)
     assign(part, new)
 
 
@@ -256,8 +256,8 @@ def _check_range(part: Tensor, second: tuple[Any, ...], arrays: list[Any]) -> No
                 )
 
 
-Tensor.__getitem__ = getitem  # type: ignore[attr-defined]
-Tensor.__setitem__ = setitem  # type: ignore[attr-defined]
+Tensor.__getitem__ = getitem
+Tensor.__setitem__ = setitem
 
 # ---- along one axis -------------------------------------------------------------------------
 

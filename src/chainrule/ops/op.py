@@ -50,7 +50,14 @@ class Card(NamedTuple):
     zh: str
 
 
-class Op:
+class _OpType(type):
+    """Calling the class runs the operation: `Square(x)`."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        return cls.function(*args, **kwargs)  # type: ignore[attr-defined]
+
+
+class Op(metaclass=_OpType):
     """Base of all operations. Fields:
 
     name: public name; the class name in snake case unless given.

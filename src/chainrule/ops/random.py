@@ -16,6 +16,7 @@ from chainrule.base import dtypes
 from chainrule.base.constraints import Bool, Interval
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.base.text import t
+from chainrule.graph import checkpoint
 from chainrule.graph.modes import mode, no_grad
 from chainrule.graph.tensor import Tensor, wrap
 from chainrule.ops.arrays.philox import blocks
@@ -79,6 +80,9 @@ def set_rng_state(state: dict[str, int]) -> None:
     default_generator.set_state(state)
 
 
+checkpoint.random_state.update(get=get_rng_state, set=set_rng_state)
+
+
 # ---- draws ----------------------------------------------------------------------------------
 
 
@@ -117,7 +121,7 @@ def _finish(data: Any, dtype: dtypes.DType, requires_grad: bool) -> Tensor:
     out = wrap(mode.F.asarray(data))
     if out.dtype is not dtype:
         with no_grad():
-            out = out.to(dtype)  # type: ignore[attr-defined]
+            out = out.to(dtype)
     out.requires_grad = requires_grad
     return out
 
@@ -170,7 +174,7 @@ def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that `input` gives for each element, else 0."""
     u = _uniform(input.shape, input.dtype, generator)
-    return (wrap(mode.F.asarray(u)) < input.detach()).to(input.dtype)  # type: ignore[attr-defined]
+    return (wrap(mode.F.asarray(u)) < input.detach()).to(input.dtype)
 
 
 def rand_like(input: Tensor, *, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
@@ -185,31 +189,31 @@ def randn_like(input: Tensor, *, dtype: Any = None, generator: Generator | None 
 
 def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator: Generator | None = None) -> Tensor:
     """Numbers from the normal distribution."""
-    return randn(size, generator=generator) * std + mean  # type: ignore[operator]
+    return randn(size, generator=generator) * std + mean
 
 
 def uniform_(self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fills the tensor with uniform numbers in [low, high)."""
     with no_grad():
-        return assign(self, rand(self.shape, dtype=self.dtype, generator=generator) * (high - low) + low)  # type: ignore[operator]
+        return assign(self, rand(self.shape, dtype=self.dtype, generator=generator) * (high - low) + low)
 
 
 def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
     """Fills the tensor with normal numbers."""
     with no_grad():
-        return assign(self, randn(self.shape, dtype=self.dtype, generator=generator) * std + mean)  # type: ignore[operator]
+        return assign(self, randn(self.shape, dtype=self.dtype, generator=generator) * std + mean)
 
 
 def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fills the tensor with ones (probability p) and zeros."""
     with no_grad():
-        return assign(self, (rand(self.shape, generator=generator) < p).to(self.dtype))  # type: ignore[attr-defined]
+        return assign(self, (rand(self.shape, generator=generator) < p).to(self.dtype))
 
 
-Tensor.uniform_ = uniform_  # type: ignore[attr-defined]
-Tensor.normal_ = normal_  # type: ignore[attr-defined]
-Tensor.bernoulli_ = bernoulli_  # type: ignore[attr-defined]
-Tensor.bernoulli = bernoulli  # type: ignore[attr-defined]
+Tensor.uniform_ = uniform_
+Tensor.normal_ = normal_
+Tensor.bernoulli_ = bernoulli_
+Tensor.bernoulli = bernoulli
 
 # ---- dropout --------------------------------------------------------------------------------
 
@@ -278,7 +282,7 @@ def _drop(
     kept = F.greater_equal(_uniform(shape, dtypes.float32, generator), float(p))
     mask = wrap(F.asarray(kept))
     if mask.shape != x.shape:
-        mask = mask.expand(x.shape)  # type: ignore[attr-defined]
+        mask = mask.expand(x.shape)
     out = apply(MaskedScale, x, mask, p=p)
     return assign(x, out) if inplace else out
 

@@ -451,7 +451,7 @@ class _Probe:
 
 def _primitive_view(cls: type[Op], shape: tuple[int, ...], params: dict[str, Any]) -> Any:
     probe = _Probe(shape)
-    probe.expand_dims = lambda x, axis: (  # type: ignore[attr-defined]
+    probe.expand_dims = lambda x, axis: (
         "reshape", ((*shape[:axis], 1, *shape[axis:]),)
     )  # fmt: skip
     name, args = cls.forward(probe, probe, **params)

@@ -10,7 +10,7 @@ from chainrule.graph import Tensor
 from chainrule.nn import functional as F
 from chainrule.nn import init as initialisers
 from chainrule.nn.module import Module
-from chainrule.nn.parameter import Parameter
+from chainrule.nn.parameter import Parameter, blank
 from chainrule.ops.op import REGISTRY, Op
 
 
@@ -65,3 +65,48 @@ def _activation(name: str, operation: str) -> Any:
     return type(name, (Activation,), fields)
 
 
+Sigmoid = _activation("Sigmoid", "sigmoid")
+Tanh = _activation("Tanh", "tanh")
+ReLU = _activation("ReLU", "relu")
+ReLU6 = _activation("ReLU6", "relu6")
+LeakyReLU = _activation("LeakyReLU", "leaky_relu")
+ELU = _activation("ELU", "elu")
+CELU = _activation("CELU", "celu")
+SELU = _activation("SELU", "selu")
+GELU = _activation("GELU", "gelu")
+SiLU = _activation("SiLU", "silu")
+Mish = _activation("Mish", "mish")
+Softplus = _activation("Softplus", "softplus")
+Softsign = _activation("Softsign", "softsign")
+LogSigmoid = _activation("LogSigmoid", "logsigmoid")
+Hardsigmoid = _activation("Hardsigmoid", "hardsigmoid")
+Hardtanh = _activation("Hardtanh", "hardtanh")
+Threshold = _activation("Threshold", "threshold")
+GLU = _activation("GLU", "glu")
+Softmax = _activation("Softmax", "softmax")
+LogSoftmax = _activation("LogSoftmax", "log_softmax")
+
+
+class PReLU(Module):
+    """max(0, x) + a·min(0, x) with the slope a learned: one for all, or one for each channel."""
+
+    weight: Parameter
+
+    def __init__(
+        self, num_parameters: int = 1, init: float = 0.25, device: Any = None, dtype: Any = None
+    ) -> None:
+        super().__init__()
+        self.num_parameters = Int(low=1).check(num_parameters, "PReLU", "num_parameters")
+        self.init = Number().check(init, "PReLU", "init")
+        self.weight = blank((num_parameters,), device, dtype)
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Every slope back to `init`."""
+        initialisers.constant_(self.weight, self.init)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.prelu(input, self.weight)
+
+    def extra_repr(self) -> str:
+        return f"num_parameters={self.num_parameters}"

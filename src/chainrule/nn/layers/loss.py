@@ -11,7 +11,7 @@ from chainrule.nn.module import Module
 class _Loss(Module):
     """`reduction`: "mean" over the elements, "sum", or "none" for the losses one by one."""
 
-    def __init__(self, reduction: str = "mean") -> None:
+    def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
         choices = Choice("mean", "sum", "none")
         self.reduction = choices.check(reduction, type(self).__name__, "reduction")
@@ -22,8 +22,8 @@ class _Weighted(_Loss):
 
     weight: Tensor | None
 
-    def __init__(self, weight: Tensor | None = None, reduction: str = "mean") -> None:
-        super().__init__(reduction)
+    def __init__(self, weight: Tensor | None = None, *, reduction: str = "mean") -> None:
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
 
 
@@ -47,8 +47,8 @@ class QuadraticLoss(_Loss):
     "mean" divides the sum by the number of elements.
     """
 
-    def __init__(self, reduction: str = "sum") -> None:
-        super().__init__(reduction)
+    def __init__(self, *, reduction: str = "sum") -> None:
+        super().__init__(reduction=reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.quadratic_loss(input, target, reduction=self.reduction)
@@ -71,10 +71,11 @@ class BCEWithLogitsLoss(_Loss):
     def __init__(
         self,
         weight: Tensor | None = None,
+        *,
         reduction: str = "mean",
         pos_weight: Tensor | None = None,
     ) -> None:
-        super().__init__(reduction)
+        super().__init__(reduction=reduction)
         self.register_buffer("weight", weight)
         self.register_buffer("pos_weight", pos_weight)
 
@@ -88,9 +89,9 @@ class NLLLoss(_Weighted):
     """−x[y]: the negative log-likelihood of the right class, from log-probabilities (N, C, …)."""
 
     def __init__(
-        self, weight: Tensor | None = None, ignore_index: int = -100, reduction: str = "mean"
+        self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
     ) -> None:
-        super().__init__(weight, reduction)
+        super().__init__(weight, reduction=reduction)
         self.ignore_index = Int().check(ignore_index, "NLLLoss", "ignore_index")
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
@@ -114,11 +115,12 @@ class CrossEntropyLoss(_Weighted):
     def __init__(
         self,
         weight: Tensor | None = None,
+        *,
         ignore_index: int = -100,
         reduction: str = "mean",
         label_smoothing: float = 0.0,
     ) -> None:
-        super().__init__(weight, reduction)
+        super().__init__(weight, reduction=reduction)
         self.ignore_index = Int().check(ignore_index, "CrossEntropyLoss", "ignore_index")
         self.label_smoothing = Interval(0, 1).check(
             label_smoothing, "CrossEntropyLoss", "label_smoothing"

@@ -42,6 +42,8 @@ class _BatchNorm(Module):
         track_running_stats: bool = True,
         device: Any = None,
         dtype: Any = None,
+        *,
+        bias: bool = True,
     ) -> None:
         super().__init__()
         name = type(self).__name__
@@ -54,7 +56,7 @@ class _BatchNorm(Module):
         self.track_running_stats = track_running_stats
         shape = (num_features,)
         self.weight = blank(shape, device, dtype) if affine else None
-        self.bias = blank(shape, device, dtype) if affine else None
+        self.bias = blank(shape, device, dtype) if affine and bias else None
         track = track_running_stats
         for which in ("running_mean", "running_var"):
             self.register_buffer(which, creation.empty(shape, dtype=dtype) if track else None)
@@ -73,8 +75,9 @@ class _BatchNorm(Module):
     def reset_parameters(self) -> None:
         """Back to γ = 1, β = 0 and no batches seen."""
         self.reset_running_stats()
-        if self.weight is not None and self.bias is not None:
+        if self.weight is not None:
             init.ones_(self.weight)
+        if self.bias is not None:
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
@@ -106,7 +109,8 @@ class _BatchNorm(Module):
     def extra_repr(self) -> str:
         return (
             f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, track_running_stats={self.track_running_stats}"
+            f"affine={self.affine}, bias={self.bias is not None}, "
+            f"track_running_stats={self.track_running_stats}"
         )
 
 

@@ -1,0 +1,16 @@
+"""Derivatives on demand: names only, the work is in `chainrule.graph`."""
+
+from chainrule.graph.backward import backward as backward
+from chainrule.graph.backward import grad as grad
+from chainrule.graph.checkpoint import checkpoint as checkpoint
+from chainrule.graph.function import Function as Function
+from chainrule.graph.functional import hessian as hessian
+from chainrule.graph.functional import hvp as hvp
+from chainrule.graph.functional import jacobian as jacobian
+from chainrule.graph.functional import jvp as jvp
+from chainrule.graph.functional import vjp as vjp
+from chainrule.graph.gradcheck import gradcheck as gradcheck
+from chainrule.graph.gradcheck import gradgradcheck as gradgradcheck
+from chainrule.graph.modes import enable_grad as enable_grad
+from chainrule.graph.modes import no_grad as no_grad
+from chainrule.graph.modes import set_grad_enabled as set_grad_enabled
