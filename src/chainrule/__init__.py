@@ -41,7 +41,7 @@ inf, nan = _math.inf, _math.nan
 pi, e = _math.pi, _math.e
 
 # Rooms that load when they are first used.
-_ROOMS = ("autograd", "compile", "data", "explain", "files", "learn", "models", "nn", "optim",
+_ROOMS = ("autograd", "compile", "data", "explain", "files", "models", "nn", "optim",
           "testing", "train")  # fmt: skip
 # Names whose room loads with them.
 _LAZY = {

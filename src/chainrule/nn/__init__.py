@@ -5,8 +5,6 @@ from chainrule.nn import init as init
 from chainrule.nn import utils as utils
 from chainrule.nn.containers import ModuleDict as ModuleDict
 from chainrule.nn.containers import ModuleList as ModuleList
-from chainrule.nn.containers import ParameterDict as ParameterDict
-from chainrule.nn.containers import ParameterList as ParameterList
 from chainrule.nn.containers import Sequential as Sequential
 from chainrule.nn.layers.activation import CELU as CELU
 from chainrule.nn.layers.activation import ELU as ELU
@@ -56,3 +54,5 @@ from chainrule.nn.layers.shape import Unflatten as Unflatten
 from chainrule.nn.module import Module as Module
 from chainrule.nn.parameter import Buffer as Buffer
 from chainrule.nn.parameter import Parameter as Parameter
+from chainrule.nn.parameter_containers import ParameterDict as ParameterDict
+from chainrule.nn.parameter_containers import ParameterList as ParameterList

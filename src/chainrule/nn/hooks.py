@@ -15,6 +15,7 @@ from chainrule.nn.backward_hooks import BackwardWatch
 if TYPE_CHECKING:
     from chainrule.nn.module import Module
 
+
 @dataclass(slots=True)
 class ForwardHook:
     """A forward (pre-)hook and how it wants to be called."""
@@ -47,6 +48,85 @@ class StateHooks:
     save_post: dict[int, Callable[..., Any]] = field(default_factory=dict)
     load_pre: dict[int, Callable[..., Any]] = field(default_factory=dict)
     load_post: dict[int, Callable[..., Any]] = field(default_factory=dict)
+
+
+class Hooked:
+    """The part of `Module` that takes hooks. The tables are made when the first hook comes, so that
+    a call without hooks pays one comparison."""
+
+    _call_hooks: CallHooks | None = None
+    _state_hooks: StateHooks | None = None
+
+    def _hooks_of_calls(self) -> CallHooks:
+        if self._call_hooks is None:
+            self._call_hooks = CallHooks()
+        return self._call_hooks
+
+    def _hooks_of_state(self) -> StateHooks:
+        if self._state_hooks is None:
+            self._state_hooks = StateHooks()
+        return self._state_hooks
+
+    def register_forward_pre_hook(
+        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
+    ) -> RemovableHandle:
+        """`hook(module, args)` runs before forward and may return new arguments.
+
+        `with_kwargs`: `hook(module, args, kwargs)`, which may return `(args, kwargs)`.
+        """
+        wrapped = ForwardHook(hook, with_kwargs)
+        return add_hook(self._hooks_of_calls().forward_pre, wrapped, prepend)
+
+    def register_forward_hook(
+        self,
+        hook: Callable[..., Any],
+        *,
+        prepend: bool = False,
+        with_kwargs: bool = False,
+        always_call: bool = False,
+    ) -> RemovableHandle:
+        """`hook(module, args, output)` runs after forward and may return a new output.
+
+        `with_kwargs`: `hook(module, args, kwargs, output)`. `always_call`: also when forward
+        failed, with output None.
+        """
+        wrapped = ForwardHook(hook, with_kwargs, always_call)
+        return add_hook(self._hooks_of_calls().forward, wrapped, prepend)
+
+    def register_full_backward_pre_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """`hook(module, grad_output)` runs when the output's gradients are known.
+
+        It may return a tuple of gradients to use instead.
+        """
+        return add_hook(self._hooks_of_calls().backward_pre, hook, prepend)
+
+    def register_full_backward_hook(
+        self, hook: Callable[..., Any], prepend: bool = False
+    ) -> RemovableHandle:
+        """`hook(module, grad_input, grad_output)` runs when the inputs' gradients are known.
+
+        It may return a tuple of gradients to pass on instead of `grad_input`.
+        """
+        return add_hook(self._hooks_of_calls().backward, hook, prepend)
+
+    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """`hook(module, prefix, keep_vars)` runs before the module's tensors are collected."""
+        return add_hook(self._hooks_of_state().save_pre, hook)
+
+    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """`hook(module, state_dict, prefix, local_metadata)` runs after it, and may change it."""
+        return add_hook(self._hooks_of_state().save_post, hook)
+
+    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """`hook(module, state_dict, prefix, local_metadata, strict, missing_keys,
+        unexpected_keys, error_msgs)` runs before loading and may change `state_dict`."""
+        return add_hook(self._hooks_of_state().load_pre, hook)
+
+    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
+        """`hook(module, incompatible_keys)` runs after loading and may empty its lists."""
+        return add_hook(self._hooks_of_state().load_post, hook)
 
 
 def add_hook(hooks: dict[int, Any], hook: Any, prepend: bool = False) -> RemovableHandle:

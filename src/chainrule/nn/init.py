@@ -110,7 +110,8 @@ def ones_(tensor: Tensor) -> Tensor:
 def eye_(tensor: Tensor) -> Tensor:
     """The identity matrix: a linear layer then passes on its input."""
     _need(tensor, (2,), "eye_")
-    return tensor.copy_(Tensor(np.eye(*tensor.shape)))
+    rows, columns = tensor.shape
+    return tensor.copy_(Tensor(np.eye(rows, columns)))
 
 
 @_initialiser

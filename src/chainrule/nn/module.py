@@ -11,17 +11,11 @@ from chainrule.base.dtypes import DType, as_dtype, bfloat16, float16, float32, f
 from chainrule.base.errors import ArgumentError, ChainruleError, DTypeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
-from chainrule.graph.tensor import RemovableHandle
-from chainrule.nn.errors import MissingAttributeError, MissingForwardError, RegistrationError
-from chainrule.nn.hooks import (
-    CallHooks,
-    ForwardHook,
-    StateHooks,
-    add_hook,
-    call_with_hooks,
-)
-from chainrule.nn.parameter import Buffer, Parameter, check_device
+from chainrule.nn.errors import MissingAttributeError, MissingForwardError
+from chainrule.nn.hooks import Hooked, call_with_hooks
+from chainrule.nn.parameter import Parameter, check_device
 from chainrule.nn.printing import name_place, tree
+from chainrule.nn.registration import Registered
 from chainrule.nn.state import IncompatibleKeys, Loading, StateDict, save_own
 
 
@@ -35,7 +29,7 @@ class _Descents(threading.local):
 _training = _Descents()
 
 
-class Module:
+class Module(Registered, Hooked):
     """Base class of everything that has parameters.
 
     Assigning a `Parameter`, a `Buffer` or another module to an attribute registers it:
@@ -52,22 +46,8 @@ class Module:
     and dtypes then say in which module they arose.
     """
 
-    training: bool
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
-    _non_persistent: set[str]
-
-    # Tables made when the first hook comes, so that a call without hooks pays one comparison.
-    _call_hooks: CallHooks | None = None
-    _state_hooks: StateHooks | None = None
     # Goes into the metadata of a state dict; a class whose tensors change counts it up.
     _version: int = 1
-
-    def __init__(self) -> None:
-        self.__dict__.update(
-            training=True, _parameters={}, _buffers={}, _modules={}, _non_persistent=set()
-        )
 
     # ---- calling ---------------------------------------------------------------------------------
 
@@ -88,154 +68,6 @@ class Module:
         except ChainruleError as error:
             name_place(error, self)
             raise
-
-    # ---- attributes ------------------------------------------------------------------------------
-
-    def __getattr__(self, name: str) -> Any:
-        # Reached only when the normal lookup failed.
-        own = self.__dict__
-        for table in ("_parameters", "_buffers", "_modules"):
-            entries = own.get(table)
-            if entries is not None and name in entries:
-                return entries[name]
-        if "_modules" not in own and not name.startswith("__"):
-            raise self._not_initialised(name)
-        raise MissingAttributeError(
-            t("{module} has no attribute {name!r}.", module=type(self).__name__, name=name),
-            name=name,
-            obj=self,
-        )
-
-    def __setattr__(self, name: str, value: Any) -> None:
-        if isinstance(value, Parameter):
-            self._forget(name, "_parameters")
-            self.register_parameter(name, value)
-        elif isinstance(value, Module):
-            self._forget(name, "_modules")
-            self.register_module(name, value)
-        elif isinstance(value, Buffer):
-            self._forget(name, "_buffers")
-            self.register_buffer(name, value, value.persistent)
-        else:
-            own = self.__dict__
-            if "_parameters" in own:
-                for table, kind in (
-                    ("_parameters", "nn.Parameter"),
-                    ("_modules", "nn.Module"),
-                    ("_buffers", "Tensor"),
-                ):
-                    if name in own[table]:
-                        a_buffer = kind == "Tensor" and isinstance(value, Tensor)
-                        if value is not None and not a_buffer:
-                            raise self._wrong_kind(name, value, kind)
-                        own[table][name] = value
-                        return
-            object.__setattr__(self, name, value)
-
-    def __delattr__(self, name: str) -> None:
-        for table in (self._parameters, self._buffers, self._modules):
-            if name in table:
-                del table[name]
-                self._non_persistent.discard(name)
-                return
-        object.__delattr__(self, name)
-
-    def __dir__(self) -> list[str]:
-        names = {*super().__dir__(), *self._parameters, *self._buffers, *self._modules}
-        return sorted(name for name in names if not name[:1].isdigit())
-
-    def _forget(self, name: str, except_in: str) -> None:
-        """Make room for a registration under `name`; in its own table it keeps its place."""
-        own = self.__dict__
-        if "_modules" not in own:
-            raise self._not_initialised(name)
-        own.pop(name, None)
-        for table in ("_parameters", "_buffers", "_modules"):
-            if table != except_in:
-                own[table].pop(name, None)
-
-    def _not_initialised(self, name: str) -> MissingAttributeError:
-        return MissingAttributeError(
-            t(
-                "{module}.{name} is used before the module is initialised: write "
-                "`super().__init__()` as the first line of {module}.__init__.",
-                module=type(self).__name__,
-                name=name,
-            )
-        )
-
-    def _wrong_kind(self, name: str, value: object, kind: str) -> RegistrationError:
-        return RegistrationError(
-            t(
-                "{module}.{name} cannot be of type {value}: {kind} or None is wanted. To use the "
-                "name for something else, delete the attribute first.",
-                module=type(self).__name__,
-                name=name,
-                value=type(value).__name__,
-                kind=kind,
-            )
-        )
-
-    def _check_name(self, name: Any, table: str) -> None:
-        """Refuse a name under which nothing can be registered."""
-        if "_modules" not in self.__dict__:
-            raise self._not_initialised(str(name))
-        why = None
-        if not isinstance(name, str):
-            why = t("a name must be a string")
-        elif not name:
-            why = t("a name must not be empty")
-        elif "." in name:
-            why = t("a name must not contain a dot: dots separate modules in state dicts")
-        elif name not in self.__dict__[table] and hasattr(self, name):
-            why = t("the module has an attribute of that name already")
-        if why is not None:
-            raise RegistrationError(
-                t(
-                    "{module} cannot register {name!r}: {why}.",
-                    module=type(self).__name__,
-                    name=name,
-                    why=why,
-                )
-            )
-
-    def register_parameter(self, name: str, param: Parameter | None) -> None:
-        """Add a parameter; None keeps the name without a tensor (as `Linear(bias=False)` does)."""
-        self._check_name(name, "_parameters")
-        if param is not None:
-            if not isinstance(param, Parameter):
-                raise self._wrong_kind(name, param, "nn.Parameter")
-            if param.grad_fn is not None:
-                raise RegistrationError(
-                    t(
-                        "{module}.{name} must be a leaf, but it was computed by {how}: compute it "
-                        "in forward, or write nn.Parameter(value.detach()).",
-                        module=type(self).__name__,
-                        name=name,
-                        how=param.grad_fn.name(),
-                    )
-                )
-        self._parameters[name] = param
-
-    def register_buffer(self, name: str, tensor: Tensor | None, persistent: bool = True) -> None:
-        """Add a tensor that is state but not trained; `persistent` ones go into the state dict."""
-        self._check_name(name, "_buffers")
-        if tensor is not None and not isinstance(tensor, Tensor):
-            raise self._wrong_kind(name, tensor, "Tensor")
-        self._buffers[name] = tensor
-        if persistent:
-            self._non_persistent.discard(name)
-        else:
-            self._non_persistent.add(name)
-
-    def register_module(self, name: str, module: Module | None) -> None:
-        """Add a child."""
-        self._check_name(name, "_modules")
-        if module is not None and not isinstance(module, Module):
-            raise self._wrong_kind(name, module, "nn.Module")
-        self._modules[name] = module
-
-    add_module = register_module
 
     # ---- walking the tree ------------------------------------------------------------------------
 
@@ -523,79 +355,6 @@ class Module:
         module is then unchanged.
         """
         return Loading(self, state_dict, strict, assign).run()
-
-    # ---- hooks -----------------------------------------------------------------------------------
-
-    def _hooks_of_calls(self) -> CallHooks:
-        if self._call_hooks is None:
-            self._call_hooks = CallHooks()
-        return self._call_hooks
-
-    def _hooks_of_state(self) -> StateHooks:
-        if self._state_hooks is None:
-            self._state_hooks = StateHooks()
-        return self._state_hooks
-
-    def register_forward_pre_hook(
-        self, hook: Callable[..., Any], *, prepend: bool = False, with_kwargs: bool = False
-    ) -> RemovableHandle:
-        """`hook(module, args)` runs before forward and may return new arguments.
-
-        `with_kwargs`: `hook(module, args, kwargs)`, which may return `(args, kwargs)`.
-        """
-        wrapped = ForwardHook(hook, with_kwargs)
-        return add_hook(self._hooks_of_calls().forward_pre, wrapped, prepend)
-
-    def register_forward_hook(
-        self,
-        hook: Callable[..., Any],
-        *,
-        prepend: bool = False,
-        with_kwargs: bool = False,
-        always_call: bool = False,
-    ) -> RemovableHandle:
-        """`hook(module, args, output)` runs after forward and may return a new output.
-
-        `with_kwargs`: `hook(module, args, kwargs, output)`. `always_call`: also when forward
-        failed, with output None.
-        """
-        wrapped = ForwardHook(hook, with_kwargs, always_call)
-        return add_hook(self._hooks_of_calls().forward, wrapped, prepend)
-
-    def register_full_backward_pre_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """`hook(module, grad_output)` runs when the output's gradients are known.
-
-        It may return a tuple of gradients to use instead.
-        """
-        return add_hook(self._hooks_of_calls().backward_pre, hook, prepend)
-
-    def register_full_backward_hook(
-        self, hook: Callable[..., Any], prepend: bool = False
-    ) -> RemovableHandle:
-        """`hook(module, grad_input, grad_output)` runs when the inputs' gradients are known.
-
-        It may return a tuple of gradients to pass on instead of `grad_input`.
-        """
-        return add_hook(self._hooks_of_calls().backward, hook, prepend)
-
-    def register_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """`hook(module, prefix, keep_vars)` runs before the module's tensors are collected."""
-        return add_hook(self._hooks_of_state().save_pre, hook)
-
-    def register_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """`hook(module, state_dict, prefix, local_metadata)` runs after it, and may change it."""
-        return add_hook(self._hooks_of_state().save_post, hook)
-
-    def register_load_state_dict_pre_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """`hook(module, state_dict, prefix, local_metadata, strict, missing_keys,
-        unexpected_keys, error_msgs)` runs before loading and may change `state_dict`."""
-        return add_hook(self._hooks_of_state().load_pre, hook)
-
-    def register_load_state_dict_post_hook(self, hook: Callable[..., Any]) -> RemovableHandle:
-        """`hook(module, incompatible_keys)` runs after loading and may empty its lists."""
-        return add_hook(self._hooks_of_state().load_post, hook)
 
     # ---- printing --------------------------------------------------------------------------------
 

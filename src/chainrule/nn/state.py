@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -128,7 +129,7 @@ class Loading:
                 self.inspect(child, f"{prefix}{name}.", above)
         if hooks is not None:
             for hook in hooks.load_post.values():
-                self.post_hooks.append(lambda hook=hook: hook(module, self.keys))
+                self.post_hooks.append(partial(hook, module, self.keys))
 
     def take(self, module: Module, name: str, tensor: Tensor, prefix: str) -> None:
         """Plan to give `tensor` of `module` its value from the state, or note why it cannot be."""
@@ -161,7 +162,8 @@ class Loading:
         if isinstance(old, Parameter):
             if id(old) not in self.replaced:
                 made = new if isinstance(new, Parameter) else Parameter(new, old.requires_grad)
-                self.replaced[id(old)] = made.requires_grad_(old.requires_grad)
+                made.requires_grad = old.requires_grad
+                self.replaced[id(old)] = made
             module._parameters[name] = self.replaced[id(old)]
         else:
             module._buffers[name] = new

@@ -11,7 +11,7 @@ from chainrule.base.constraints import NonNegative, Positive
 from chainrule.base.errors import AutogradError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
-from chainrule.ops import functional as F
+from chainrule.ops.shaping import Cat, Stack
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -37,10 +37,10 @@ def clip_grad_norm_(
     if not gradients:
         return Tensor(np.zeros((), np.float32))
     if norm_type == math.inf:
-        total = F.stack([g.abs().max() for g in gradients if g.numel()]).max()
+        total = Stack.function([g.abs().max() for g in gradients if g.numel()]).max()
     else:
         powers = [(g.abs() ** norm_type).sum() for g in gradients]
-        total = F.stack(powers).sum() ** (1 / norm_type)
+        total = Stack.function(powers).sum() ** (1 / norm_type)
     if error_if_nonfinite and not math.isfinite(total.item()):
         raise AutogradError(
             t(
@@ -65,7 +65,7 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
     """All parameters, flattened, one after the other."""
-    return F.cat([p.reshape(-1) for p in parameters])
+    return Cat.function([p.reshape(-1) for p in parameters])
 
 
 def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:

@@ -3,6 +3,7 @@
 from chainrule.ops import arithmetic as arithmetic
 from chainrule.ops import casting as casting
 from chainrule.ops import comparison as comparison
+from chainrule.ops import convolution as convolution
 from chainrule.ops import elementary as elementary
 from chainrule.ops import functions as functions
 from chainrule.ops import indexing as indexing
@@ -10,4 +11,5 @@ from chainrule.ops import linalg as linalg
 from chainrule.ops import recording as recording
 from chainrule.ops import reduction as reduction
 from chainrule.ops import shaping as shaping
+from chainrule.ops import windows as windows
 from chainrule.ops import functional as functional  # isort: skip  (collects what the others made)

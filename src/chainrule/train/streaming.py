@@ -259,7 +259,11 @@ class Collected(Metric):
     def compute(self) -> float:
         if not self.outputs:
             return math.nan
-        return float(self.function(np.concatenate(self.outputs), np.concatenate(self.targets)))
+        outputs = np.concatenate(self.outputs)
+        if outputs.dtype.kind == "f" and not np.isfinite(outputs).all():
+            # A diverged model has no ranking; the loss already tells why.
+            return math.nan
+        return float(self.function(outputs, np.concatenate(self.targets)))
 
 
 class ROCAUC(Collected):

@@ -98,6 +98,10 @@ TEXT = {
         "类型。"
     ),
     "in module: {where}": "所在模块：{where}",
+    # functional
+    "chainrule.nn.functional has no function {name!r}.": (
+        "chainrule.nn.functional 没有函数 {name!r}。"
+    ),
     # state dicts
     "<All keys matched successfully>": "<所有键均匹配>",
     "load_state_dict wants a dict of names to tensors, got {kind}.": (

@@ -13,14 +13,15 @@ from chainrule.nn import functional as F
 from chainrule.nn.layers.linear import reset_weight_and_bias
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter, blank
+from chainrule.ops.convolution import Padding
 
 
 class _Conv(Module):
     """Slides `out_channels` kernels over the input.
 
     Out size per axis: ⌊(W + 2·padding − dilation·(kernel − 1) − 1)/stride⌋ + 1. `padding` may be
-    "valid" (none) or "same" (at stride 1 as large as the input; where the padding is odd, the
-    smaller half is on the left). `groups` splits the channels into that many independent
+    "valid" (none) or "same" (⌈W/stride⌉ come out; where the padding is odd, the smaller half is
+    on the left). `groups` splits the channels into that many independent
     convolutions; the weight has shape (out, in/groups, kernel…).
     """
 
@@ -63,11 +64,7 @@ class _Conv(Module):
         self.kernel_size = size.check(kernel_size, name, "kernel_size")
         self.stride = size.check(stride, name, "stride")
         self.dilation = size.check(dilation, name, "dilation")
-        self.padding: tuple[int, ...] | str
-        if isinstance(padding, str):
-            self.padding = Choice("valid", "same").check(padding, name, "padding")
-        else:
-            self.padding = Spatial(self.n, low=0).check(padding, name, "padding")
+        self.padding = Padding(self.n).check(padding, name, "padding")
         modes = Choice("zeros", "reflect", "replicate", "circular")
         self.padding_mode = modes.check(padding_mode, name, "padding_mode")
         shape = (out_channels, in_channels // groups, *self.kernel_size)
@@ -79,23 +76,23 @@ class _Conv(Module):
         """Draw the weights anew: uniform in ±1/√(in/groups · kernel elements)."""
         reset_weight_and_bias(self.weight, self.bias)
 
-    def _borders(self) -> list[int]:
+    def _borders(self, sizes: tuple[int, ...]) -> list[int]:
         """The padding as `pad` takes it: (left, right) from the last axis to the first."""
-        if self.padding == "valid":
-            return [0] * (2 * self.n)
         borders = []
         for i in reversed(range(self.n)):
-            if isinstance(self.padding, str):
-                total = self.dilation[i] * (self.kernel_size[i] - 1)
+            if self.padding == "same":
+                steps = -(-sizes[i] // self.stride[i]) - 1
+                reach = steps * self.stride[i] + self.dilation[i] * (self.kernel_size[i] - 1) + 1
+                total = max(reach - sizes[i], 0)
                 borders += [total // 2, total - total // 2]
             else:
-                borders += [self.padding[i]] * 2
+                borders += [0 if self.padding == "valid" else self.padding[i]] * 2
         return borders
 
     def forward(self, input: Tensor) -> Tensor:
-        padding: Any = self.padding
+        padding = self.padding
         if self.padding_mode != "zeros":
-            input = F.pad(input, self._borders(), mode=self.padding_mode)
+            input = F.pad(input, self._borders(input.shape[-self.n :]), mode=self.padding_mode)
             padding = 0
         return type(self).function(
             input, self.weight, self.bias, self.stride, padding, self.dilation, self.groups

@@ -1,0 +1,176 @@
+"""`Recorder`: statistics of every layer over time, from a few sampled steps an epoch."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule.base.constraints import Int
+from chainrule.base.errors import ArgumentError
+from chainrule.base.text import t
+from chainrule.graph import Tensor
+from chainrule.nn import Module
+from chainrule.train.callbacks import Callback
+
+if TYPE_CHECKING:
+    from chainrule.train.run import Run
+
+# Within this share of its range from a bound, an activation's slope is small: saturated.
+_MARGIN = 0.05
+_BOUNDS = {
+    "Sigmoid": (0.0, 1.0),
+    "Hardsigmoid": (0.0, 1.0),
+    "Tanh": (-1.0, 1.0),
+    "Hardtanh": (-1.0, 1.0),
+    "Softsign": (-1.0, 1.0),
+    "ReLU6": (0.0, 6.0),
+}
+_RECTIFIERS = ("ReLU", "ReLU6", "Threshold")
+
+
+class Recorder(Callback):
+    """Record, once an epoch and for each layer, how signals and gradients fare.
+
+    A layer is a module without children, under its dotted name. Its row holds, where it applies:
+        act_mean, act_std: of its output.
+        saturated: the share of outputs within 5 % of the range from a bound of a bounded
+            activation (sigmoid, tanh, hard tanh, ...), where the gradient nearly vanishes.
+        dead: the share of a ReLU's units (channels of an image) that were zero for every example
+            and place of a step.
+        grad_norm, grad_mean_abs: of its parameters' gradients, before clipping.
+        update_ratio: |change of its parameters| / |parameters| of one step.
+    Each is the mean over the epoch's sampled steps.
+
+    Args:
+        samples: steps to look at an epoch, evenly spaced, the last of them the epoch's last. All
+            other steps run without hooks.
+
+    Rows go to `history.layers[layer]`, one an epoch.
+    """
+
+    def __init__(self, samples: int = 2) -> None:
+        self.samples = Int(low=1).check(samples, "Recorder", "samples")
+        self._sums: dict[str, dict[str, list[float]]] = {}
+        self._handles: list[Any] = []
+        self._layers: list[tuple[str, Module, list[Tensor]]] = []
+        self._before: dict[str, list[NDArray[Any]]] = {}
+        self._chosen: frozenset[int] = frozenset()
+        self._sampling = False
+
+    # ---- events ------------------------------------------------------------------------------
+
+    def on_train_begin(self, run: Run) -> None:
+        self._layers = [
+            (name or type(module).__name__, module, list(module.parameters(recurse=False)))
+            for name, module in run.model.named_modules()
+            if not any(True for _ in module.children())
+        ]
+        if not self._layers:
+            raise ArgumentError(t("Recorder: the model has no layers to record."))
+        steps = run.steps_per_epoch
+        # The length of a stream is not known, so its first steps have to do.
+        self._chosen = frozenset(
+            range(self.samples)
+            if steps is None
+            else (((i + 1) * steps) // self.samples - 1 for i in range(min(self.samples, steps)))
+        )
+
+    def on_epoch_begin(self, run: Run) -> None:
+        self._sums = {}
+
+    def on_step_begin(self, run: Run) -> None:
+        self._sampling = run.batch in self._chosen
+        if self._sampling:
+            self._watch()
+
+    def on_gradients(self, run: Run) -> None:
+        if not self._sampling:
+            return
+        self._unwatch()
+        for name, _, parameters in self._layers:
+            gradients = [p.grad._data.ravel() for p in parameters if p.grad is not None]
+            if gradients:
+                squares = sum(float(np.dot(g, g)) for g in gradients)
+                size = sum(g.size for g in gradients)
+                total = sum(float(np.abs(g).sum()) for g in gradients)
+                self._note(name, "grad_norm", math.sqrt(squares))
+                self._note(name, "grad_mean_abs", total / size)
+                self._before[name] = [p._data.copy() for p in parameters]
+
+    def on_step_end(self, run: Run) -> None:
+        if not self._sampling:
+            return
+        for name, _, parameters in self._layers:
+            before = self._before.pop(name, None)
+            if before is not None:
+                changed = _norm([p._data - b for p, b in zip(parameters, before, strict=True)])
+                size = _norm(before)
+                self._note(name, "update_ratio", changed / size if size else math.nan)
+        self._sampling = False
+
+    def on_epoch_end(self, run: Run) -> None:
+        for name, _, _ in self._layers:
+            rows = run.history.layers.setdefault(name, [])
+            # Epochs before this recorder was there keep the rows in step with the epochs.
+            rows.extend({} for _ in range(len(run.history) - 1 - len(rows)))
+            sums = self._sums.get(name, {})
+            rows.append({key: float(np.mean(values)) for key, values in sums.items()})
+
+    def close(self) -> None:
+        self._unwatch()
+
+    # ---- looking -----------------------------------------------------------------------------
+
+    def _watch(self) -> None:
+        for name, module, _ in self._layers:
+            self._handles.append(module.register_forward_hook(self._hook(name)))
+
+    def _unwatch(self) -> None:
+        for handle in self._handles:
+            handle.remove()
+        self._handles = []
+
+    def _hook(self, name: str) -> Any:
+        def look(module: Module, args: Any, output: Any) -> None:
+            if isinstance(output, Tensor) and output.dtype.is_floating_point and output.numel():
+                self._look(name, module, output._data)
+
+        return look
+
+    def _look(self, name: str, module: Module, y: NDArray[Any]) -> None:
+        mean = float(y.mean())
+        # One pass over the data; the mean is subtracted first, so nothing cancels.
+        centred = (y - y.dtype.type(mean)).ravel()
+        self._note(name, "act_mean", mean)
+        self._note(name, "act_std", math.sqrt(float(np.dot(centred, centred)) / y.size))
+        kind = type(module).__name__
+        if kind in _BOUNDS:
+            low, high = _BOUNDS[kind]
+            if kind == "Hardtanh":
+                low, high = module.min_val, module.max_val
+            margin = _MARGIN * (high - low)
+            outside = np.count_nonzero(y < low + margin) + np.count_nonzero(y > high - margin)
+            if kind == "ReLU6":
+                outside = np.count_nonzero(y > high - margin)
+            self._note(name, "saturated", outside / y.size)
+        if kind in _RECTIFIERS and y.ndim > 1:
+            alive = (y > 0).any(axis=tuple(i for i in range(y.ndim) if i != 1))
+            self._note(name, "dead", 1.0 - float(alive.mean()))
+
+    def _note(self, layer: str, key: str, value: float) -> None:
+        self._sums.setdefault(layer, {}).setdefault(key, []).append(value)
+
+    # ---- resuming ----------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        return {"sums": {k: {s: list(v) for s, v in d.items()} for k, d in self._sums.items()}}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        self._sums = {k: {s: list(v) for s, v in d.items()} for k, d in state["sums"].items()}
+
+
+def _norm(arrays: list[NDArray[Any]]) -> float:
+    return math.sqrt(sum(float(np.dot(a.ravel(), a.ravel())) for a in arrays))
