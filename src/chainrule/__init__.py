@@ -18,7 +18,7 @@ from chainrule.base.dtypes import int8 as int8
 from chainrule.base.dtypes import int16 as int16
 from chainrule.base.dtypes import int32 as int32
 from chainrule.base.dtypes import int64 as int64
-from chainrule.base.dtypes import promote as promote_types
+from chainrule.base.dtypes import promote_types as promote_types
 from chainrule.base.dtypes import set_default_dtype as set_default_dtype
 from chainrule.base.dtypes import uint8 as uint8
 from chainrule.base.errors import ChainruleError as ChainruleError

@@ -73,6 +73,7 @@ class Number(Constraint):
     def check(self, value: Any, owner: str, name: str) -> Any:
         if not isinstance(value, Real) or isinstance(value, bool) or math.isnan(value):
             raise self.refuse(value, owner, name)
+        value = value if isinstance(value, int | float) else float(value)
         below = value < self.low or (value == self.low and self.ends[0] == "(")
         above = value > self.high or (value == self.high and self.ends[1] == ")")
         if below or above:
@@ -85,10 +86,8 @@ class Number(Constraint):
         if self.high == math.inf:
             sign = ">" if self.ends[0] == "(" else "≥"
             return t("a number {sign} {low}", sign=sign, low=self.low)
-        left, right = self.ends
-        return t(
-            "a number in {interval}", interval=f"{left}{self.low}, {self.high}{right}"
-        )
+        left, right = self.ends[0], self.ends[1]
+        return t("a number in {interval}", interval=f"{left}{self.low}, {self.high}{right}")
 
 
 def Positive(default: Any = REQUIRED, **kw: Any) -> Number:

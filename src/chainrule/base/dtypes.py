@@ -106,8 +106,8 @@ def as_dtype(value: object) -> DType:
     return found
 
 
-def promote(a: DType, b: DType) -> DType:
-    """The dtype that holds a value of either (PyTorch's `promote_types`)."""
+def promote_types(a: DType, b: DType) -> DType:
+    """The dtype that holds a value of either (as in PyTorch)."""
     if a is b:
         return a
     if a.category != b.category:
@@ -130,7 +130,7 @@ def result_type(operands: list[tuple[DType, int]]) -> DType:
         here: DType | None = None
         for dtype, r in operands:
             if r == rank:
-                here = dtype if here is None else promote(here, dtype)
+                here = dtype if here is None else promote_types(here, dtype)
         if here is None:
             continue
         if best is None:

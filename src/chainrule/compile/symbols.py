@@ -85,6 +85,9 @@ class Symbol:
 
     item = tolist = __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
 
+    def __hash__(self) -> int:
+        return id(self)
+
     def __getitem__(self, key: Any) -> Any:
         return self.trace.F.slice(self, key if isinstance(key, tuple) else (key,))
 
@@ -95,6 +98,10 @@ def _operator(primitive: str, reflected: bool = False) -> Any:
         return function(other, self) if reflected else function(self, other)
 
     return method
+
+
+def _unary(primitive: str) -> Any:
+    return lambda self: getattr(self.trace.F, primitive)(self)
 
 
 for _name, _primitive in {
@@ -109,10 +116,8 @@ for _name, _primitive in {
     "ge": "greater_equal",
 }.items():  # fmt: skip
     setattr(Symbol, f"__{_name}__", _operator(_primitive))
-Symbol.__neg__ = lambda self: self.trace.F.negative(self)  # type: ignore[attr-defined]
-Symbol.__abs__ = lambda self: self.trace.F.abs(self)  # type: ignore[attr-defined]
-Symbol.__invert__ = lambda self: self.trace.F.bitwise_invert(self)  # type: ignore[attr-defined]
-Symbol.__hash__ = lambda self: id(self)  # type: ignore[method-assign,assignment]
+for _name, _primitive in {"neg": "negative", "abs": "abs", "invert": "bitwise_invert"}.items():
+    setattr(Symbol, f"__{_name}__", _unary(_primitive))
 
 
 def users_line() -> str:

@@ -159,7 +159,9 @@ class Trace:
             after = leaf._grad
             leaf._grad = before
             if after is not before:
-                self.graph.gradients.append((leaf, None if after is None else self.lift(after).value))
+                self.graph.gradients.append(
+                    (leaf, None if after is None else self.lift(after).value)
+                )
         written = []
         for data, symbol in self._current.values():
             first = self._first[id(data)]

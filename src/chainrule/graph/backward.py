@@ -312,7 +312,7 @@ def _refuse_stale(node: Node) -> None:
 
 def _as_recorded(node: Node) -> tuple[Any, ...]:
     """What the node saved, as tensors tied into the graph, so that gradients are recorded."""
-    saved = []
+    saved: list[Any] = []
     for i, value in enumerate(node.saved):
         if value is None or isinstance(value, Spec | int | float | bool):
             saved.append(value)

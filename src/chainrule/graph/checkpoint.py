@@ -56,12 +56,22 @@ class _Segment:
             for y, g in zip(outputs, given, strict=True)
             if g is not None and y._rg
         ]
-        by = [x for x, e in zip((*inputs, *node.edges[n:]), node.edges, strict=True) if e is not None]
+        by = [
+            x for x, e in zip((*inputs, *node.edges[n:]), node.edges, strict=True) if e is not None
+        ]
         found = iter(
-            grad([y for y, _ in pairs], by, [g for _, g in pairs], create_graph=record, allow_unused=True)
+            grad(
+                [y for y, _ in pairs],
+                by,
+                [g for _, g in pairs],
+                create_graph=record,
+                allow_unused=True,
+            )
         )
         return [
-            None if e is None else (None if (g := next(found)) is None else g if record else g._data)
+            None
+            if e is None
+            else (None if (g := next(found)) is None else g if record else g._data)
             for e in node.edges
         ]
 

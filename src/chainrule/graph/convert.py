@@ -25,8 +25,8 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
     if isinstance(value, np.ndarray | np.generic):
         array = np.asarray(value)
         if not array.dtype.isnative:
-            array = array.astype(array.dtype.newbyteorder("="))
-        array = array.astype(_WIDENED[array.dtype]) if array.dtype in _WIDENED else array
+            array = array.astype(np.dtype(array.dtype.newbyteorder("=")))
+        array = array.astype(_WIDENED.get(array.dtype, array.dtype), copy=False)
     else:
         array = _from_python(value)
         if dtype is None and array.dtype == np.float64:
@@ -34,7 +34,8 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
     if array.dtype not in dtypes.OF_NUMPY:
         raise DTypeError(
             t(
-                "No tensor can hold {dtype} values: write one of {names}, e.g. array.astype('float32').",
+                "No tensor can hold {dtype} values: write one of {names}, "
+                "e.g. array.astype('float32').",
                 dtype=array.dtype,
                 names=", ".join(d.name for d in dtypes.ALL),
             )

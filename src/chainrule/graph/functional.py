@@ -108,7 +108,7 @@ def jvp(
     func: Callable[..., Any], inputs: Tensors, v: Tensors | None = None,
     create_graph: bool = False, strict: bool = False,
 ) -> tuple[Tensors, Tensors]:  # fmt: skip
-    """(func(inputs), J v): the directional derivative, by differentiating the gradient's u ↦ uᵀJ."""
+    """(func(inputs), J v): the directional derivative, from differentiating u ↦ uᵀJ by u."""
     xs = _fresh(inputs, create_graph)
     vs = _vectors(v, xs, t("input"))
     ys, many = _outputs(func, xs)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
+from collections.abc import Callable
 
 import numpy as np
 
@@ -42,10 +43,16 @@ def written(array: np.ndarray) -> None:
     entry = writes.owners.get(key)
     now = writes.last = tick()
     if entry is None or entry[0]() is not root:
-        reference = weakref.ref(root, lambda _, key=key: writes.owners.pop(key, None))
-        writes.owners[key] = (reference, now, 1)
+        writes.owners[key] = (weakref.ref(root, _forget(key)), now, 1)
     else:
         writes.owners[key] = (entry[0], now, entry[2] + 1)
+
+
+def _forget(key: int) -> Callable[[object], None]:
+    def forget(_: object) -> None:
+        writes.owners.pop(key, None)
+
+    return forget
 
 
 def written_at(array: np.ndarray) -> int:

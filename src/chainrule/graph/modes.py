@@ -13,9 +13,12 @@ import numpy as np
 
 
 class _Mode(threading.local):
-    """`grad`: operations are recorded. `F`: the namespace in which forwards run (NumPy unless a
-    trace is being taken; `ops` fills it in). `recording`: the namespace that records again, for
-    gradients of gradients. `trace`: the trace being taken, or None. `quiet(f, *args)`: calls f with NumPy's floating-point warnings off.
+    """What holds now, in this thread.
+
+    `grad`: operations are recorded. `F`: the namespace in which forwards run; NumPy, unless a trace
+    is being taken (`ops` fills it in). `recording`: the namespace that records again, for gradients
+    of gradients. `trace`: the trace being taken, or None. `quiet(f, *args)`: calls f with NumPy's
+    floating-point warnings off.
     """
 
     grad = True

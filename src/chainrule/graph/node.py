@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from chainrule.graph.tensor import Tensor
@@ -32,23 +32,13 @@ class Spec:
         return f"Spec({self.shape}, {self.dtype})"
 
 
-class Differentiable(Protocol):
-    """What a node asks of its operation."""
-
-    name: str
-    keeps: bool  # whether its nodes save any value
-
-    def backward(self, F: Any, node: Node, grads: Any, saved: Any) -> Any:
-        """The gradients of the inputs: one for each edge, None where there is no edge.
-
-        `grads`: gradient of the output (a list of them where there are several outputs); `saved`:
-        `node.saved`, or tensors made of it when the gradient itself is to be recorded.
-        """
-
-
 class Node:
     """One recorded operation: what it was, where its inputs came from, what its gradient needs.
 
+    `op`: has a `name`, `keeps` (whether its nodes save any value) and `backward(F, node, grads,
+    saved)`, which gives the gradients of the inputs: one for each edge, None where there is none.
+    `grads` is the gradient of the output (a list where there are several); `saved` is `node.saved`,
+    or tensors made of it when the gradient itself is to be recorded.
     `seq`: when it was made; inputs always come from nodes with a smaller one, so descending `seq`
     is a topological order. `edges`: for each input the node that made it, the leaf tensor that it
     is, or None if it needs no gradient. `indices`: which output of that node (None: all the first).
@@ -62,7 +52,7 @@ class Node:
 
     def __init__(
         self,
-        op: Differentiable,
+        op: Any,
         params: dict[str, Any],
         seq: int,
         edges: tuple[Node | Tensor | None, ...],

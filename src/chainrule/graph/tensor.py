@@ -105,9 +105,7 @@ class Tensor:
     __array_priority__ = 1000
     __array_ufunc__ = None
 
-    def __init__(
-        self, data: Any = (), dtype: Any = None, requires_grad: bool = False
-    ) -> None:
+    def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False) -> None:
         if isinstance(data, Tensor):
             dtype = data.dtype if dtype is None else dtype
             data = data._data
@@ -395,9 +393,7 @@ class Tensor:
     def retain_grad(self) -> None:
         """Keep the gradient of this computed tensor in `.grad` during backward."""
         if not self._rg:
-            raise AutogradError(
-                t("retain_grad() on a tensor that does not require a gradient.")
-            )
+            raise AutogradError(t("retain_grad() on a tensor that does not require a gradient."))
         if self._node is not None and not self.retains_grad:
             self._more().retained = True
             self._hook_list().append((self._index, _Retain(self)))
@@ -420,9 +416,7 @@ class Tensor:
         self._hook_list().append((self._index, _Removable(one)))
         return handle
 
-    def register_post_accumulate_grad_hook(
-        self, hook: Callable[[Tensor], None]
-    ) -> RemovableHandle:
+    def register_post_accumulate_grad_hook(self, hook: Callable[[Tensor], None]) -> RemovableHandle:
         """Call `hook(tensor)` after backward has added to `.grad` (leaves only)."""
         if self._node is not None or not self._rg:
             raise AutogradError(t("Only leaves that require a gradient accumulate one."))

@@ -28,8 +28,8 @@ NAMES = (
     "poisson_nll_loss", "prelu", "relu", "relu6", "rms_norm", "rrelu",
     "scaled_dot_product_attention", "selu", "sigmoid", "silu", "smooth_l1_loss", "soft_margin_loss",
     "softmax", "softmin", "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold",
-    "triplet_margin_loss", "unfold", "contrastive_loss", "focal_loss", "hardmax", "quadratic_loss",
-    "rmse_loss",
+    "triplet_margin_loss", "unfold", "contrastive_loss", "focal_loss", "hard_sigmoid_bnn",
+    "hardmax", "quadratic_loss", "rmse_loss", "sign_ste",
 )  # fmt: skip
 
 

@@ -7,6 +7,7 @@ from chainrule.base.constraints import DTypeOf
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.dispatch import cast, set_cast
 from chainrule.ops.op import Card, Op, op
+from chainrule.ops.register import method
 from chainrule.ops.shape_rules import same_as
 
 
@@ -35,7 +36,10 @@ class Cast(Op):
 set_cast(Cast)
 
 
-def to(self: Tensor, *args: object, dtype: object = None, copy: bool = False, **_: object) -> Tensor:
+@method("to")
+def to(
+    self: Tensor, *args: object, dtype: object = None, copy: bool = False, **_: object
+) -> Tensor:
     """`x.to(dtype)`, `x.to("cpu")`, `x.to(other)`: the tensor as a dtype; there is one device."""
     for arg in args:
         if isinstance(arg, Tensor):
@@ -46,9 +50,16 @@ def to(self: Tensor, *args: object, dtype: object = None, copy: bool = False, **
     return out.clone() if copy and out is self else out
 
 
+@method("type_as")
 def type_as(self: Tensor, other: Tensor) -> Tensor:
     """The tensor as the dtype of another."""
     return cast(self, other.dtype)
+
+
+@method("cpu")
+def cpu(self: Tensor) -> Tensor:
+    """The tensor: there is one device."""
+    return self
 
 
 def _caster(dtype: dtypes.DType):  # type: ignore[no-untyped-def]
@@ -59,9 +70,6 @@ def _caster(dtype: dtypes.DType):  # type: ignore[no-untyped-def]
     return method
 
 
-Tensor.to = to
-Tensor.type_as = type_as
-Tensor.cpu = lambda self: self
 for _name, _dtype in {
     "double": dtypes.float64, "float": dtypes.float32, "half": dtypes.float16,
     "bfloat16": dtypes.bfloat16, "long": dtypes.int64, "int": dtypes.int32,

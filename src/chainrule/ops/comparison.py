@@ -31,7 +31,9 @@ class NotEqual(_Comparison):
     math = "x != o"
     aliases = ("not_equal",)
     dunder = ("__ne__",)
-    card = Card(en="True where they differ; NaN differs from itself.", zh="不相等处为真；NaN 与自身不相等。")
+    card = Card(
+        en="True where they differ; NaN differs from itself.", zh="不相等处为真；NaN 与自身不相等。"
+    )
 
     def forward(F, x, o):
         return F.not_equal(x, o)

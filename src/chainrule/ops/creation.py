@@ -59,7 +59,9 @@ def _kind(dtype: Any, value: Any = 0.0) -> dtypes.DType:
     return dtypes.int64 if isinstance(value, int) else dtypes.get_default_dtype()
 
 
-def full(size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def full(
+    size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """A tensor of one value."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     kind = _kind(dtype, value)
@@ -85,7 +87,9 @@ def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, **_: Any) 
     return _made(np.empty(_shape(size), kind.numpy), kind, requires_grad)
 
 
-def zeros_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def zeros_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """Zeros in the shape and dtype of `input`."""
     return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
@@ -95,23 +99,34 @@ def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, 
     return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-def empty_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def empty_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """Memory as it comes, in the shape and dtype of `input`."""
     return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-def full_like(input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def full_like(
+    input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+) -> Tensor:
     """One value in the shape and dtype of `input`."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def arange(
+    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
     """start, start + step, … below end; `arange(n)` counts from 0."""
     if end is None:
         start, end = 0, start
     if step == 0 or (end - start) / step < 0:
         raise ArgumentError(
-            t("arange: no step of {step} leads from {start} to {end}.", step=step, start=start, end=end)
+            t(
+                "arange: no step of {step} leads from {start} to {end}.",
+                step=step,
+                start=start,
+                end=end,
+            )
         )
     kind = _kind(dtype, 0 if all(isinstance(v, int) for v in (start, end, step)) else 0.0)
     n = math.ceil((end - start) / step)
@@ -119,13 +134,17 @@ def arange(start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, req
     return _made(cast_array(values.astype(kind.numpy), kind), kind, requires_grad)
 
 
-def linspace(start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def linspace(
+    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`steps` numbers from start to end, both included, equally spaced."""
     kind = _kind(dtype)
     return _made(cast_array(np.linspace(start, end, steps), kind), kind, requires_grad)
 
 
-def logspace(start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None) -> Tensor:
+def logspace(
+    start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None
+) -> Tensor:
     """base to the power of `linspace(start, end, steps)`."""
     kind = _kind(dtype)
     return _made(cast_array(base ** np.linspace(start, end, steps), kind), kind, False)

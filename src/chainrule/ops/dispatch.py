@@ -44,13 +44,13 @@ def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
         # No derived formula: the chain rule through the forward, one recorded step at a time.
         return _cast_result(cls.forward(mode.recording, *tensors, **params), final)
     if cls.always_check:
-        cls.check(datas, params)
+        cls.check(tuple(datas), params)
     try:
         y = mode.quiet(cls.forward, mode.F, *datas, **params)
     except ChainruleError:
         raise
     except (ValueError, TypeError, IndexError) as error:
-        cls.check(datas, params)
+        cls.check(tuple(datas), params)
         raise ShapeError(
             t(
                 "{name}: {error} (inputs of shape {shapes})",
@@ -329,9 +329,7 @@ def _binary(cls: type[Op]) -> Callable[..., Any]:
             )
             if plain_a and plain_b and not (number_a and number_b):
                 dtype = b.dtype if number_a else a.dtype
-                if (dtype is _F32 or dtype is _F64) and (
-                    number_a or number_b or b.dtype is dtype
-                ):
+                if (dtype is _F32 or dtype is _F64) and (number_a or number_b or b.dtype is dtype):
                     try:
                         y = mode.quiet(forward, NUMPY, a, b)
                     except ValueError:
@@ -492,4 +490,6 @@ def fill(target: Tensor, value: Any) -> Tensor:
     """Every element of `target` set to a number."""
     with no_grad():
         data = mode.F.full(target.shape, value, target._data.dtype)
-    return assign(target, wrap(data) if target.dtype is not dtypes.bfloat16 else Tensor(data, target.dtype))
+    return assign(
+        target, wrap(data) if target.dtype is not dtypes.bfloat16 else Tensor(data, target.dtype)
+    )

@@ -18,7 +18,9 @@ class Exp(Elementwise):
     math = "exp(x)"
     saves = ("y",)
     dtypes = "float"
-    card = Card(en="Its own derivative: the gradient times its output.", zh="导数等于自身：梯度乘以输出。")
+    card = Card(
+        en="Its own derivative: the gradient times its output.", zh="导数等于自身：梯度乘以输出。"
+    )
 
     def forward(F, x):
         return F.exp(x)
@@ -34,7 +36,9 @@ class Exp2(Elementwise):
     math = "2 ^ x"
     saves = ("y",)
     dtypes = "float"
-    card = Card(en="Doubling per unit; slope ln 2 times its value.", zh="每单位翻倍；斜率为 ln 2 乘以自身。")
+    card = Card(
+        en="Doubling per unit; slope ln 2 times its value.", zh="每单位翻倍；斜率为 ln 2 乘以自身。"
+    )
 
     def forward(F, x):
         return F.exp2(x)
@@ -50,7 +54,9 @@ class Expm1(Elementwise):
     math = "exp(x) - 1"
     saves = ("y",)
     dtypes = "float"
-    card = Card(en="exp without the loss of digits near zero.", zh="在零附近不丢失精度的 exp(x)−1。")
+    card = Card(
+        en="exp without the loss of digits near zero.", zh="在零附近不丢失精度的 exp(x)−1。"
+    )
 
     def forward(F, x):
         return F.expm1(x)
@@ -205,7 +211,9 @@ class Tan(Elementwise):
     saves = ("y",)
     dtypes = "float"
     domain = (-1.2, 1.2)
-    card = Card(en="Slope 1 + tan²: grows without bound at ±π/2.", zh="斜率 1 + tan²：在 ±π/2 处发散。")
+    card = Card(
+        en="Slope 1 + tan²: grows without bound at ±π/2.", zh="斜率 1 + tan²：在 ±π/2 处发散。"
+    )
 
     def forward(F, x):
         return F.tan(x)
@@ -258,7 +266,9 @@ class Atan(Elementwise):
     saves = ("x",)
     dtypes = "float"
     aliases = ("arctan",)
-    card = Card(en="Inverse of the tangent; slope 1/(1 + x²).", zh="正切的反函数；斜率 1/(1 + x²)。")
+    card = Card(
+        en="Inverse of the tangent; slope 1/(1 + x²).", zh="正切的反函数；斜率 1/(1 + x²)。"
+    )
 
     def forward(F, x):
         return F.arctan(x)
@@ -307,7 +317,10 @@ class Erf(Elementwise):
     saves = ("x",)
     dtypes = "float"
     edges = (-800.0, 0.0, 800.0)
-    card = Card(en="The normal distribution's S-curve; GELU is built on it.", zh="正态分布的 S 形曲线；GELU 以它为基础。")
+    card = Card(
+        en="The normal distribution's S-curve; GELU is built on it.",
+        zh="正态分布的 S 形曲线；GELU 以它为基础。",
+    )
 
     def forward(F, x):
         return F.erf(x)
@@ -371,7 +384,9 @@ class Round(Elementwise):
 
     math = "round(x)"
     saves = ()
-    card = Card(en="Nearest integer; flat between the steps.", zh="四舍六入五成双；台阶之间是平的。")
+    card = Card(
+        en="Nearest integer; flat between the steps.", zh="四舍六入五成双；台阶之间是平的。"
+    )
 
     def forward(F, x):
         return F.round(x)

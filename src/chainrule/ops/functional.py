@@ -6,8 +6,8 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.ops import creation, random
-from chainrule.ops.functions import FUNCTIONS
 from chainrule.ops.op import REGISTRY
+from chainrule.ops.register import FUNCTIONS
 
 # Primitives in their array form; users have the functions with PyTorch's arguments instead.
 INTERNAL = {
@@ -26,9 +26,9 @@ def _collect() -> dict[str, Callable[..., Any]]:
                 out[public] = cls.function
     for module in (creation, random):
         for name, value in vars(module).items():
-            if callable(value) and getattr(value, "__module__", "") == module.__name__:
-                if not name.startswith("_") and name[0].islower() and not name.endswith("_"):
-                    out[name] = value
+            own = callable(value) and getattr(value, "__module__", "") == module.__name__
+            if own and name[0].islower() and not name.endswith("_"):
+                out[name] = value
     return out | FUNCTIONS
 
 

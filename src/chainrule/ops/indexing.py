@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base import dtypes
 from chainrule.base.constraints import Anything, Int, Ints, Number, Optional
 from chainrule.base.errors import DTypeError, IndexRangeError, ShapeError
 from chainrule.base.shapes import normalize_axis
@@ -16,6 +17,7 @@ from chainrule.graph.tensor import Tensor
 from chainrule.ops.arrays.index import HOLE
 from chainrule.ops.dispatch import apply, assign, cast
 from chainrule.ops.op import Card, Op, op
+from chainrule.ops.register import method
 from chainrule.ops.shaping import Slice
 
 # ---- general indexing -----------------------------------------------------------------------
@@ -124,7 +126,7 @@ def _parse(x: Tensor, key: Any) -> tuple[tuple[Any, ...], tuple[Any, ...], list[
             n = e.ndim if e.dtype.name == "bool" else 1
             if n and e.dtype.name == "bool":
                 _check_mask(x, e, axis)
-                columns = np.nonzero(_concrete(e))
+                columns: tuple[Any, ...] = np.nonzero(_concrete(e))
             else:
                 columns = (e,)
             for c in columns:
@@ -172,7 +174,7 @@ def _entry(x: Tensor, e: Any) -> Any:
             )
         if e.ndim == 0 and e.dtype.name != "bool" and mode.trace is None:
             return int(e.item())
-        return e if e.dtype.name in ("int64", "bool") else cast(e, "int64")
+        return e if e.dtype.name in ("int64", "bool") else cast(e, dtypes.int64)
     raise DTypeError(
         t(
             "{kind} cannot index a tensor: write integers, slices, None, ..., or tensors of "
@@ -210,6 +212,7 @@ def _is_whole(basic: tuple[Any, ...]) -> bool:
     return all(isinstance(e, slice) and e == slice(None) for e in basic)
 
 
+@method("__getitem__")
 def getitem(self: Tensor, key: Any) -> Tensor:
     """`x[key]`: a view for integers, slices, None and ...; a copy for tensors of indices."""
     basic, second, arrays = _parse(self, key)
@@ -220,6 +223,7 @@ def getitem(self: Tensor, key: Any) -> Tensor:
     return apply(Index, part, *arrays, key=second)
 
 
+@method("__setitem__")
 def setitem(self: Tensor, key: Any, value: Any) -> None:
     """`x[key] = value`: written in place, broadcast, recorded."""
     basic, second, arrays = _parse(self, key)
@@ -255,9 +259,6 @@ def _check_range(part: Tensor, second: tuple[Any, ...], arrays: list[Any]) -> No
                     )
                 )
 
-
-Tensor.__getitem__ = getitem
-Tensor.__setitem__ = setitem
 
 # ---- along one axis -------------------------------------------------------------------------
 
@@ -326,9 +327,7 @@ class Gather(Op):
                     x=x.shape,
                 )
             )
-        key = tuple(
-            slice(None) if k == axis else slice(0, n) for k, n in enumerate(index.shape)
-        )
+        key = tuple(slice(None) if k == axis else slice(0, n) for k, n in enumerate(index.shape))
         return F.take_along_axis(F.slice(x, key), index, axis)
 
 
@@ -342,7 +341,9 @@ class ScatterAdd(Op):
     dtypes = "keep"
     vjp = None
     samples = ()
-    card = Card(en="Adds into a table; the mirror image of gather.", zh="向表中累加；与 gather 互为镜像。")
+    card = Card(
+        en="Adds into a table; the mirror image of gather.", zh="向表中累加；与 gather 互为镜像。"
+    )
 
     def forward(F, x, index, src, *, dim):
         axis = normalize_axis(dim, len(x.shape))
@@ -379,7 +380,10 @@ class MaskedFill(Op):
     dtypes = "keep"
     vjp = None
     samples = ()
-    card = Card(en="Overwrites where a mask says so; no gradient there.", zh="按掩码覆盖；被覆盖处没有梯度。")
+    card = Card(
+        en="Overwrites where a mask says so; no gradient there.",
+        zh="按掩码覆盖；被覆盖处没有梯度。",
+    )
 
     def forward(F, x, mask, *, value):
         return F.where(mask, F.full((), value, x.dtype), x)

@@ -253,9 +253,7 @@ def _contract(F: Any, x: Any, a: str, o: Any, b: str, later: set[str]) -> tuple[
     for c in set(a) & set(b):
         n, m = x.shape[a.index(c)], o.shape[b.index(c)]
         if n != m and 1 not in (n, m):
-            raise ShapeError(
-                t("einsum: the letter {c!r} has sizes {n} and {m}.", c=c, n=n, m=m)
-            )
+            raise ShapeError(t("einsum: the letter {c!r} has sizes {n} and {m}.", c=c, n=n, m=m))
     # An axis that only one operand has, and nobody needs, is summed at once.
     x, a = _sum_alone(F, x, a, b, later)
     o, b = _sum_alone(F, o, b, a, later)

@@ -107,7 +107,9 @@ class Namespace:
 
     def one_hot(self, indices: Any, n: int, dtype: Any) -> Any:
         """A new last axis of size n with 1 at each index."""
-        return self.astype(self.equal(self.expand_dims(indices, -1), self.arange(n, "int64")), dtype)
+        return self.astype(
+            self.equal(self.expand_dims(indices, -1), self.arange(n, "int64")), dtype
+        )
 
 
 def count(shape: tuple[int, ...], axis: Any) -> int:

@@ -96,7 +96,7 @@ class Op(metaclass=_OpType):
     domain: tuple[float, float] = (-3.0, 3.0)
     domains: dict[str, tuple[float, float]] = {}
     edges: tuple[float, ...] = ()
-    samples: Any = None
+    samples: Any = None  # shapes, or (shapes, params), a test each
     card: Card = Card("", "")
     aliases: tuple[str, ...] = ()
     method: bool = True
@@ -287,7 +287,9 @@ def op(cls: type[Op]) -> type[Op]:
     cls.variadic = any(p.kind is p.VAR_POSITIONAL for p in parameters)
     keywords = {p.name for p in parameters if p.kind is p.KEYWORD_ONLY}
     if keywords != set(cls.params):
-        raise ArgumentError(f"{cls.__name__}: forward takes {keywords}, params are {set(cls.params)}")
+        raise ArgumentError(
+            f"{cls.__name__}: forward takes {keywords}, params are {set(cls.params)}"
+        )
     cls.forward = staticmethod(forward)
     if "vjp" in cls.__dict__ and cls.__dict__["vjp"] is not None:
         cls.vjp = staticmethod(cls.__dict__["vjp"])
@@ -325,7 +327,7 @@ def expose(cls: type[Op]) -> None:
     function = dispatch.function_of(cls)
     function.__name__ = function.__qualname__ = cls.name
     function.__doc__ = f"{cls.signature()}\n\n{inspect.cleandoc(cls.__doc__ or '')}"
-    function.op = cls
+    vars(function)["op"] = cls
     cls.function = staticmethod(function)
     if not cls.method:
         return

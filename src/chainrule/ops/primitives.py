@@ -4,8 +4,9 @@ Everything else is a composite, written in these. `docs/primitives.md` is genera
 An entry gives the kind (which family of kernels serves it) and the signature that all namespaces
 share; names and argument names follow the array API standard where it has the function.
 
-Conventions: `x` array; axes are non-negative in `permute_dims`, any elsewhere; `stride`, `dilation`,
-`window`, `kernel`, `size` are tuples, one entry a spatial axis; `padding` is a tuple of (low, high).
+Conventions: `x` is an array; axes are non-negative in `permute_dims`, any elsewhere; `stride`,
+`dilation`, `window`, `kernel`, `size` are tuples with one entry a spatial axis, `padding` has pairs
+(low, high).
 """
 
 from __future__ import annotations

@@ -22,6 +22,7 @@ from chainrule.graph.tensor import Tensor, wrap
 from chainrule.ops.arrays.philox import blocks
 from chainrule.ops.dispatch import apply, assign
 from chainrule.ops.op import Card, Op, op
+from chainrule.ops.register import method
 from chainrule.ops.shape_rules import same_as
 
 
@@ -158,11 +159,18 @@ def randint(
         low, high, size = 0, low, high if size is None else size
     if size is None or high <= low:
         raise ArgumentError(
-            t("randint needs low < high and a size, got {low}, {high}, {size}.", low=low, high=high, size=size)
+            t(
+                "randint needs low < high and a size, got {low}, {high}, {size}.",
+                low=low,
+                high=high,
+                size=size,
+            )
         )
     u = _uniform(_shape((size,)), dtypes.float64, generator)
     F = mode.F
-    return _finish(F.astype(F.floor(u * float(high - low)), "int64") + int(low), dtypes.as_dtype(dtype), False)
+    return _finish(
+        F.astype(F.floor(u * float(high - low)), "int64") + int(low), dtypes.as_dtype(dtype), False
+    )
 
 
 def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
@@ -171,49 +179,72 @@ def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
     return wrap(mode.F.argsort(u, 0))
 
 
+@method("bernoulli")
 def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
     """1 with the probability that `input` gives for each element, else 0."""
     u = _uniform(input.shape, input.dtype, generator)
     return (wrap(mode.F.asarray(u)) < input.detach()).to(input.dtype)
 
 
-def rand_like(input: Tensor, *, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
+def rand_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    generator: Generator | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Uniform numbers in the shape and dtype of `input`."""
-    return rand(input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad)
+    return rand(
+        input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad
+    )
 
 
-def randn_like(input: Tensor, *, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False) -> Tensor:
+def randn_like(
+    input: Tensor,
+    *,
+    dtype: Any = None,
+    generator: Generator | None = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Standard normal numbers in the shape and dtype of `input`."""
-    return randn(input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad)
+    return randn(
+        input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad
+    )
 
 
-def normal(mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator: Generator | None = None) -> Tensor:
+def normal(
+    mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator: Generator | None = None
+) -> Tensor:
     """Numbers from the normal distribution."""
     return randn(size, generator=generator) * std + mean
 
 
-def uniform_(self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+@method("uniform_")
+def uniform_(
+    self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Fills the tensor with uniform numbers in [low, high)."""
     with no_grad():
-        return assign(self, rand(self.shape, dtype=self.dtype, generator=generator) * (high - low) + low)
+        return assign(
+            self, rand(self.shape, dtype=self.dtype, generator=generator) * (high - low) + low
+        )
 
 
-def normal_(self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None) -> Tensor:
+@method("normal_")
+def normal_(
+    self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
+) -> Tensor:
     """Fills the tensor with normal numbers."""
     with no_grad():
         return assign(self, randn(self.shape, dtype=self.dtype, generator=generator) * std + mean)
 
 
+@method("bernoulli_")
 def bernoulli_(self: Tensor, p: float = 0.5, *, generator: Generator | None = None) -> Tensor:
     """Fills the tensor with ones (probability p) and zeros."""
     with no_grad():
         return assign(self, (rand(self.shape, generator=generator) < p).to(self.dtype))
 
-
-Tensor.uniform_ = uniform_
-Tensor.normal_ = normal_
-Tensor.bernoulli_ = bernoulli_
-Tensor.bernoulli = bernoulli
 
 # ---- dropout --------------------------------------------------------------------------------
 
@@ -261,12 +292,16 @@ def dropout(
     return _drop(input, input.shape, p, training, inplace, generator)
 
 
-def dropout1d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout1d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Dropout of whole channels of (N, C, L)."""
     return _drop(input, (*input.shape[:2], 1), p, training, inplace, None)
 
 
-def dropout2d(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def dropout2d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
     """Dropout of whole channels of (N, C, H, W)."""
     return _drop(input, (*input.shape[:2], 1, 1), p, training, inplace, None)
 
@@ -285,5 +320,3 @@ def _drop(
         mask = mask.expand(x.shape)
     out = apply(MaskedScale, x, mask, p=p)
     return assign(x, out) if inplace else out
-
-

@@ -16,7 +16,6 @@ from chainrule.ops.namespace import Namespace
 from chainrule.ops.op import REGISTRY
 from chainrule.ops.primitives import BINARY, UNARY
 
-
 # Primitives whose operation has PyTorch's name instead.
 _OP_OF = {
     "equal": "eq", "less": "lt", "less_equal": "le",
@@ -155,4 +154,3 @@ def _axes(x: Any, axis: Any) -> Any:
 
 
 mode.__class__.recording = Recording()
-

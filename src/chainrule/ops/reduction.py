@@ -122,7 +122,9 @@ class Amax(_Extreme):
     """The largest over `dim`; NaN wins. Equal largest ones share the gradient."""
 
     math = "max(x)"
-    card = Card(en="Routes the gradient to the winner; ties share it.", zh="梯度送给最大者；并列时平分。")
+    card = Card(
+        en="Routes the gradient to the winner; ties share it.", zh="梯度送给最大者；并列时平分。"
+    )
 
     def forward(F, x, *, dim, keepdim):
         return F.max(x, dim, keepdim)
@@ -133,7 +135,9 @@ class Amin(_Extreme):
     """The smallest over `dim`; NaN wins. Equal smallest ones share the gradient."""
 
     math = "min(x)"
-    card = Card(en="Routes the gradient to the smallest; ties share it.", zh="梯度送给最小者；并列时平分。")
+    card = Card(
+        en="Routes the gradient to the smallest; ties share it.", zh="梯度送给最小者；并列时平分。"
+    )
 
     def forward(F, x, *, dim, keepdim):
         return F.min(x, dim, keepdim)
@@ -168,7 +172,9 @@ def _centred(F, x, dim):
     axes = normalize_axes(dim, len(x.shape))
     if not count(x.shape, dim):
         return x
-    first = F.slice(x, tuple(slice(0, 1) if i in axes else slice(None) for i in range(len(x.shape))))
+    first = F.slice(
+        x, tuple(slice(0, 1) if i in axes else slice(None) for i in range(len(x.shape)))
+    )
     d = x - first
     return d - F.mean(d, dim if dim is None else tuple(dim), True)
 
@@ -298,7 +304,10 @@ class Cumsum(_Running):
 
     math = "cumsum(x)"
     saves = ()
-    card = Card(en="Each entry feeds all later ones, so gradients run backwards.", zh="每一项影响其后各项，梯度反向累加。")
+    card = Card(
+        en="Each entry feeds all later ones, so gradients run backwards.",
+        zh="每一项影响其后各项，梯度反向累加。",
+    )
 
     def forward(F, x, *, dim):
         return F.cumulative_sum(x, normalize_axis(dim, len(x.shape))) if x.shape else x + 0
@@ -338,7 +347,9 @@ class Euclidean(Reduction):
     math = "sqrt(sum(x ^ 2))"
     saves = ("x", "y")
     dtypes = "float"
-    card = Card(en="The length of a vector; its gradient is the direction.", zh="向量的长度；梯度是其方向。")
+    card = Card(
+        en="The length of a vector; its gradient is the direction.", zh="向量的长度；梯度是其方向。"
+    )
 
     def forward(F, x, *, dim, keepdim):
         return F.sqrt(F.sum(x * x, dim, keepdim))

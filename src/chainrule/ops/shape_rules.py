@@ -1,4 +1,4 @@
-"""Shape rules shared by operations: from the inputs' shapes and the params to the output's shape."""
+"""Shape rules that operations share: from the inputs' shapes and the params to the output's."""
 
 from __future__ import annotations
 

@@ -18,6 +18,7 @@ class Move(Op):
     dtypes = "keep"
     saves = ()
     math = "x"
+    samples: Any = None
 
 
 def _size(shape: tuple[int, ...]) -> int:
@@ -34,9 +35,11 @@ class Reshape(Move):
     params = {"shape": Ints()}
     view = True
     spread = True
-    samples = ((((2, 6),), {"shape": (3, -1)}), (((4,),), {"shape": (2, 2)}),
+    samples: Any = ((((2, 6),), {"shape": (3, -1)}), (((4,),), {"shape": (2, 2)}),
                (((),), {"shape": (1, 1)}), (((0, 3),), {"shape": (3, 0)}))  # fmt: skip
-    card = Card(en="Same numbers, other shape; so for gradients.", zh="数值不变，形状改变；梯度亦然。")
+    card = Card(
+        en="Same numbers, other shape; so for gradients.", zh="数值不变，形状改变；梯度亦然。"
+    )
 
     @staticmethod
     def shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) -> tuple[int, ...]:
@@ -56,7 +59,7 @@ class Permute(Move):
     params = {"dims": Ints()}
     view = True
     spread = True
-    samples = ((((2, 3, 4),), {"dims": (2, 0, 1)}), (((2, 3),), {"dims": (-1, 0)}))
+    samples: Any = ((((2, 3, 4),), {"dims": (2, 0, 1)}), (((2, 3),), {"dims": (-1, 0)}))
     card = Card(en="Turns the axes; the gradient is turned back.", zh="交换坐标轴；梯度换回原序。")
 
     @staticmethod
@@ -89,7 +92,7 @@ class Transpose(Move):
     view = True
     vjp = None
     aliases = ("swapaxes", "swapdims")
-    samples = ((((2, 3, 4),), {"dim0": 0, "dim1": -1}),)
+    samples: Any = ((((2, 3, 4),), {"dim0": 0, "dim1": -1}),)
     card = Card(en="Rows become columns.", zh="行变为列。")
 
     def forward(F, x, *, dim0, dim1):
@@ -109,7 +112,7 @@ class T(Move):
     math = "x.T"
     view = True
     vjp = None
-    samples = ((((2, 3),), {}), (((3,),), {}))
+    samples: Any = ((((2, 3),), {}), (((3,),), {}))
     card = Card(en="Rows become columns.", zh="行变为列。")
 
     def forward(F, x):
@@ -127,7 +130,7 @@ class Flatten(Move):
     params = {"start_dim": Int(0), "end_dim": Int(-1)}
     view = True
     vjp = None
-    samples = ((((2, 3, 4),), {"start_dim": 1}), (((2, 3),), {}), (((),), {}))
+    samples: Any = ((((2, 3, 4),), {"start_dim": 1}), (((2, 3),), {}), (((),), {}))
     card = Card(en="Feature maps laid out as one row.", zh="把特征图排成一行。")
 
     def forward(F, x, *, start_dim, end_dim):
@@ -148,7 +151,7 @@ class Unflatten(Move):
     params = {"dim": Int(), "sizes": Ints()}
     view = True
     vjp = None
-    samples = ((((2, 12),), {"dim": 1, "sizes": (3, -1)}),)
+    samples: Any = ((((2, 12),), {"dim": 1, "sizes": (3, -1)}),)
     card = Card(en="The inverse of flatten.", zh="flatten 的逆操作。")
 
     def forward(F, x, *, dim, sizes):
@@ -164,7 +167,7 @@ class Squeeze(Move):
     params = {"dim": Optional(Ints())}
     view = True
     vjp = None
-    samples = ((((2, 1, 3, 1),), {}), (((2, 1, 3),), {"dim": 1}), (((2, 3),), {"dim": 0}))
+    samples: Any = ((((2, 1, 3, 1),), {}), (((2, 1, 3),), {"dim": 1}), (((2, 3),), {"dim": 0}))
     card = Card(en="Drops axes of size 1.", zh="去掉大小为 1 的轴。")
 
     def forward(F, x, *, dim):
@@ -180,7 +183,7 @@ class Unsqueeze(Move):
     params = {"dim": Int()}
     view = True
     vjp = None
-    samples = ((((2, 3),), {"dim": 1}), (((2, 3),), {"dim": -1}), (((),), {"dim": 0}))
+    samples: Any = ((((2, 3),), {"dim": 1}), (((2, 3),), {"dim": -1}), (((),), {"dim": 0}))
     card = Card(en="Adds an axis of size 1.", zh="增加一个大小为 1 的轴。")
 
     def forward(F, x, *, dim):
@@ -195,7 +198,11 @@ class Expand(Move):
     view = True
     spread = True
     aliases = ("broadcast_to",)
-    samples = ((((2, 1),), {"size": (3, 2, 4)}), (((),), {"size": (2, 3)}), (((3,),), {"size": (2, -1)}))
+    samples: Any = (
+        (((2, 1),), {"size": (3, 2, 4)}),
+        (((),), {"size": (2, 3)}),
+        (((3,),), {"size": (2, -1)}),
+    )
     card = Card(
         en="One value serves many places, so its gradients are summed.",
         zh="一个值用于多处，所以它的梯度相加。",
@@ -215,8 +222,10 @@ class Expand(Move):
 def _expanded(size: tuple[int, ...], x: tuple[int, ...]) -> tuple[int, ...]:
     new = len(size) - len(x)
     out = tuple(x[i - new] if s == -1 and i >= new else s for i, s in enumerate(size))
-    if new < 0 or any(s < 0 for s in out) or any(
-        n not in (1, s) for n, s in zip(x, out[new:], strict=True)
+    if (
+        new < 0
+        or any(s < 0 for s in out)
+        or any(n not in (1, s) for n, s in zip(x, out[new:], strict=True))
     ):
         raise ShapeError(
             t(
@@ -264,9 +273,14 @@ class Slice(Move):
     params = {"key": Anything()}
     view = True
     method = False
-    samples = ((((4, 5),), {"key": (1,)}), (((4, 5),), {"key": (slice(3, 0, -2), None, slice(1, 4))}),
-               (((4,),), {"key": (Ellipsis, -1)}))  # fmt: skip
-    card = Card(en="A part of a tensor; the rest gets zero gradient.", zh="张量的一部分；其余部分梯度为零。")
+    samples: Any = (
+        (((4, 5),), {"key": (1,)}),
+        (((4, 5),), {"key": (slice(3, 0, -2), None, slice(1, 4))}),
+        (((4,),), {"key": (Ellipsis, -1)}),
+    )
+    card = Card(
+        en="A part of a tensor; the rest gets zero gradient.", zh="张量的一部分；其余部分梯度为零。"
+    )
 
     def forward(F, x, *, key):
         return F.slice(x, key)
@@ -281,7 +295,7 @@ class Unslice(Move):
 
     params = {"key": Anything(), "size": Ints()}
     method = False
-    samples = ((((5,),), {"key": (1,), "size": (4, 5)}),)
+    samples: Any = ((((5,),), {"key": (1,), "size": (4, 5)}),)
     card = Card(en="Puts a part back into zeros.", zh="把一部分放回零张量中。")
 
     def forward(F, x, *, key, size):
@@ -297,7 +311,7 @@ class ConstantPad(Move):
 
     params = {"width": Anything(), "value": Number(0)}
     method = False
-    samples = ((((2, 3),), {"width": ((1, 0), (0, 2)), "value": 0.5}),
+    samples: Any = ((((2, 3),), {"width": ((1, 0), (0, 2)), "value": 0.5}),
                (((4, 3),), {"width": ((-1, 1), (0, 0))}))  # fmt: skip
     card = Card(en="A border of constants; it gets no gradient.", zh="常数边框；边框没有梯度。")
 
@@ -316,8 +330,11 @@ class Cat(Move):
     dtypes = "promote"
     method = False
     aliases = ("concat", "concatenate")
-    samples = ((((2, 3), (1, 3)), {"dim": 0}), (((2, 3), (2, 1), (2, 2)), {"dim": -1}))
-    card = Card(en="Side by side; each gets its part of the gradient.", zh="并排放置；各自得到对应的一段梯度。")
+    samples: Any = ((((2, 3), (1, 3)), {"dim": 0}), (((2, 3), (2, 1), (2, 2)), {"dim": -1}))
+    card = Card(
+        en="Side by side; each gets its part of the gradient.",
+        zh="并排放置；各自得到对应的一段梯度。",
+    )
 
     @staticmethod
     def shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) -> tuple[int, ...]:
@@ -339,9 +356,7 @@ class Cat(Move):
                         first=all_[0],
                     )
                 )
-        return tuple(
-            sum(s[axis] for s in all_) if k == axis else n for k, n in enumerate(all_[0])
-        )
+        return tuple(sum(s[axis] for s in all_) if k == axis else n for k, n in enumerate(all_[0]))
 
     def forward(F, *x, dim):
         if not x or not x[0].shape:
@@ -366,7 +381,7 @@ class Stack(Move):
     dtypes = "promote"
     method = False
     vjp = None
-    samples = ((((2, 3), (2, 3)), {"dim": 1}),)
+    samples: Any = ((((2, 3), (2, 3)), {"dim": 1}),)
     card = Card(en="A new axis over equals.", zh="在新轴上堆叠同形张量。")
 
     def forward(F, *x, dim):
@@ -387,7 +402,7 @@ class Flip(Move):
     params = {"dims": Ints()}
     spread = True
     vjp = None
-    samples = ((((2, 3),), {"dims": (0, 1)}),)
+    samples: Any = ((((2, 3),), {"dims": (0, 1)}),)
     card = Card(en="A mirror image.", zh="镜像。")
 
     def forward(F, x, *, dims):
@@ -437,30 +452,27 @@ def _through(F: Any, view: Any, like: Any) -> tuple[Any, Any]:
 
 
 class _Probe:
-    """Catches which primitive a composite view comes down to."""
+    """A namespace that only notes which primitive a composite view comes down to."""
 
     def __init__(self, shape: tuple[int, ...]) -> None:
         self.shape = shape
 
-    def __getattr__(self, name: str) -> Any:
-        def call(x: Any, *args: Any) -> Any:
-            return name, args
+    def reshape(self, x: Any, shape: Any) -> Any:
+        return Reshape, {"shape": tuple(shape)}
 
-        return call
+    def expand_dims(self, x: Any, axis: int) -> Any:
+        return self.reshape(x, (*self.shape[:axis], 1, *self.shape[axis:]))
+
+    def permute_dims(self, x: Any, axes: Any) -> Any:
+        return Permute, {"dims": tuple(axes)}
+
+    def slice(self, x: Any, key: Any) -> Any:
+        return Slice, {"key": key}
 
 
 def _primitive_view(cls: type[Op], shape: tuple[int, ...], params: dict[str, Any]) -> Any:
     probe = _Probe(shape)
-    probe.expand_dims = lambda x, axis: (
-        "reshape", ((*shape[:axis], 1, *shape[axis:]),)
-    )  # fmt: skip
-    name, args = cls.forward(probe, probe, **params)
-    return {
-        "reshape": lambda a: (Reshape, {"shape": tuple(a[0])}),
-        "permute_dims": lambda a: (Permute, {"dims": tuple(a[0])}),
-        "slice": lambda a: (Slice, {"key": a[0]}),
-        "broadcast_to": lambda a: (Expand, {"size": tuple(a[0])}),
-    }[name](args)
+    return cls.forward(probe, probe, **params)
 
 
 set_write(ViewWrite)

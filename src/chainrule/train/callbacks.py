@@ -137,7 +137,7 @@ class EarlyStopping(_Monitor):
 
     Args:
         monitor: a column of the history.
-        patience: how many epochs without improvement end the run (0: the first one).
+        patience: how many epochs in a row without improvement end the run (0 is as 1).
         min_delta: an improvement must be larger than this.
         mode: "min", "max" or "auto" (by the monitor's name: losses and errors "min").
         restore_best: at the end of the run, however it ends, put the best epoch's weights and
@@ -165,7 +165,7 @@ class EarlyStopping(_Monitor):
                 self.weights = copies(run.model)
             return
         self.waited += 1
-        if self.waited > self.patience or (self.patience and self.waited >= self.patience):
+        if self.waited >= max(1, self.patience):
             run.stop(
                 t(
                     "{monitor} has not improved since epoch {epoch}.",

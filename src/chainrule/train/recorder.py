@@ -29,6 +29,8 @@ _BOUNDS = {
     "ReLU6": (0.0, 6.0),
 }
 _RECTIFIERS = ("ReLU", "ReLU6", "Threshold")
+# They pass on what the layer before gave, so their curves would only repeat its own.
+_PASSING = ("Flatten", "Unflatten", "Identity", "Dropout", "Dropout1d", "Dropout2d", "Dropout3d")
 
 
 class Recorder(Callback):
@@ -66,7 +68,7 @@ class Recorder(Callback):
         self._layers = [
             (name or type(module).__name__, module, list(module.parameters(recurse=False)))
             for name, module in run.model.named_modules()
-            if not any(True for _ in module.children())
+            if not any(True for _ in module.children()) and type(module).__name__ not in _PASSING
         ]
         if not self._layers:
             raise ArgumentError(t("Recorder: the model has no layers to record."))

@@ -81,10 +81,20 @@ Softsign = _activation("Softsign", "softsign")
 LogSigmoid = _activation("LogSigmoid", "logsigmoid")
 Hardsigmoid = _activation("Hardsigmoid", "hardsigmoid")
 Hardtanh = _activation("Hardtanh", "hardtanh")
+Hardswish = _activation("Hardswish", "hardswish")
 Threshold = _activation("Threshold", "threshold")
+Tanhshrink = _activation("Tanhshrink", "tanhshrink")
+Softshrink = _activation("Softshrink", "softshrink")
+Hardshrink = _activation("Hardshrink", "hardshrink")
 GLU = _activation("GLU", "glu")
 Softmax = _activation("Softmax", "softmax")
 LogSoftmax = _activation("LogSoftmax", "log_softmax")
+Softmin = _activation("Softmin", "softmin")
+
+# The notes' own: plain shares, and the two of binarised nets (straight-through gradients).
+Hardmax = _activation("Hardmax", "hardmax")
+HardSigmoidBNN = _activation("HardSigmoidBNN", "hard_sigmoid_bnn")
+SignSTE = _activation("SignSTE", "sign_ste")
 
 
 class PReLU(Module):

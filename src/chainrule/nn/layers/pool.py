@@ -9,6 +9,7 @@ from chainrule.base.constraints import Bool, Int, Optional, Spatial
 from chainrule.graph import Tensor
 from chainrule.nn import functional as F
 from chainrule.nn.module import Module
+from chainrule.ops.adaptive_pooling import OutputSize
 
 Size = int | tuple[int, ...]
 
@@ -87,6 +88,13 @@ class MaxPool2d(_MaxPool):
     function = staticmethod(F.max_pool2d)
 
 
+class MaxPool3d(_MaxPool):
+    """(N, C, D, H, W): the largest element of each window."""
+
+    n = 3
+    function = staticmethod(F.max_pool3d)
+
+
 class _AvgPool(_Pool):
     """The mean of each window; the gradient is shared equally.
 
@@ -106,15 +114,13 @@ class _AvgPool(_Pool):
         name = type(self).__name__
         self.count_include_pad = Bool().check(count_include_pad, name, "count_include_pad")
 
+    def _arguments(self) -> tuple[Any, ...]:
+        return (
+            self.kernel_size, self.stride, self.padding, self.ceil_mode, self.count_include_pad,
+        )  # fmt: skip
+
     def forward(self, input: Tensor) -> Tensor:
-        return type(self).function(
-            input,
-            self.kernel_size,
-            self.stride,
-            self.padding,
-            self.ceil_mode,
-            self.count_include_pad,
-        )
+        return type(self).function(input, *self._arguments())
 
     def extra_repr(self) -> str:
         return f"kernel_size={self.kernel_size}, stride={self.stride}, padding={self.padding}"
@@ -127,14 +133,8 @@ class AvgPool1d(_AvgPool):
     function = staticmethod(F.avg_pool1d)
 
 
-class AvgPool2d(_AvgPool):
-    """(N, C, H, W): the mean of each window.
-
-    `divisor_override`: divide each window's sum by this number instead of by its elements.
-    """
-
-    n = 2
-    function = staticmethod(F.avg_pool2d)
+class _DividedAvgPool(_AvgPool):
+    """`divisor_override`: divide each window's sum by this number instead of by its elements."""
 
     def __init__(
         self,
@@ -147,24 +147,61 @@ class AvgPool2d(_AvgPool):
     ) -> None:
         super().__init__(kernel_size, stride, padding, ceil_mode, count_include_pad)
         self.divisor_override = Optional(Int(low=1)).check(
-            divisor_override, "AvgPool2d", "divisor_override"
+            divisor_override, type(self).__name__, "divisor_override"
         )
 
+    def _arguments(self) -> tuple[Any, ...]:
+        return (*super()._arguments(), self.divisor_override)
 
-class AdaptiveAvgPool2d(_Pool):
-    """(N, C, H, W) → (N, C, *output_size): means over windows that cover the input evenly.
 
-    A size of None keeps that axis.
-    """
+class AvgPool2d(_DividedAvgPool):
+    """(N, C, H, W): the mean of each window."""
 
     n = 2
+    function = staticmethod(F.avg_pool2d)
+
+
+class AvgPool3d(_DividedAvgPool):
+    """(N, C, D, H, W): the mean of each window."""
+
+    n = 3
+    function = staticmethod(F.avg_pool3d)
+
+
+class _AdaptiveAvgPool(Module):
+    """Means over windows that cover the input evenly; a size of None keeps that axis."""
+
+    n: ClassVar[int]
+    function: ClassVar[Callable[..., Any]]
 
     def __init__(self, output_size: int | None | tuple[int | None, ...]) -> None:
         super().__init__()
+        OutputSize(self.n).check(output_size, type(self).__name__, "output_size")
         self.output_size = output_size
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.adaptive_avg_pool2d(input, self.output_size)
+        return type(self).function(input, self.output_size)
 
     def extra_repr(self) -> str:
         return f"output_size={self.output_size}"
+
+
+class AdaptiveAvgPool1d(_AdaptiveAvgPool):
+    """(N, C, L) → (N, C, output_size)."""
+
+    n = 1
+    function = staticmethod(F.adaptive_avg_pool1d)
+
+
+class AdaptiveAvgPool2d(_AdaptiveAvgPool):
+    """(N, C, H, W) → (N, C, *output_size)."""
+
+    n = 2
+    function = staticmethod(F.adaptive_avg_pool2d)
+
+
+class AdaptiveAvgPool3d(_AdaptiveAvgPool):
+    """(N, C, D, H, W) → (N, C, *output_size)."""
+
+    n = 3
+    function = staticmethod(F.adaptive_avg_pool3d)

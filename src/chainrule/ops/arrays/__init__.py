@@ -27,7 +27,9 @@ def _astype(x: Any, dtype: Any) -> Any:
 
 
 def _pad(x: Any, width: Any, value: Any = 0) -> Any:
-    crop = tuple(slice(-min(lo, 0), n + min(hi, 0)) for n, (lo, hi) in zip(x.shape, width, strict=True))
+    crop = tuple(
+        slice(-min(lo, 0), n + min(hi, 0)) for n, (lo, hi) in zip(x.shape, width, strict=True)
+    )
     x = x[crop]
     grow = [(max(lo, 0), max(hi, 0)) for lo, hi in width]
     return np.pad(x, grow, constant_values=value) if any(map(any, grow)) else x
@@ -78,13 +80,13 @@ class Arrays(Namespace):
     minimum = staticmethod(np.minimum)
     atan2 = staticmethod(np.arctan2)
     equal = staticmethod(np.equal)
-    not_equal = staticmethod(np.not_equal)
+    not_equal = staticmethod(np.not_equal)  # type: ignore[assignment]
     less = staticmethod(np.less)
     less_equal = staticmethod(np.less_equal)
-    greater = staticmethod(np.greater)
-    greater_equal = staticmethod(np.greater_equal)
-    isfinite = staticmethod(np.isfinite)
-    square = staticmethod(np.square)
+    greater = staticmethod(np.greater)  # type: ignore[assignment]
+    greater_equal = staticmethod(np.greater_equal)  # type: ignore[assignment]
+    isfinite = staticmethod(np.isfinite)  # type: ignore[assignment]
+    square = staticmethod(np.square)  # type: ignore[assignment]
     bitwise_and = staticmethod(np.bitwise_and)
     bitwise_or = staticmethod(np.bitwise_or)
     bitwise_xor = staticmethod(np.bitwise_xor)

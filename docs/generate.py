@@ -1,0 +1,125 @@
+"""Writes the pages that follow from the code: `python docs/generate.py [--check]`.
+
+primitives.md from the table of primitives, reference/*.md from the public names and docstrings.
+"""
+
+from __future__ import annotations
+
+import inspect
+import re
+import sys
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from chainrule.ops.functional import PUBLIC
+from chainrule.ops.op import REGISTRY
+from chainrule.ops.primitives import PRIMITIVES
+
+HERE = Path(__file__).parent
+ROOMS = [
+    "autograd", "nn", "nn.init", "nn.utils", "optim", "optim.lr_scheduler", "data",
+    "data.transforms", "files", "train", "models", "compile", "testing", "explain.report",
+]  # fmt: skip
+NOTE = "<!-- Written by docs/generate.py: change the code, not this page. -->\n"
+
+
+def first_paragraph(x: Any) -> str:
+    text = inspect.getdoc(x) or ""
+    text = text.split("\n\n", 1)[1] if re.match(r"^[\w.]+\(.*\)$", text.split("\n\n")[0]) else text
+    return " ".join(text.split("\n\n")[0].split())
+
+
+def signature(name: str, x: Any) -> str:
+    op = getattr(x, "op", None)
+    if op is not None:
+        return op.signature().replace(op.name, name, 1)
+    try:
+        parameters = [
+            p.replace(annotation=p.empty) for p in inspect.signature(x).parameters.values()
+            if p.name not in ("self", "cls") and not p.name.startswith("_")
+        ]  # fmt: skip
+    except (TypeError, ValueError):
+        return name
+    text = str(inspect.Signature(parameters))
+    return f"{name}{re.sub(r' at 0x[0-9a-f]+', '', text)}"
+
+
+def public_names(module: Any) -> list[str]:
+    names = getattr(module, "__all__", None)
+    if names is None:
+        names = [n for n in vars(module) if not n.startswith("_")]
+    return sorted(n for n in names if not inspect.ismodule(getattr(module, n)))
+
+
+def entry(name: str, x: Any) -> str:
+    if not (callable(x) or inspect.isclass(x)):
+        return f"### `{name}`\n\n`{x!r}`\n"
+    op = getattr(x, "op", None)
+    formula = f" Formula: `{op.math}`." if op is not None and op.math else ""
+    return f"### `{signature(name, x)}`\n\n{first_paragraph(x)}{formula}\n"
+
+
+def page(title: str, entries: list[str]) -> str:
+    return f"{NOTE}\n# {title}\n\n" + "\n".join(entries)
+
+
+def primitives() -> str:
+    lines = [
+        NOTE, "# Primitives", "",
+        f"The {len(PRIMITIVES)} functions that every namespace offers (NumPy, recording, tracing) "
+        "and that the compiler", "lowers. Everything else is a composite, traced through. `scan`, "
+        "the primitive of recurrent layers, joins with them.", "",
+    ]  # fmt: skip
+    for kind in dict.fromkeys(p.kind for p in PRIMITIVES.values()):
+        lines += [f"## {kind}", "", "| primitive | computes |", "|---|---|"]
+        for name, p in PRIMITIVES.items():
+            if p.kind == kind:
+                lines.append(f"| `{name}({p.signature})` | {p.meaning.replace('|', '∣')} |")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def pages() -> dict[Path, str]:
+    out = {HERE / "primitives.md": primitives()}
+    out[HERE / "reference" / "functions.md"] = page(
+        "chainrule: functions", [entry(n, PUBLIC[n]) for n in sorted(PUBLIC)]
+    )
+    from chainrule import Tensor
+
+    methods = [n for n in sorted(dir(Tensor)) if not n.startswith("_")]
+    out[HERE / "reference" / "tensor.md"] = page(
+        "chainrule.Tensor", [entry(n, inspect.getattr_static(Tensor, n)) for n in methods]
+    )
+    for room in ROOMS:
+        module = import_module(f"chainrule.{room}")
+        out[HERE / "reference" / f"{room}.md"] = page(
+            f"chainrule.{room}", [entry(n, getattr(module, n)) for n in public_names(module)]
+        )
+    cards = [
+        f"| `{name}` | `{op.math}` | {op.card.en} | {op.card.zh} |".replace("||", "∣∣")
+        for name, op in sorted(REGISTRY.items())
+    ]
+    table = ["| operation | formula | what it is | 说明 |", "|---|---|---|---|", *cards, ""]
+    out[HERE / "operations.md"] = f"{NOTE}\n# Operations\n\n" + "\n".join(table)
+    return out
+
+
+def main() -> int:
+    stale = []
+    for path, text in pages().items():
+        text = text.rstrip() + "\n"
+        if path.exists() and path.read_text(encoding="utf-8") == text:
+            continue
+        if "--check" in sys.argv:
+            stale.append(path.name)
+            continue
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    if stale:
+        print(f"Stale: {', '.join(stale)}. Run python docs/generate.py.")
+    return bool(stale)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

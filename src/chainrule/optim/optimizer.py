@@ -1,0 +1,414 @@
+"""The base of all optimisers: parameter groups, state, and how a rule is run.
+
+A rule is one pure formula in the namespace F (`update`). Glass mode runs it on NumPy arrays, piece
+by piece, so that parameter, gradient and state stay in the cache between the formula's passes. A
+trace runs it once on whole symbols; numbers that change from step to step (learning rate, bias
+correction) enter it through `trace.host`, which asks for them anew at every replay.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, ClassVar, NamedTuple
+
+import numpy as np
+
+from chainrule.base import dtypes
+from chainrule.base.constraints import Constraint
+from chainrule.base.dtypes import DType
+from chainrule.base.errors import ArgumentError, AutogradError, ShapeError, TraceError
+from chainrule.base.text import t
+from chainrule.graph import Tensor, enable_grad, memory, no_grad
+from chainrule.graph.convert import cast_array
+from chainrule.graph.modes import mode
+from chainrule.graph.tensor import wrap
+from chainrule.ops.dispatch import assign, cast
+from chainrule.optim import groups
+
+# Elements a piece: 128 KiB of float32, so that the handful of arrays of a formula fit into L2.
+PIECE = 32768
+
+_HALVES = (dtypes.float16, dtypes.bfloat16)
+
+
+class Batch(NamedTuple):
+    """Parameters of one group that have taken equally many steps: they share all numbers."""
+
+    group: dict[str, Any]
+    dtype: DType  # in which the rule computes
+    slots: tuple[str, ...]
+    flags: dict[str, Any]
+    members: list[tuple[Tensor, Tensor, dict[str, Any]]]  # parameter, gradient, state
+
+
+class Optimizer:
+    """Changes parameters by their gradients: `loss.backward(); optimizer.step()`.
+
+    `params`: tensors, (name, tensor) pairs, or dicts with "params" and own options (groups).
+    A subclass gives `options`, `slots`, `flags`, `numbers` and `update`, or its own `step`.
+    Parameters of half precision are computed in float32 (so is their state) and rounded once.
+    """
+
+    options: ClassVar[dict[str, Constraint]] = {}
+    exports_step: ClassVar[bool] = True  # whether PyTorch's state dict has "step"
+
+    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+        self._name = type(self).__name__
+        self.defaults = groups.checked(self.options, defaults, self._name)
+        self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
+        self.param_groups: list[dict[str, Any]] = []
+        for group in groups.split(params, self._name):
+            self.add_param_group(group)
+
+    def add_param_group(self, param_group: dict[str, Any]) -> None:
+        """Adds a group: {"params": …} and the options in which it differs from the defaults."""
+        if not isinstance(param_group, dict) or "params" not in param_group:
+            raise ArgumentError(
+                t(
+                    "{owner}: a parameter group is a dict with the key 'params', got {group!r}.",
+                    owner=self._name,
+                    group=type(param_group).__name__,
+                )
+            )
+        tensors, names = groups.members(param_group["params"], self._name)
+        known = {id(p) for group in self.param_groups for p in group["params"]}
+        for i, p in enumerate(tensors):
+            if id(p) in known:
+                raise ArgumentError(
+                    t(
+                        "{owner}: parameter {where} is given twice, and would be updated twice a "
+                        "step: name each parameter in one group, once.",
+                        owner=self._name,
+                        where=names[i] if names else i,
+                    )
+                )
+            known.add(id(p))
+        if self.param_groups and ("param_names" in self.param_groups[0]) != (names is not None):
+            raise ArgumentError(
+                t("{owner}: give names in every parameter group, or in none.", owner=self._name)
+            )
+        group = {"params": tensors} | ({"param_names": names} if names else {})
+        rest = {k: v for k, v in param_group.items() if k != "params"}
+        group |= self.defaults | groups.checked(self.options, rest, self._name)
+        self.check_group(group)
+        self.param_groups.append(group)
+
+    # ---- what a rule is ---------------------------------------------------------------------
+
+    def check_group(self, group: dict[str, Any]) -> None:
+        """Raises where options that are valid alone do not go together."""
+
+    def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
+        """Names of the state tensors; each has its parameter's shape and starts as zeros."""
+        return ()
+
+    def flags(self, group: dict[str, Any]) -> dict[str, Any]:
+        """The branches of the formula. A compiled step fixes them."""
+        return {}
+
+    def numbers(self, group: dict[str, Any], step: int) -> dict[str, float]:
+        """The numbers of the formula at step 1, 2, …; arithmetic among them happens here."""
+        raise NotImplementedError
+
+    @staticmethod
+    def update(F: Any, p: Any, g: Any, state: dict[str, Any], **arguments: Any) -> Any:
+        """The rule: (parameter, gradient, state) to (parameter, state), element by element."""
+        raise NotImplementedError
+
+    # ---- a step -----------------------------------------------------------------------------
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Updates every parameter that has a gradient; returns what `closure` returned."""
+        loss = None
+        if closure is not None:
+            with enable_grad():
+                loss = closure()
+        for batch in self._batches():
+            if mode.trace is None:
+                mode.quiet(self._run, batch)
+            else:
+                with no_grad():
+                    self._trace(batch)
+        return loss
+
+    def _batches(self) -> Iterable[Batch]:
+        for group in self.param_groups:
+            slots, flags = self.slots(group), self.flags(group)
+            found: dict[Any, Batch] = {}
+            for p in group["params"]:
+                g = p._grad
+                if g is None:
+                    continue
+                state = self.state[p]
+                dtype = p.dtype
+                if dtype in _HALVES:
+                    dtype = dtypes.float32
+                for name in slots:
+                    if name not in state:
+                        state[name] = wrap(np.zeros(p.shape, dtype.numpy))
+                key = (state.setdefault("step", 0), dtype)
+                if key not in found:
+                    found[key] = Batch(group, dtype, slots, flags, [])
+                found[key].members.append((p, g, state))
+            yield from found.values()
+
+    def _advance(self, batch: Batch) -> dict[str, float]:
+        """Counts the step and gives its numbers."""
+        step = batch.members[0][2]["step"] + 1
+        for _, _, state in batch.members:
+            state["step"] = step
+        return self.numbers(batch.group, step)
+
+    def _run(self, batch: Batch) -> None:
+        dtype = batch.dtype.numpy
+        # As 0-d arrays: cheaper than Python numbers in NumPy, and rounded as in a trace.
+        numbers = {k: np.array(v, dtype) for k, v in self._advance(batch).items()}
+        arguments = batch.flags | numbers
+        for p, g, state in batch.members:
+            states = {name: state[name]._data for name in batch.slots}
+            self._write(p._data, p.dtype, g._data, states, arguments)
+
+    def _write(
+        self, p: np.ndarray, dtype: DType, g: np.ndarray, states: dict[str, Any], arguments: Any
+    ) -> None:
+        half = dtype in _HALVES
+        pieces: Iterable[Any] = (...,)
+        if p.flags.c_contiguous and p.flags.writeable:
+            pieces = [slice(i, i + PIECE) for i in range(0, p.size, PIECE)]
+            flat, g = p.reshape(-1), g.reshape(-1)
+            flats = {name: a.reshape(-1) for name, a in states.items()}
+        else:
+            _check_writable(p)
+            flat, flats = p, states
+        for piece in pieces:
+            x = old = flat[piece]
+            d = g[piece]
+            if half:
+                x, d = x.astype(np.float32), d.astype(np.float32)
+            views = {name: a[piece] for name, a in flats.items()}
+            y, new = self.update(mode.F, x, d, views, **arguments)
+            # What the formula did not change in place is copied back.
+            if y is not old:
+                old[...] = cast_array(y, dtype) if half else y
+            for name, view in views.items():
+                if new[name] is not view:
+                    view[...] = new[name]
+        memory.written(p)
+        for a in states.values():
+            memory.written(a)
+
+    def _trace(self, batch: Batch) -> None:
+        group, dtype, slots, flags, members = batch
+
+        def numbers() -> tuple[float, ...]:
+            same = len({state["step"] for _, _, state in members}) == 1
+            if not same or self.slots(group) != slots or self.flags(group) != flags:
+                raise TraceError(
+                    t(
+                        "{owner}: the state or the options changed since this step was compiled, "
+                        "so that it needs another formula (it was compiled for {flags}): compile "
+                        "the step again.",
+                        owner=self._name,
+                        flags=flags,
+                    )
+                )
+            return tuple(self._advance(batch).values())
+
+        names = tuple(self.numbers(group, members[0][2]["step"] + 1))
+        values = mode.trace.host(numbers, names, dtype.numpy)
+        arguments = flags | dict(zip(names, values, strict=True))
+        lift = mode.trace.lift
+        for p, g, state in members:
+            symbols = {name: lift(state[name]) for name in slots}
+            x, d = lift(cast(p, dtype)), lift(cast(g, dtype))
+            y, new = self.update(mode.F, x, d, symbols, **arguments)
+            assign(p, wrap(y))
+            for name in slots:
+                assign(state[name], wrap(new[name]))
+
+    def zero_grad(self, set_to_none: bool = True) -> None:
+        """Forgets the gradients, or fills them with zeros."""
+        for group in self.param_groups:
+            for p in group["params"]:
+                if p._grad is None:
+                    continue
+                if not set_to_none:
+                    with no_grad():
+                        p.grad = p._grad.detach()
+                        p._grad.zero_()
+                elif mode.trace is None:
+                    p._grad = None
+                else:
+                    p.grad = None  # the setter tells the trace
+
+    # ---- state dicts ------------------------------------------------------------------------
+
+    def state_dict(self) -> dict[str, Any]:
+        """Everything needed to go on: {"state": {index: …}, "param_groups": […]}.
+
+        Parameters are counted through all groups. The tensors are the optimiser's own, not copies.
+        """
+        order = [p for group in self.param_groups for p in group["params"]]
+        index = {id(p): i for i, p in enumerate(order)}
+        states = {}
+        for i, p in enumerate(order):
+            state = dict(self.state.get(p, ()))
+            if type(self).step is Optimizer.step:
+                step = state.pop("step", 0)
+                if not step:
+                    continue
+                if self.exports_step:
+                    # Above 2**24 float32 would skip integers.
+                    exact = np.float32 if step <= 2**24 else np.float64
+                    state = {"step": wrap(np.array(step, exact))} | state
+            if state:
+                states[i] = state
+        described = [
+            {k: copy.copy(v) for k, v in group.items() if k != "params"}
+            | {"params": [index[id(p)] for p in group["params"]]}
+            for group in self.param_groups
+        ]
+        return {"state": states, "param_groups": described}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Takes over what `state_dict` gave; nothing is changed if it does not fit."""
+        try:
+            saved, states = list(state_dict["param_groups"]), dict(state_dict["state"])
+            sizes = [len(group["params"]) for group in saved]
+        except (KeyError, TypeError, ValueError):
+            raise ArgumentError(
+                t(
+                    "{owner}: this is no state dict of an optimiser: it needs 'state' and "
+                    "'param_groups' as optimizer.state_dict() gives them.",
+                    owner=self._name,
+                )
+            ) from None
+        wanted = [len(group["params"]) for group in self.param_groups]
+        if sizes != wanted:
+            raise ArgumentError(
+                t(
+                    "{owner}: the state dict has groups of {found} parameters, this optimiser has "
+                    "groups of {wanted}: build it with the same groups first.",
+                    owner=self._name,
+                    found=sizes,
+                    wanted=wanted,
+                )
+            )
+        fresh = []
+        for group, other in zip(self.param_groups, saved, strict=True):
+            options = {k: copy.deepcopy(v) for k, v in other.items() if k != "params"}
+            options = groups.checked(self.options, options, self._name)
+            self.check_group(group | options)
+            fresh.append(options)
+        params = dict(
+            zip(
+                (i for group in saved for i in group["params"]),
+                ((p, options) for group, options in zip(self.param_groups, fresh, strict=True)
+                 for p in group["params"]),
+                strict=True,
+            )
+        )  # fmt: skip
+        loaded = []
+        for i, state in states.items():
+            if i not in params:
+                raise ArgumentError(
+                    t("{owner}: the state dict has a state for {index!r}, which is none of its "
+                      "parameters.", owner=self._name, index=i)
+                )  # fmt: skip
+            p, options = params[i]
+            slots = self.slots(self.defaults | options)
+            loaded.append((p, self._checked_state(i, p, state, slots)))
+
+        for group, options in zip(self.param_groups, fresh, strict=True):
+            group.update(options)
+        for p in self.state.keys() - {p for p, _ in loaded}:
+            self._take(p, {})
+        for p, state in loaded:
+            self._take(p, state)
+
+    def _checked_state(
+        self, index: Any, p: Tensor, state: Mapping[str, Any], slots: tuple[str, ...]
+    ) -> dict[str, Any]:
+        """The state of one parameter: own copies, in the dtype in which its rule computes."""
+        dtype = dtypes.float32 if p.dtype in _HALVES else p.dtype
+        ruled = type(self).step is Optimizer.step
+        out: dict[str, Any] = {}
+        for name, value in state.items():
+            if ruled and name == "step":
+                step = value.item() if isinstance(value, Tensor | np.ndarray) else value
+                if step != int(step) or step < 0:
+                    raise ArgumentError(
+                        t("{owner}: parameter {index} has taken {step} steps: a number ≥ 0 is "
+                          "wanted.", owner=self._name, index=index, step=step)
+                    )  # fmt: skip
+                out["step"] = int(step)
+            elif ruled and value is None:
+                continue  # PyTorch's momentum_buffer before the first step
+            elif name in slots or isinstance(value, Tensor):
+                array = value._data if isinstance(value, Tensor) else np.asarray(value)
+                if name in slots and array.shape != p.shape:
+                    raise ShapeError(
+                        t(
+                            "{owner}: {name} of parameter {index} has shape {found} in the state "
+                            "dict, the parameter has {wanted}.",
+                            owner=self._name,
+                            name=name,
+                            index=index,
+                            found=array.shape,
+                            wanted=p.shape,
+                        )
+                    )
+                out[name] = wrap(array.astype(dtype.numpy) if name in slots else array.copy())
+            else:
+                out[name] = copy.deepcopy(value)
+        missing = [name for name in slots if name not in out]
+        if ruled and missing and len(missing) < len(slots):
+            raise ArgumentError(
+                t("{owner}: the state of parameter {index} lacks {names}.",
+                  owner=self._name, index=index, names=", ".join(missing))
+            )  # fmt: skip
+        if ruled and slots and not missing:
+            out.setdefault("step", 1)
+        return out
+
+    def _take(self, p: Tensor, fresh: dict[str, Any]) -> None:
+        """Makes `fresh` the state of `p`, in the tensors that a compiled step may already hold."""
+        state = self.state[p]
+        for name in list(state):
+            old, new = state[name], fresh.pop(name, None)
+            if isinstance(old, Tensor) and (new is None or isinstance(new, Tensor)):
+                if new is None:
+                    new = wrap(np.zeros_like(old._data))
+                if new.shape == old.shape and new.dtype is old.dtype:
+                    old._data[...] = new._data
+                    memory.written(old._data)
+                else:
+                    state[name] = new
+            elif new is None and name == "step":
+                state[name] = 0
+            elif new is None:
+                del state[name]
+            else:
+                state[name] = new
+        state.update(fresh)
+
+    def __repr__(self) -> str:
+        lines = [f"{self._name} ("]
+        for i, group in enumerate(self.param_groups):
+            lines.append(f"Parameter Group {i}")
+            lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
+        return "\n".join([*lines, ")"])
+
+
+def _check_writable(p: np.ndarray) -> None:
+    shared = any(n > 1 and s == 0 for n, s in zip(p.shape, p.strides, strict=True))
+    if shared or not p.flags.writeable:
+        raise AutogradError(
+            t(
+                "A parameter of shape {shape} cannot be updated: its memory is read-only, or "
+                "several of its elements share one place (expand). Make it from tensor.clone().",
+                shape=p.shape,
+            )
+        )

@@ -1,0 +1,34 @@
+"""Floor 5: the training loop, its callbacks and records, metrics."""
+
+from chainrule.train import metrics as metrics
+from chainrule.train.callbacks import Callback as Callback
+from chainrule.train.callbacks import CSVLogger as CSVLogger
+from chainrule.train.callbacks import EarlyStopping as EarlyStopping
+from chainrule.train.callbacks import LambdaCallback as LambdaCallback
+from chainrule.train.callbacks import LRScheduler as LRScheduler
+from chainrule.train.callbacks import ModelCheckpoint as ModelCheckpoint
+from chainrule.train.callbacks import TerminateOnNaN as TerminateOnNaN
+from chainrule.train.history import History as History
+from chainrule.train.losses import loss_names as loss_names
+from chainrule.train.optimizers import decay_groups as decay_groups
+from chainrule.train.optimizers import optimizer_names as optimizer_names
+from chainrule.train.recorder import Recorder as Recorder
+from chainrule.train.run import Run as Run
+from chainrule.train.run import TrainingWarning as TrainingWarning
+from chainrule.train.streaming import F1 as F1
+from chainrule.train.streaming import R2 as R2
+from chainrule.train.streaming import ROCAUC as ROCAUC
+from chainrule.train.streaming import Accuracy as Accuracy
+from chainrule.train.streaming import AveragePrecision as AveragePrecision
+from chainrule.train.streaming import Collected as Collected
+from chainrule.train.streaming import ConfusionMatrix as ConfusionMatrix
+from chainrule.train.streaming import MeanAbsoluteError as MeanAbsoluteError
+from chainrule.train.streaming import MeanLoss as MeanLoss
+from chainrule.train.streaming import MeanSquaredError as MeanSquaredError
+from chainrule.train.streaming import Metric as Metric
+from chainrule.train.streaming import Precision as Precision
+from chainrule.train.streaming import Recall as Recall
+from chainrule.train.streaming import RootMeanSquaredError as RootMeanSquaredError
+from chainrule.train.streaming import TopKAccuracy as TopKAccuracy
+from chainrule.train.streaming import metric_names as metric_names
+from chainrule.train.trainer import Trainer as Trainer
