@@ -13,7 +13,7 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.base.text import t
 
 # NumPy types without a counterpart, and the narrowest dtype that holds all their values.
-_WIDENED = {np.dtype("uint16"): np.dtype("int32"), np.dtype("uint32"): np.dtype("int64")}
+_WIDENED: dict[np.dtype, np.dtype] = {np.dtype("uint16"): np.dtype("int32"), np.dtype("uint32"): np.dtype("int64")}
 
 
 def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
@@ -23,10 +23,11 @@ def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:
     An array that already has the dtype is returned itself, not copied.
     """
     if isinstance(value, np.ndarray | np.generic):
-        array = np.asarray(value)
+        array: np.ndarray = np.asarray(value)
         if not array.dtype.isnative:
-            array = array.astype(np.dtype(array.dtype.newbyteorder("=")))
-        array = array.astype(_WIDENED.get(array.dtype, array.dtype), copy=False)
+            array = array.astype(array.dtype.newbyteorder("="))
+        widened = _WIDENED.get(array.dtype)
+        array = array if widened is None else array.astype(widened)
     else:
         array = _from_python(value)
         if dtype is None and array.dtype == np.float64:

@@ -513,7 +513,11 @@ def ready(tensor: Tensor) -> bool:
         rebased = 0 if base._extra is None else base._extra.rebased
         if rebased > extra.stamp:
             op, params = extra.view
-            again = op.reapply(base, params)
+            before, mode.grad = mode.grad, True  # the view was recorded, whatever holds now
+            try:
+                again = op.reapply(base, params)
+            finally:
+                mode.grad = before
             tensor._data, tensor._node, tensor._index = again._data, again._node, again._index
             tensor._rg = again._rg
             extra.stamp = extra.rebased = rebased

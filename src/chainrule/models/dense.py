@@ -58,7 +58,7 @@ class LinearClassifier(nn.Sequential):
 
 @model("mlp")
 class MLP(nn.Sequential):
-    """flatten → (Linear → activation → dropout) a hidden layer → Linear: the perceptron of 003 §1-3.
+    """flatten → Linear → activation → dropout a hidden layer, then Linear: 003 §1-3 of the notes.
 
     784-256-128-10 with ReLU unless told otherwise: 235,146 parameters.
 

@@ -15,7 +15,6 @@ from chainrule.graph import Tensor, no_grad
 from chainrule.nn import Module
 from chainrule.ops import functional as ops
 
-
 # Layers whose every output depends on the whole input.
 _WHOLE = ("Adaptive", "LayerNorm", "GroupNorm", "InstanceNorm", "RNN", "LSTM", "GRU", "Multihead")
 
@@ -85,7 +84,9 @@ def summary(model: Module, input_shape: Sequence[int] | None = None, dtype: Any 
     if input_shape is None:
         input_shape = getattr(model, "config", {}).get("input_shape")
         if input_shape is None:
-            raise ArgumentError(t("Give the shape of one input, as in summary(model, (1, 28, 28))."))
+            raise ArgumentError(
+                t("Give the shape of one input, as in summary(model, (1, 28, 28)).")
+            )
     shape = Ints(low=1).check(input_shape, "summary", "input_shape")
     tracer = _Tracer(shape)
     modes = [(module, module.training) for module in model.modules()]

@@ -74,11 +74,12 @@ def _dataset(data: Any, name: str, dtype: DType | None) -> Any:
         return TensorDataset(*(Tensor(_fit(np.asarray(part), dtype)) for part in data))
     raise ArgumentError(
         t(
-            "The {name} data must be a DataLoader, a Dataset or a tuple (x, y) of arrays, not {kind}.",
+            "The {name} data must be a DataLoader, a Dataset or a tuple (x, y) of arrays, "
+            "not {kind}.",
             name=name,
             kind=type(data).__name__,
         )
-    )  # fmt: skip
+    )
 
 
 def _is_plain(data: Any) -> bool:

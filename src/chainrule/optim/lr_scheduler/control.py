@@ -145,8 +145,9 @@ class ReduceLROnPlateau(LRScheduler):
 
     def is_better(self, value: float, best: float) -> bool:
         """Whether `value` improves on `best`; NaN never does."""
-        sign = 1.0 if self.mode == "min" else -1.0
-        if self.threshold_mode == "abs":
-            return value < best - self.threshold if sign > 0 else value > best + self.threshold
-        bar = best * (1 - sign * self.threshold)
-        return value < bar if sign > 0 else value > bar
+        lower = self.mode == "min"
+        margin = -self.threshold if lower else self.threshold
+        bar = best
+        if math.isfinite(best):  # inf · 0 would be NaN
+            bar = best * (1 + margin) if self.threshold_mode == "rel" else best + margin
+        return value < bar if lower else value > bar

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
-from chainrule.base.constraints import Choice
+from chainrule.base.constraints import Bool, Choice, Interval
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
 from chainrule.optim.lr_scheduler.base import COUNT, PART, POSITIVE, RATE, LRScheduler
 from chainrule.optim.optimizer import Optimizer
+
+MOMENTUM = Interval(0.0, 1.0, ends="[)")
 
 
 class CosineAnnealingLR(LRScheduler):
@@ -121,11 +123,11 @@ class OneCycleLR(LRScheduler):
         self.anneal_strategy = self._check(
             Choice("cos", "linear"), anneal_strategy, "anneal_strategy"
         )
-        self.cycle_momentum = bool(cycle_momentum)
+        self.cycle_momentum = self._check(Bool(), cycle_momentum, "cycle_momentum")
         groups = self._groups(optimizer)
         lrs = self._each(POSITIVE, max_lr, "max_lr", optimizer)
-        low = self._each(PART, base_momentum, "base_momentum", optimizer)
-        high = self._each(PART, max_momentum, "max_momentum", optimizer)
+        low = self._each(MOMENTUM, base_momentum, "base_momentum", optimizer)
+        high = self._each(MOMENTUM, max_momentum, "max_momentum", optimizer)
         start = self._check(POSITIVE, div_factor, "div_factor")
         end = start * self._check(POSITIVE, final_div_factor, "final_div_factor")
         if self.cycle_momentum and not all("momentum" in g or "betas" in g for g in groups):
