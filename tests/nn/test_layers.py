@@ -129,9 +129,13 @@ def test_loss(build, kind, reduction):
 def test_quadratic_loss_is_the_notes():
     h = cr.tensor([[0.2, 0.9], [0.4, 0.1]], requires_grad=True)
     y = cr.tensor([[0.0, 1.0], [1.0, 0.0]])
-    loss = nn.QuadraticLoss()(h, y)
-    assert math.isclose(loss.item(), 0.5 * (0.04 + 0.01 + 0.36 + 0.01), rel_tol=1e-6)
-    loss.backward()
+    total = 0.5 * (0.04 + 0.01 + 0.36 + 0.01)
+    losses = {"batchmean": total / 2, "sum": total, "mean": total / 4}
+    for reduction, wanted in losses.items():
+        value = nn.QuadraticLoss(reduction=reduction)(h, y).item()
+        assert math.isclose(value, wanted, rel_tol=1e-6)
+    assert nn.QuadraticLoss().reduction == "batchmean"
+    nn.QuadraticLoss(reduction="sum")(h, y).backward()
     np.testing.assert_allclose(h.grad.numpy(), (h - y).detach().numpy(), rtol=1e-6)
 
 

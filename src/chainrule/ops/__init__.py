@@ -11,6 +11,11 @@ from chainrule.ops import functions as functions
 from chainrule.ops import hyperbolic as hyperbolic
 from chainrule.ops import indexing as indexing
 from chainrule.ops import linalg as linalg
+from chainrule.ops import loss as loss
+from chainrule.ops import loss_binary as loss_binary
+from chainrule.ops import loss_classes as loss_classes
+from chainrule.ops import normalization as normalization
+from chainrule.ops import padding as padding
 from chainrule.ops import pooling as pooling
 from chainrule.ops import recording as recording
 from chainrule.ops import rectifier as rectifier

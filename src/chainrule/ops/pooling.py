@@ -5,7 +5,6 @@ Backward, the mean shares its gradient equally, the maximum sends it to the winn
 
 from __future__ import annotations
 
-from contextlib import suppress
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -405,26 +404,17 @@ def _max_pool(
     n: int, x: Tensor, return_indices: bool, kernel_size: Any, stride: Any, padding: Any,
     dilation: Any, ceil_mode: bool,
 ) -> Any:  # fmt: skip
-    args = _checked(n, kernel_size, stride, padding, dilation, ceil_mode)
+    args = (kernel_size, stride, padding, dilation, ceil_mode)
+    args = _checked(n, *(tuple(v) if isinstance(v, list | np.ndarray) else v for v in args))
     geometry, _ = _plan(f"max_pool{n}d", x.shape, *args)
     return pool_at(n, x, apply(WindowsArgmax, x, **geometry), return_indices)
 
 
+@lru_cache(maxsize=256, typed=True)
 def _checked(n: int, *args: Any) -> tuple[Any, ...]:
-    """Valid arguments of max pooling; the same ones again cost a look in a table."""
-    key: Any = (n, *args, *map(type, args))
-    try:
-        return _known[key]
-    except (KeyError, TypeError):
-        pairs = zip(_max_params(n).items(), args, strict=True)
-        checked = tuple(c.check(v, f"max_pool{n}d", name) for (name, c), v in pairs)
-    with suppress(TypeError):
-        if len(_known) < 1000:
-            _known[key] = checked
-    return checked
-
-
-_known: dict[Any, tuple[Any, ...]] = {}
+    """Valid arguments of max pooling."""
+    params = zip(_max_params(n).items(), args, strict=True)
+    return tuple(c.check(v, f"max_pool{n}d", name) for (name, c), v in params)
 
 
 def _max_params(n: int) -> dict[str, Any]:

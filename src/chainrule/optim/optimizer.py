@@ -113,8 +113,8 @@ class Optimizer:
         raise NotImplementedError
 
     @staticmethod
-    def update(F: Any, p: Any, g: Any, state: dict[str, Any], **arguments: Any) -> Any:
-        """The rule: (parameter, gradient, state) to (parameter, state), element by element."""
+    def update(*operands: Any, **arguments: Any) -> Any:
+        """The rule, element by element: F, p, g, state, with flags and numbers → p, state."""
         raise NotImplementedError
 
     # ---- a step -----------------------------------------------------------------------------
@@ -125,12 +125,14 @@ class Optimizer:
         if closure is not None:
             with enable_grad():
                 loss = closure()
-        for batch in self._batches():
-            if mode.trace is None:
+        if mode.trace is None:
+            for batch in self._batches():
                 mode.quiet(self._run, batch)
-            else:
-                with no_grad():
-                    self._trace(batch)
+        else:
+            with no_grad():
+                batches = list(self._batches())
+                for batch in batches:
+                    self._trace(batch, batches)
         return loss
 
     def _batches(self) -> Iterable[Batch]:
@@ -199,21 +201,12 @@ class Optimizer:
         for a in states.values():
             memory.written(a)
 
-    def _trace(self, batch: Batch) -> None:
+    def _trace(self, batch: Batch, batches: list[Batch]) -> None:
         group, dtype, slots, flags, members = batch
 
         def numbers() -> tuple[float, ...]:
-            same = len({state["step"] for _, _, state in members}) == 1
-            if not same or self.slots(group) != slots or self.flags(group) != flags:
-                raise TraceError(
-                    t(
-                        "{owner}: the state or the options changed since this step was compiled, "
-                        "so that it needs another formula (it was compiled for {flags}): compile "
-                        "the step again.",
-                        owner=self._name,
-                        flags=flags,
-                    )
-                )
+            for other in batches:  # all of them, before the first one counts its step
+                self._check_compiled(other)
             return tuple(self._advance(batch).values())
 
         names = tuple(self.numbers(group, members[0][2]["step"] + 1))
@@ -227,6 +220,20 @@ class Optimizer:
             assign(p, wrap(y))
             for name in slots:
                 assign(state[name], wrap(new[name]))
+
+    def _check_compiled(self, batch: Batch) -> None:
+        group, _, slots, flags, members = batch
+        same = len({state["step"] for _, _, state in members}) == 1
+        if not same or self.slots(group) != slots or self.flags(group) != flags:
+            raise TraceError(
+                t(
+                    "{owner}: the state or the options changed since this step was compiled, so "
+                    "that it needs another formula (it was compiled for {flags}): compile the step "
+                    "again.",
+                    owner=self._name,
+                    flags=flags,
+                )
+            )
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients, or fills them with zeros."""

@@ -111,9 +111,7 @@ def _construct(
     except TypeError as error:
         if isinstance(error, ArgumentError):
             raise
-        raise ArgumentError(
-            t("{optimizer}: {reason}", optimizer=kind.__name__, reason=error)
-        ) from error
+        raise ArgumentError(f"{kind.__name__}: {error}") from error
 
 
 class Schedule:
@@ -183,17 +181,16 @@ class Schedule:
 
     def load_state_dict(self, state: dict[str, Any] | None) -> None:
         """Go on where `state_dict` was taken."""
-        if (state is None) != (self.scheduler is None):
+        if state is None and self.scheduler is not None:
             raise ArgumentError(
-                t(
-                    "The checkpoint was written with {saved} scheduler and this Trainer has "
-                    "{own}: give it the same.",
-                    saved=t("no") if state is None else t("a"),
-                    own=t("one") if state is None else t("none"),
-                )
+                t("The checkpoint's run had no scheduler, this Trainer has one: leave it out.")
             )
         if state is None:
             return
+        if self.scheduler is None:
+            raise ArgumentError(
+                t("The checkpoint's run had a scheduler, this Trainer has none: give it the same.")
+            )
         if state["total_steps"] != self.total_steps:
             raise ArgumentError(
                 t(

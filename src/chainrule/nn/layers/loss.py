@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 from chainrule.base.constraints import Choice, Int, Interval
 from chainrule.graph import Tensor
 from chainrule.nn import functional as F
@@ -11,9 +13,11 @@ from chainrule.nn.module import Module
 class _Loss(Module):
     """`reduction`: "mean" over the elements, "sum", or "none" for the losses one by one."""
 
+    reductions: ClassVar[tuple[str, ...]] = ("mean", "sum", "none")
+
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
-        choices = Choice("mean", "sum", "none")
+        choices = Choice(*self.reductions)
         self.reduction = choices.check(reduction, type(self).__name__, "reduction")
 
 
@@ -42,12 +46,15 @@ class L1Loss(_Loss):
 
 
 class QuadraticLoss(_Loss):
-    """½ Σ (h − y)², the sum over classes and examples (so `reduction` is "sum" unless told).
+    """½ Σ (h − y)² over the classes (001, 3-9).
 
-    "mean" divides the sum by the number of elements.
+    `reduction`: "batchmean", that cost averaged over the examples; "sum", added up over them as in
+    (3-8); "mean", divided by the number of elements; "none", ½ (h − y)² one by one.
     """
 
-    def __init__(self, *, reduction: str = "sum") -> None:
+    reductions = ("batchmean", "sum", "mean", "none")
+
+    def __init__(self, *, reduction: str = "batchmean") -> None:
         super().__init__(reduction=reduction)
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:

@@ -1,0 +1,105 @@
+"""Checkpoints: any nested state in one safetensors file, under one SHA-256.
+
+The digest covers every byte of the file (with 64 zeros in its own place), so that a file which was
+cut off or changed anywhere is refused, and never read as something else.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+from chainrule.base.errors import FileFormatError
+from chainrule.base.files import atomic_write
+from chainrule.base.text import t
+from chainrule.files import header as head
+from chainrule.files import safetensors, tree
+from chainrule.files.header import Header
+
+FORMAT = "chainrule checkpoint 1"
+_UNKNOWN = "0" * 64
+
+
+def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
+    """Writes `state` (nested dicts, lists, tuples, tensors, arrays, numbers, texts) to `path`.
+
+    A kill at any instant leaves the previous file or the new one. Errors: OSError (disk full, no
+    permission; the previous file stays), ArgumentError for what cannot be saved.
+    """
+    path = Path(path)
+    started = time.time_ns()
+    text, tensors = tree.pack(state)
+    sources = safetensors.sources_of(tensors)
+    metadata = {"format": FORMAT, "sha256": _UNKNOWN, "state": text}
+    header = head.encode(safetensors.describe(sources), metadata)
+    digest = hashlib.sha256()
+    for chunk in safetensors.chunks(header, sources):
+        digest.update(chunk)
+    header = head.encode(
+        safetensors.describe(sources), metadata | {"sha256": digest.hexdigest()}
+    )
+    atomic_write(path, safetensors.chunks(header, sources))
+    _sweep(path, started)
+
+
+def load_checkpoint(path: str | os.PathLike[str]) -> Any:
+    """What `save_checkpoint` was given, bit by bit.
+
+    Errors: OSError; FileFormatError if the file is no checkpoint or any byte of it has changed.
+    """
+    digest = hashlib.sha256()
+
+    def see(part: Any) -> None:
+        if isinstance(part, Header):
+            found = part.metadata.get("sha256", "")
+            part = part.raw.replace(b'"sha256":"%b"' % found.encode(), _BLANK, 1)
+        digest.update(part)
+
+    tensors, metadata = safetensors.read(path, see)
+    if metadata.get("format") != FORMAT:
+        raise FileFormatError(
+            t(
+                "{path} is a safetensors file, but no checkpoint of this version (its format is "
+                "{found!r}): read its tensors with load_file(path).",
+                path=path,
+                found=metadata.get("format", ""),
+            )
+        )
+    if metadata.get("sha256") != digest.hexdigest():
+        raise _damaged(path, t("its SHA-256 does not fit its content"))
+    try:
+        return tree.unpack(metadata.get("state", ""), tensors)
+    except FileFormatError as error:
+        raise _damaged(path, error) from None
+
+
+_BLANK = b'"sha256":"%b"' % _UNKNOWN.encode()
+
+
+def _damaged(path: Any, why: object) -> FileFormatError:
+    return FileFormatError(
+        t(
+            "The checkpoint {path} is damaged: {why}. Go on from an earlier checkpoint, or copy "
+            "this one again.",
+            path=path,
+            why=why,
+        )
+    )
+
+
+def _sweep(path: Path, before: int) -> None:
+    """Removes what killed processes left of their own writes to `path`."""
+    # The name that atomic_write gives to its temporary files, and to no other file.
+    pattern = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}\.tmp")
+    with os.scandir(path.parent) as entries:
+        for entry in entries:
+            if pattern.fullmatch(entry.name):
+                with suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime_ns < before:
+                        os.unlink(entry.path)
