@@ -45,7 +45,8 @@ def test_the_epochs_loss_weighs_the_small_last_batch_by_its_size(blobs, mlp):
         callbacks=[LambdaCallback(on_step_end=lambda run: losses.append(run.loss))],
     )  # fmt: skip
     assert history.step_loss.tolist() == losses and len(losses) == 3
-    assert history["loss"] == [pytest.approx((40 * losses[0] + 40 * losses[1] + 10 * losses[2]) / 90)]
+    mean = (40 * losses[0] + 40 * losses[1] + 10 * losses[2]) / 90
+    assert history["loss"] == [pytest.approx(mean)]
 
 
 def test_it_takes_the_steps_that_a_loop_by_hand_takes(blobs, mlp, digest):
@@ -182,7 +183,7 @@ def test_clipping_bounds_the_gradients(blobs, mlp):
         return max(float(np.abs(p.grad.numpy()).max()) for p in model.parameters())
 
     Trainer(mlp(), clip_grad_value=1e-3).fit(blobs, callbacks=[watch], verbose=0)
-    assert seen["before"] > 1e-3 >= seen["after"]
+    assert seen["before"] > 0.01 and seen["after"] == pytest.approx(1e-3)
 
 
 def test_decay_acts_on_weights_only():
@@ -222,7 +223,7 @@ def test_a_loss_that_is_no_number_warns_once_and_can_end_the_run(blobs, mlp):
         history = Trainer(mlp()).fit((x, blobs[1]), epochs=2, batch_size=90, verbose=0)
     assert len(caught) == 1 and len(history) == 2 and history.stopped is None
     with pytest.warns(TrainingWarning):
-        history = Trainer(mlp()).fit((x, blobs[1]), epochs=2, callbacks=[TerminateOnNaN()], verbose=0)
+        history = Trainer(mlp()).fit((x, blobs[1]), callbacks=[TerminateOnNaN()], verbose=0)
     assert "nan" in history.stopped and len(history.step_loss) <= 2
 
 
@@ -254,7 +255,7 @@ def test_settings_that_are_not_known(settings, message, blobs, mlp):
         (nn.MSELoss(), nn.Linear(2, 1), np.zeros(90), "reshape the targets"),
         ("mse", nn.Linear(2, 3), np.zeros((90, 4)), "last layer"),
         ("cross_entropy", nn.Linear(2, 3), np.zeros((90, 1), int), r"indices of shape \(64,\)"),
-        ("cross_entropy", nn.Sequential(nn.Linear(2, 3), nn.Flatten(0)), np.zeros(90, int), "classes"),
+        ("nll", nn.Sequential(nn.Linear(2, 3), nn.Flatten(0)), np.zeros(90, int), "classes"),
         (lambda o, y: o, nn.Linear(2, 3), np.zeros(90, int), "must give one number"),
     ],
 )
@@ -264,10 +265,12 @@ def test_outputs_that_do_not_fit_the_target(loss, model, target, message):
         Trainer(model, loss).fit((x, target), verbose=0)
 
 
-def test_targets_outside_the_classes_are_refused(mlp):
+@pytest.mark.parametrize("loss", ["cross_entropy", "quadratic"])
+@pytest.mark.parametrize("label", [-1, 3])
+def test_targets_outside_the_classes_are_refused(mlp, loss, label):
     x = np.zeros((4, 2), np.float32)
-    with pytest.raises(ChainruleError):
-        Trainer(mlp()).fit((x, np.array([0, 1, 2, 3])), verbose=0)
+    with pytest.raises(ChainruleError, match=str(label)):
+        Trainer(mlp(), loss).fit((x, np.array([0, 1, 2, label])), verbose=0)
 
 
 def test_empty_data_and_batches_without_target(blobs, mlp):

@@ -8,15 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-import re
-import time
 from collections.abc import Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 from chainrule.base.errors import FileFormatError
-from chainrule.base.files import atomic_write
 from chainrule.base.text import t
 from chainrule.files import header as head
 from chainrule.files import safetensors, tree
@@ -30,10 +25,8 @@ def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> N
     """Writes `state` (nested dicts, lists, tuples, tensors, arrays, numbers, texts) to `path`.
 
     A kill at any instant leaves the previous file or the new one. Errors: OSError (disk full, no
-    permission; the previous file stays), ArgumentError for what cannot be saved.
+    permission; the previous file stays), ArgumentError or DTypeError for what cannot be saved.
     """
-    path = Path(path)
-    started = time.time_ns()
     text, tensors = tree.pack(state)
     sources = safetensors.sources_of(tensors)
     metadata = {"format": FORMAT, "sha256": _UNKNOWN, "state": text}
@@ -41,11 +34,9 @@ def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> N
     digest = hashlib.sha256()
     for chunk in safetensors.chunks(header, sources):
         digest.update(chunk)
-    header = head.encode(
-        safetensors.describe(sources), metadata | {"sha256": digest.hexdigest()}
-    )
-    atomic_write(path, safetensors.chunks(header, sources))
-    _sweep(path, started)
+    metadata["sha256"] = digest.hexdigest()
+    header = head.encode(safetensors.describe(sources), metadata)
+    safetensors.write(path, header, sources)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Any:
@@ -58,7 +49,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Any:
     def see(part: Any) -> None:
         if isinstance(part, Header):
             found = part.metadata.get("sha256", "")
-            part = part.raw.replace(b'"sha256":"%b"' % found.encode(), _BLANK, 1)
+            part = part.raw.replace(b'"sha256":"%b"' % found.encode(errors="replace"), _BLANK, 1)
         digest.update(part)
 
     tensors, metadata = safetensors.read(path, see)
@@ -91,15 +82,3 @@ def _damaged(path: Any, why: object) -> FileFormatError:
             why=why,
         )
     )
-
-
-def _sweep(path: Path, before: int) -> None:
-    """Removes what killed processes left of their own writes to `path`."""
-    # The name that atomic_write gives to its temporary files, and to no other file.
-    pattern = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}\.tmp")
-    with os.scandir(path.parent) as entries:
-        for entry in entries:
-            if pattern.fullmatch(entry.name):
-                with suppress(OSError):
-                    if entry.stat(follow_symlinks=False).st_mtime_ns < before:
-                        os.unlink(entry.path)

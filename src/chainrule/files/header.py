@@ -1,7 +1,7 @@
 """The header of a safetensors file.
 
-8 bytes: length n of the header, little-endian. n bytes of JSON: for each tensor its dtype, shape and
-[begin, end) in the data; "__metadata__": strings to strings. Then the data, without gaps.
+8 bytes: length n of the header, little-endian. n bytes of JSON: for each tensor its dtype, shape
+and [begin, end) in the data; "__metadata__": strings to strings. Then the data, without gaps.
 Source: the format's description in the safetensors repository.
 """
 

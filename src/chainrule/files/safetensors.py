@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import os
+import re
+import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -35,7 +38,7 @@ def save_file(
     """
     sources = sources_of(tensors)
     header = head.encode(describe(sources), metadata)
-    atomic_write(path, chunks(header, sources))
+    write(path, header, sources)
 
 
 def load_file(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -101,6 +104,20 @@ def _bytes_of(array: np.ndarray, dtype: DType) -> Iterator[memoryview]:
     else:
         for i in range(0, flat.size, _SOME):
             yield flat[i : i + _SOME].astype(stored).data.cast("B")
+
+
+def write(path: str | os.PathLike[str], header: Header, sources: Mapping[str, Source]) -> None:
+    """Writes the file in one step, and clears away what killed processes left beside it."""
+    started = time.time_ns()
+    path = atomic_write(path, chunks(header, sources))
+    # The name that atomic_write gives to its temporary files, and to no other file.
+    pattern = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}\.tmp")
+    with os.scandir(path.parent) as entries:
+        for entry in entries:
+            if pattern.fullmatch(entry.name):
+                with suppress(OSError):
+                    if entry.stat(follow_symlinks=False).st_mtime_ns < started:
+                        os.unlink(entry.path)
 
 
 # ---- reading --------------------------------------------------------------------------------

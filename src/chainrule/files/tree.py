@@ -1,7 +1,7 @@
 """Nested Python data as JSON that gives exactly the same data back.
 
-JSON has no tuples, no keys but strings, no infinities and no tensors. What it lacks is written as an
-object with one key that begins with "$": {"$tuple": […]}, {"$dict": [[key, value], …]},
+JSON has no tuples, no keys but strings, no infinities and no tensors. What it lacks is written as
+an object with one key that begins with "$": {"$tuple": […]}, {"$dict": [[key, value], …]},
 {"$float": "inf"}, {"$int": "0x…"}, {"$tensor": name}, {"$array": name}.
 """
 
@@ -36,7 +36,9 @@ def unpack(text: str, tensors: Mapping[str, Tensor]) -> Any:
     except FileFormatError:
         raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
-        raise FileFormatError(t("its description does not make sense: {error!r}", error=error)) from None
+        raise FileFormatError(
+            t("its description does not make sense: {error!r}", error=error)
+        ) from None
     if left:
         raise FileFormatError(t("its tensors {names} belong nowhere", names=", ".join(left)))
     return out
@@ -87,6 +89,8 @@ def _pack(x: Any, path: tuple[str, ...], tensors: dict[str, Any]) -> Any:
 
 
 def _key(key: Any, path: tuple[str, ...]) -> Any:
+    if isinstance(key, np.generic):
+        key = key.item()
     if not isinstance(key, str | int | float | bool | None):
         raise ArgumentError(
             t("{path} has the key {key!r}: the keys of a checkpoint are texts or numbers.",

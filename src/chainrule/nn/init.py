@@ -21,6 +21,13 @@ from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
 from chainrule.ops.random import Generator
 
+__all__ = [
+    "calculate_fan_in_and_fan_out", "calculate_gain", "constant_", "dirac_", "eye_",
+    "kaiming_normal_", "kaiming_uniform_", "lecun_normal_", "lecun_uniform_", "normal_", "ones_",
+    "orthogonal_", "sparse_", "trunc_normal_", "uniform_", "xavier_normal_", "xavier_uniform_",
+    "zeros_",
+]  # fmt: skip
+
 _GAINS = {
     "linear": 1.0, "conv1d": 1.0, "conv2d": 1.0, "conv3d": 1.0, "conv_transpose1d": 1.0,
     "conv_transpose2d": 1.0, "conv_transpose3d": 1.0, "sigmoid": 1.0, "tanh": 5 / 3,

@@ -13,11 +13,15 @@ from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
 from chainrule.ops.shaping import Cat, Stack
 
+__all__ = [
+    "clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters",
+]  # fmt: skip
+
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    """The gradients that are there, each object once."""
+    """The gradients that are there and have elements."""
     several = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    return [p.grad for p in several if p.grad is not None]
+    return [p.grad for p in several if p.grad is not None and p.numel()]
 
 
 @no_grad()
@@ -37,7 +41,7 @@ def clip_grad_norm_(
     if not gradients:
         return Tensor(np.zeros((), np.float32))
     if norm_type == math.inf:
-        total = Stack.function([g.abs().max() for g in gradients if g.numel()]).max()
+        total = Stack.function([g.abs().max() for g in gradients]).max()
     else:
         powers = [(g.abs() ** norm_type).sum() for g in gradients]
         total = Stack.function(powers).sum() ** (1 / norm_type)

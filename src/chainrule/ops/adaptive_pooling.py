@@ -49,43 +49,51 @@ def _sizes(name: str, x: Ints_, output_size: tuple[int | None, ...]) -> Ints_:
     return tuple(s if m is None else m for s, m in zip(x[-n:], output_size, strict=True))
 
 
-def _bounds(F: Any, n: int, m: int) -> tuple[Any, Any]:
+def _fitted(n: int, m: int) -> list[tuple[int, int]]:
     """Where each of the m windows over n elements starts and ends."""
-    i = F.arange(m, "int64")
-    return F.floor_divide(i * n, m), F.negative(F.floor_divide(F.negative((i + 1) * n), m))
+    return [(i * n // m, -(-(i + 1) * n // m)) for i in range(m)]
 
 
-def _places(F: Any, n: int, m: int) -> tuple[Any, Any]:
-    """(m, K): the elements of each window, and which of them are no filler."""
-    start, stop = _bounds(F, n, m)
-    longest = max((-(-(i + 1) * n // m) - i * n // m for i in range(m)), default=0)
-    at = F.expand_dims(start, 1) + F.arange(longest, "int64")
-    return F.minimum(at, max(n - 1, 0)), F.less(at, F.expand_dims(stop, 1))
+def _interval_means(F: Any, x: Any, axis: int, m: int) -> Any:
+    """The means of the m fitted windows along `axis`."""
+    parts = [
+        F.sum(F.slice(x, _along(axis, start, stop)), axis, True) / (stop - start)
+        for start, stop in _fitted(x.shape[axis], m)
+    ]
+    return F.concat(parts, axis)
 
 
-def _interval_sum(F: Any, x: Any, axis: int, m: int) -> Any:
-    """The sums of m windows along `axis`. Its adjoint is the same, back to the size before."""
-    n = x.shape[axis]
-    before, after = x.shape[:axis], x.shape[axis + 1 :]
-    if m == n:
-        return x
-    if m and n % m == 0:
-        return F.sum(F.reshape(x, (*before, m, n // m, *after)), axis + 1)
-    if n and m % n == 0:
-        wide = F.broadcast_to(F.expand_dims(x, axis + 1), (*before, n, m // n, *after))
-        return F.reshape(wide, (*before, m, *after))
-    at, valid = _places(F, n, m)
-    part = F.gather(x, (slice(None),) * axis + (HOLE,), at)
-    valid = F.reshape(valid, valid.shape + (1,) * len(after))
-    return F.sum(F.where(valid, part, F.zeros_like(part)), axis + 1)
+def _interval_means_adjoint(F: Any, g: Any, axis: int, n: int) -> Any:
+    """Each of n elements gets its share from the windows that it is in.
+
+    These windows are neighbours, and which they are follows the same rule with n and m swapped.
+    """
+    m = g.shape[axis]
+    lengths = [stop - start for start, stop in _fitted(n, m)]
+    shares = [F.slice(g, _along(axis, i, i + 1)) / lengths[i] for i in range(m)]
+    parts = []
+    for first, last in _fitted(m, n):
+        part = shares[first]
+        for share in shares[first + 1 : last]:
+            part = part + share
+        parts.append(part)
+    return F.concat(parts, axis)
 
 
-def _lengths(F: Any, n: int, m: int, after: int, dtype: Any) -> Any:
-    """How many elements each of the m windows has, for an axis with `after` axes behind it."""
-    if m == 0 or n % m == 0:
-        return n // max(m, 1)
-    start, stop = _bounds(F, n, m)
-    return F.reshape(F.astype(stop - start, dtype), (m,) + (1,) * after)
+def _along(axis: int, start: int, stop: int) -> tuple[slice, ...]:
+    return (slice(None),) * axis + (slice(start, stop),)
+
+
+def _even(old: Ints_, sizes: Ints_) -> Ints_ | None:
+    """The window where all windows are equal and side by side, else None."""
+    if all(m and n % m == 0 for n, m in zip(old, sizes, strict=True)):
+        return tuple(n // m for n, m in zip(old, sizes, strict=True))
+    return None
+
+
+def _tiling(window: Ints_) -> dict[str, Any]:
+    n = len(window)
+    return dict(window=window, stride=window, padding=((0, 0),) * n, dilation=(1,) * n)
 
 
 def _check_not_empty(name: str, x: Ints_, n: int) -> None:
@@ -112,21 +120,32 @@ class _AdaptiveAvgPool(Op):
         sizes = _sizes(f"adaptive_avg_pool{n}d", x.shape, output_size)
         _check_not_empty(f"adaptive_avg_pool{n}d", x.shape, n)
         first = len(x.shape) - n
-        # The last axis goes first: its elements lie together in memory.
+        if 0 in sizes:
+            return F.full((*x.shape[:first], *sizes), 0, x.dtype)
+        if sizes == (1,) * n:
+            rows = rows_of(F, x, n)
+            return F.reshape(F.sum(rows, 1) / rows.shape[1], (*x.shape[:first], *sizes))
+        window = _even(x.shape[first:], sizes)
+        if window is not None:
+            return F.windows_sum(x, **_tiling(window)) / prod(window)
         for i in reversed(range(n)):
-            size = x.shape[first + i]
-            x = _interval_sum(F, x, first + i, sizes[i])
-            x = x / _lengths(F, size, sizes[i], n - 1 - i, x.dtype)
+            if sizes[i] != x.shape[first + i]:
+                x = _interval_means(F, x, first + i, sizes[i])
         return x
 
     @staticmethod
     def vjp(F, g, y, x, *, output_size):
-        n = len(output_size)
-        first = len(x.shape) - n
-        for i in range(n):
-            size = x.shape[first + i]
-            g = g / _lengths(F, size, g.shape[first + i], n - 1 - i, g.dtype)
-            g = _interval_sum(F, g, first + i, size)
+        first = len(x.shape) - len(output_size)
+        old, sizes = x.shape[first:], g.shape[first:]
+        if 0 in sizes:
+            return (F.full(x.shape, 0, g.dtype),)
+        window = _even(old, sizes)
+        if window is not None:
+            share = g / prod(window)
+            return (F.windows_sum_adjoint(share, size=old, **_tiling(window)),)
+        for axis in range(first, len(x.shape)):
+            if g.shape[axis] != x.shape[axis]:
+                g = _interval_means_adjoint(F, g, axis, x.shape[axis])
         return (g,)
 
     @staticmethod
@@ -184,31 +203,39 @@ class FittedArgmax(Op):
     def forward(F, x, *, output_size):
         n = len(output_size)
         lead, old = x.shape[:-n], x.shape[-n:]
-        if all(m and s % m == 0 for s, m in zip(old, output_size, strict=True)):
-            window = tuple(s // m for s, m in zip(old, output_size, strict=True))
-            return F.windows_argmax(
-                x, window=window, stride=window, padding=((0, 0),) * n, dilation=(1,) * n
-            )
+        window = _even(old, output_size)
+        if window is not None:
+            return F.windows_argmax(x, **_tiling(window))
         at = _fitted_argmax(F, rows_of(F, x, n), old, output_size)
         return F.reshape(at, (*lead, *output_size))
 
 
 def _fitted_argmax(F: Any, rows: Any, old: Ints_, sizes: Ints_) -> Any:
     """(rows, windows): where each fitted window's first largest element stands in its row."""
-    at, valid = F.full((1, 1), 0, "int64"), F.less(F.full((1, 1), 0, "int64"), 1)
-    for s, m in zip(old, sizes, strict=True):
-        # Windows and the elements in them, of the axes so far and of this one, combined.
-        i, v = _places(F, s, m)
+    # (windows, elements in them): flat places, and which of them are no filler; axis after axis.
+    at, valid = F.full((1, 1), 0, "int64"), F.equal(F.full((1, 1), 0, "int64"), 0)
+    for n, m in zip(old, sizes, strict=True):
+        i, v = _places(F, n, m)
         shape = (at.shape[0] * m, at.shape[1] * i.shape[1])
         i, v = (F.reshape(a, (1, m, 1, a.shape[1])) for a in (i, v))
         far, ok = (F.reshape(a, (a.shape[0], 1, a.shape[1], 1)) for a in (at, valid))
-        at = F.reshape(far * s + i, shape)
+        at = F.reshape(far * n + i, shape)
         valid = F.reshape(F.bitwise_and(ok, v), shape)
     seen = F.gather(rows, (slice(None), HOLE), at)
     seen = F.where(valid, seen, F.full((), -math.inf, rows.dtype))
     first = F.expand_dims(F.argmax(seen, 2), 2)
     at = F.broadcast_to(at, (rows.shape[0], *at.shape))
     return F.squeeze(F.take_along_axis(at, first, 2), 2)
+
+
+def _places(F: Any, n: int, m: int) -> tuple[Any, Any]:
+    """(m, K): the elements of each fitted window, and which of them are no filler."""
+    i = F.arange(m, "int64")
+    start = F.floor_divide(i * n, m)
+    stop = F.negative(F.floor_divide(F.negative((i + 1) * n), m))
+    longest = max((stop - start for start, stop in _fitted(n, m)), default=0)
+    at = F.expand_dims(start, 1) + F.arange(longest, "int64")
+    return F.minimum(at, n - 1), F.less(at, F.expand_dims(stop, 1))
 
 
 def _adaptive_max(n: int, x: Tensor, output_size: Any, return_indices: bool) -> Any:

@@ -205,7 +205,7 @@ def _promote(cls: type[Op], inputs: tuple[Any, ...]) -> tuple[Any, dtypes.DType 
         else:
             # A number as a 0-d array of the dtype: NumPy would refuse 300 for uint8.
             with np.errstate(all="ignore"):
-                out.append(wrap(np.asarray(x).astype(compute.numpy)))
+                out.append(wrap(mode.F.asarray(np.asarray(x).astype(compute.numpy))))
     return tuple(out), (result if result is not compute else None)
 
 

@@ -116,6 +116,11 @@ class Pad(Op):
 
 
 def _with_border(F: Any, x: Any, axis: int, low: int, high: int, mode: str) -> Any:
+    if mode == "circular" and min(low, high) < 0:
+        # As in PyTorch, what wraps around is what the crop has left.
+        at = slice(max(-low, 0), x.shape[axis] + min(high, 0))
+        x = F.slice(x, (slice(None),) * axis + (at,))
+        low, high = max(low, 0), max(high, 0)
     n = x.shape[axis]
 
     def part(start: int, stop: int | None, step: int = 1) -> Any:

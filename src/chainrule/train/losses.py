@@ -6,9 +6,10 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule import nn
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ArgumentError, DataError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor
+from chainrule.graph.modes import mode
 from chainrule.nn import functional as F
 from chainrule.ops import functional as ops
 from chainrule.train.streaming import unknown
@@ -129,5 +130,20 @@ def _as_output(output: Tensor, target: Tensor) -> Tensor:
     if not target.dtype.is_floating_point and (
         output.ndim == 2 and output.shape[1] > 1 and target.shape == output.shape[:1]
     ):
-        target = ops.one_hot(target, output.shape[1])
+        target = _one_hot(target, output.shape[1])
     return target.to(output.dtype)
+
+
+def _one_hot(target: Tensor, classes: int) -> Tensor:
+    # A label without a class would become a row of zeros and train towards nothing.
+    if mode.trace is None and not 0 <= target.min().item() <= target.max().item() < classes:
+        raise DataError(
+            t(
+                "A target holds the class {label}, but the model's {classes} outputs are the "
+                "classes 0 to {last}.",
+                label=target.min().item() if target.min().item() < 0 else target.max().item(),
+                classes=classes,
+                last=classes - 1,
+            )
+        )
+    return target.unsqueeze(1) == ops.arange(classes)

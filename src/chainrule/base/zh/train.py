@@ -98,6 +98,8 @@ TEXT = {
     "reshape the targets to {shape}": "请把目标的形状改为 {shape}",
     "the model must give [batch, classes]": "模型必须给出 [批次, 类别数]",
     "targets are class indices of shape {shape}": "目标应是形状为 {shape} 的类别编号",
+    "A target holds the class {label}, but the model's {classes} outputs are the classes 0 to "
+    "{last}.": "目标中有类别 {label}，但模型的 {classes} 个输出是类别 0 到 {last}。",
     # optimisers and schedulers
     "{model} has no parameter that requires a gradient, so there is nothing to train.": (
         "{model} 没有需要梯度的参数，无可训练。"

@@ -20,7 +20,7 @@ class Activation(Module):
     `inplace=True` (elementwise operations) writes the result into the input.
     """
 
-    op: ClassVar[type[Op]]
+    operation: ClassVar[type[Op]]
     arguments: ClassVar[dict[str, Constraint]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -31,13 +31,13 @@ class Activation(Module):
             setattr(self, name, self.arguments[name].check(value, type(self).__name__, name))
 
     def forward(self, input: Tensor) -> Tensor:
-        values = {name: getattr(self, name) for name in self.op.params}
+        values = {name: getattr(self, name) for name in self.operation.params}
         if getattr(self, "inplace", False):
-            return getattr(input, f"{self.op.name}_")(**values)
-        return self.op.function(input, **values)
+            return getattr(input, f"{self.operation.name}_")(**values)
+        return self.operation.function(input, **values)
 
     def extra_repr(self) -> str:
-        parts = [f"{name}={getattr(self, name)!r}" for name in self.op.params]
+        parts = [f"{name}={getattr(self, name)!r}" for name in self.operation.params]
         return ", ".join([*parts, "inplace=True"] if getattr(self, "inplace", False) else parts)
 
 
@@ -56,7 +56,7 @@ def _activation(name: str, operation: str) -> Any:
         for key, c in arguments.items()
     ]
     fields = {
-        "op": op,
+        "operation": op,
         "arguments": arguments,
         "__doc__": op.__doc__,
         "__module__": __name__,

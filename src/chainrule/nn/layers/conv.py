@@ -17,13 +17,7 @@ from chainrule.ops.convolution import Padding
 
 
 class _Conv(Module):
-    """Slides `out_channels` kernels over the input.
-
-    Out size per axis: ⌊(W + 2·padding − dilation·(kernel − 1) − 1)/stride⌋ + 1. `padding` may be
-    "valid" (none) or "same" (⌈W/stride⌉ come out; where the padding is odd, the smaller half is
-    on the left). `groups` splits the channels into that many independent
-    convolutions; the weight has shape (out, in/groups, kernel…).
-    """
+    """Convolution over `n` spatial axes."""
 
     n: ClassVar[int]  # spatial axes
     function: ClassVar[Callable[..., Any]]
@@ -115,21 +109,27 @@ class _Conv(Module):
 
 
 class Conv1d(_Conv):
-    """(N, C, L) → (N, out_channels, L′)."""
+    """(N, C, L) → (N, out_channels, L′); arguments as for `Conv2d`."""
 
     n = 1
     function = staticmethod(F.conv1d)
 
 
 class Conv2d(_Conv):
-    """(N, C, H, W) → (N, out_channels, H′, W′)."""
+    """Slides `out_channels` kernels over (N, C, H, W): (N, out_channels, H′, W′).
+
+    H′ = ⌊(H + 2·padding − dilation·(kernel − 1) − 1)/stride⌋ + 1. `padding` may be "valid" (none)
+    or "same" (H′ = ⌈H/stride⌉; where the padding is odd, the smaller half is above and left).
+    `padding_mode`: "zeros", "reflect", "replicate" or "circular". `groups` splits the channels into
+    that many independent convolutions; the weight has shape (out, in/groups, kH, kW).
+    """
 
     n = 2
     function = staticmethod(F.conv2d)
 
 
 class Conv3d(_Conv):
-    """(N, C, D, H, W) → (N, out_channels, D′, H′, W′)."""
+    """(N, C, D, H, W) → (N, out_channels, D′, H′, W′); arguments as for `Conv2d`."""
 
     n = 3
     function = staticmethod(F.conv3d)

@@ -16,13 +16,7 @@ from chainrule.ops import creation
 
 
 class _BatchNorm(Module):
-    """y = γ·(x − μ)/√(σ² + ε) + β per channel (axis 1).
-
-    In training μ and σ² are the batch's, and the running statistics take a step towards them (the
-    running variance towards the unbiased one, m/(m−1)·σ²): new = (1 − momentum)·old +
-    momentum·batch. `momentum=None`: the plain average over all batches so far. In evaluation the
-    running statistics are used; with `track_running_stats=False`, the batch's always.
-    """
+    """Batch normalisation for any number of axes after the channels."""
 
     axes: ClassVar[tuple[int, ...]]  # how many axes the input may have
     layout: ClassVar[str]
@@ -115,14 +109,21 @@ class _BatchNorm(Module):
 
 
 class BatchNorm1d(_BatchNorm):
-    __doc__ = f"Batch normalisation of (N, C) or (N, C, L).\n\n{_BatchNorm.__doc__}"
+    """Batch normalisation of (N, C) or (N, C, L); arguments as for `BatchNorm2d`."""
 
     axes = (2, 3)
     layout = "(N, C) or (N, C, L)"
 
 
 class BatchNorm2d(_BatchNorm):
-    __doc__ = f"Batch normalisation of (N, C, H, W).\n\n{_BatchNorm.__doc__}"
+    """y = γ·(x − μ)/√(σ² + ε) + β for each channel of (N, C, H, W).
+
+    In training μ and σ² are the batch's, and the running statistics take a step towards them (the
+    running variance towards the unbiased one, m/(m − 1)·σ²): new = (1 − momentum)·old +
+    momentum·batch. `momentum=None`: the plain average over all batches so far. In evaluation the
+    running statistics are used; with `track_running_stats=False`, the batch's always. `affine` and
+    `bias`: whether there are γ and β.
+    """
 
     axes = (4,)
     layout = "(N, C, H, W)"

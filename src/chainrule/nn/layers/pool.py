@@ -34,11 +34,7 @@ class _Pool(Module):
 
 
 class _MaxPool(_Pool):
-    """The largest element of each window; the gradient goes to that element alone.
-
-    `stride`: the window's size unless given; `padding` counts as −∞; `ceil_mode`: the last window
-    may hang over the edge; `return_indices`: also where the largest stood, as flat spatial index.
-    """
+    """The largest element of each window of `n` spatial axes."""
 
     def __init__(
         self,
@@ -75,31 +71,32 @@ class _MaxPool(_Pool):
 
 
 class MaxPool1d(_MaxPool):
-    """(N, C, L): the largest element of each window."""
+    """The largest element of each window of (N, C, L); arguments as for `MaxPool2d`."""
 
     n = 1
     function = staticmethod(F.max_pool1d)
 
 
 class MaxPool2d(_MaxPool):
-    """(N, C, H, W): the largest element of each window."""
+    """The largest element of each window of (N, C, H, W); the gradient goes to that element alone.
+
+    `stride`: the window's size unless given; `padding` counts as −∞; `ceil_mode`: the last window
+    may hang over the edge; `return_indices`: also where the largest stood, as flat spatial index.
+    """
 
     n = 2
     function = staticmethod(F.max_pool2d)
 
 
 class MaxPool3d(_MaxPool):
-    """(N, C, D, H, W): the largest element of each window."""
+    """The largest element of each window of (N, C, D, H, W); arguments as for `MaxPool2d`."""
 
     n = 3
     function = staticmethod(F.max_pool3d)
 
 
 class _AvgPool(_Pool):
-    """The mean of each window; the gradient is shared equally.
-
-    `count_include_pad`: padded zeros count as elements.
-    """
+    """The mean of each window of `n` spatial axes."""
 
     def __init__(
         self,
@@ -127,14 +124,14 @@ class _AvgPool(_Pool):
 
 
 class AvgPool1d(_AvgPool):
-    """(N, C, L): the mean of each window."""
+    """The mean of each window of (N, C, L); arguments as for `AvgPool2d`."""
 
     n = 1
     function = staticmethod(F.avg_pool1d)
 
 
 class _DividedAvgPool(_AvgPool):
-    """`divisor_override`: divide each window's sum by this number instead of by its elements."""
+    """With PyTorch's last argument, which its one-dimensional form does not have."""
 
     def __init__(
         self,
@@ -155,14 +152,19 @@ class _DividedAvgPool(_AvgPool):
 
 
 class AvgPool2d(_DividedAvgPool):
-    """(N, C, H, W): the mean of each window."""
+    """The mean of each window of (N, C, H, W); the gradient is shared equally.
+
+    `stride`: the window's size unless given; `ceil_mode`: the last window may hang over the edge;
+    `count_include_pad`: padded zeros count as elements; `divisor_override`: divide each sum by this
+    number instead of by the elements.
+    """
 
     n = 2
     function = staticmethod(F.avg_pool2d)
 
 
 class AvgPool3d(_DividedAvgPool):
-    """(N, C, D, H, W): the mean of each window."""
+    """The mean of each window of (N, C, D, H, W); arguments as for `AvgPool2d`."""
 
     n = 3
     function = staticmethod(F.avg_pool3d)
@@ -187,21 +189,27 @@ class _AdaptiveAvgPool(Module):
 
 
 class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """(N, C, L) → (N, C, output_size)."""
+    """(N, C, L) → (N, C, output_size): means over windows that cover the input evenly."""
 
     n = 1
     function = staticmethod(F.adaptive_avg_pool1d)
 
 
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """(N, C, H, W) → (N, C, *output_size)."""
+    """(N, C, H, W) → (N, C, *output_size): means over windows that cover the input evenly.
+
+    One size serves all axes; None keeps an axis as it is.
+    """
 
     n = 2
     function = staticmethod(F.adaptive_avg_pool2d)
 
 
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """(N, C, D, H, W) → (N, C, *output_size)."""
+    """(N, C, D, H, W) → (N, C, *output_size): means over windows that cover the input evenly.
+
+    One size serves all axes; None keeps an axis as it is.
+    """
 
     n = 3
     function = staticmethod(F.adaptive_avg_pool3d)

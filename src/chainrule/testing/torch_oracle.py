@@ -1,0 +1,214 @@
+"""PyTorch as an oracle, where it is installed: the same call, value and gradient.
+
+The names are PyTorch's, so a function is found by the operation's name; only what PyTorch spells
+otherwise stands in a table here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.dtypes import DType, float32
+from chainrule.base.errors import ChainruleError
+from chainrule.base.text import t
+from chainrule.graph.tensor import Tensor
+from chainrule.ops.op import Op
+from chainrule.testing.gradients import as_tuple, gradients, invoke, tensors_of, value_of, vectors
+from chainrule.testing.registry import check, elementwise
+from chainrule.testing.report import close, expect
+from chainrule.testing.sampling import Sample
+
+# Words that mean something else in PyTorch, or nothing public.
+_OTHERS = {
+    "conv", "fold_", "slice", "index", "alias", "index_put", "cast", "view_write", "hardmax",
+    "unslice", "conv_input", "conv_weight",
+}  # fmt: skip
+
+
+def has_torch() -> bool:
+    """Whether PyTorch can be asked."""
+    return find_spec("torch") is not None
+
+
+def _special(name: str) -> Callable[..., Any] | None:
+    import torch
+    import torch.nn.functional as F
+
+    def whole(f: Callable[..., Any]) -> Callable[..., Any]:
+        """PyTorch's form without `dim` where it has no dim=None."""
+        return lambda x, dim=None, keepdim=False, **kw: (
+            f(x, **kw) if dim is None and not keepdim else f(x, dim=dim, keepdim=keepdim, **kw)
+        )
+
+    def every(f: Callable[..., Any]) -> Callable[..., Any]:
+        return lambda x, dim=None, keepdim=False: f(
+            x, dim=tuple(range(x.ndim)) if dim is None else dim, keepdim=keepdim
+        )
+
+    def pad(x: Any, width: Any, value: float) -> Any:
+        return F.pad(x, [n for pair in reversed(width) for n in pair], value=value)
+
+    def clamp(x: Any, min: Any, max: Any) -> Any:
+        return x.clone() if min is None and max is None else torch.clamp(x, min, max)
+
+    return {
+        "clamp": clamp,
+        "amax": every(torch.amax),
+        "amin": every(torch.amin),
+        "logsumexp": every(torch.logsumexp),
+        "euclidean": lambda x, dim, keepdim: torch.linalg.vector_norm(x, dim=dim, keepdim=keepdim),
+        "prod": whole(torch.prod),
+        "all": whole(torch.all),
+        "any": whole(torch.any),
+        "squeeze": lambda x, dim: torch.squeeze(x) if dim is None else torch.squeeze(x, dim),
+        "cat": lambda *x, dim: torch.cat(x, dim),
+        "stack": lambda *x, dim: torch.stack(x, dim),
+        "einsum": lambda *x, equation: torch.einsum(equation, *x),
+        "constant_pad": pad,
+        "expand": lambda x, size: x.expand(size),
+        "reshape": lambda x, shape: x.reshape(shape),
+        "permute": lambda x, dims: x.permute(dims),
+        "unflatten": lambda x, dim, sizes: x.unflatten(dim, sizes),
+        "flip": lambda x, dims: x.flip(dims),
+        "clone": lambda x: x.clone(),
+        "masked_scale": lambda x, mask, p: x * mask / (1 - p),
+        "masked_fill": lambda x, mask, value: x.masked_fill(mask, value),
+        "embedding": lambda i, w, padding_idx: F.embedding(i, w, padding_idx),
+        "argsort": lambda x, dim, descending: torch.argsort(x, dim, descending, stable=True),
+    }.get(name)
+
+
+def torch_function(op: type[Op]) -> Callable[..., Any] | None:
+    """PyTorch's function for the operation, called with the inputs and our params by name."""
+    import torch
+
+    found = _special(op.name)
+    if found is not None or op.name in _OTHERS:
+        return found
+    for name in (op.name, *op.aliases):
+        for home in (torch.nn.functional, torch, torch.special):
+            if callable(function := getattr(home, name, None)):
+                # The pooling functions return the indices only if asked.
+                more = {"return_indices": True} if op.outputs and "pool" in name else {}
+                return lambda *x, _f=function, **params: _f(*x, **params, **more)
+    return None
+
+
+def _to_torch(value: Any) -> Any:
+    import torch
+
+    return getattr(torch, value.name) if isinstance(value, DType) else value
+
+
+def _ask(op: type[Op], sample: Sample, dtype: Any) -> tuple[Any, list[Any]] | None:
+    """PyTorch's outputs and inputs; None where it refuses what we allow."""
+    import torch
+
+    function = torch_function(op)
+    assert function is not None
+    places = sample.differentiable(op)
+    inputs: list[Any] = []
+    for i, x in enumerate(sample.inputs):
+        tensor = None if x is None else torch.from_numpy(np.array(x))
+        if tensor is not None and i in places:
+            tensor = tensor.to(dtype).requires_grad_(op.differentiable)
+        inputs.append(tensor)
+    params = {name: _to_torch(value) for name, value in sample.params.items()}
+    try:
+        return as_tuple(function(*inputs, **params)), inputs
+    except (RuntimeError, ValueError, IndexError):
+        return None
+
+
+def _applies(op: type[Op]) -> bool:
+    return has_torch() and torch_function(op) is not None
+
+
+@check("torch", _applies, must=False)
+def torch_oracle(op: type[Op], sample: Sample) -> int:
+    """Value and gradient are PyTorch's, in float64 and float32."""
+    import torch
+
+    count = 0
+    for mine, theirs, rtol, atol in (
+        (None, torch.float64, 1e-7, 1e-7),
+        (float32, torch.float32, 1.3e-6, 1e-5),
+    ):
+        answer = _ask(op, sample, theirs)
+        if answer is None:
+            return count
+        expected, inputs = answer
+        ys, found = gradients(op, sample, mine)
+        for y, e in zip(ys, expected, strict=True):
+            same = y.dtype.name == str(e.dtype).removeprefix("torch.")
+            expect(same, t("dtype {got}, PyTorch {expected}.", got=y.dtype.name, expected=e.dtype))
+            close(t("y, PyTorch"), value_of(y), e.detach().numpy(), rtol, atol)
+        count += 1
+        if op.surrogate or not any(e.requires_grad for e in expected):
+            continue
+        pairs = [
+            (e, torch.from_numpy(np.array(v._data)))
+            for e, v in zip(expected, vectors(ys), strict=True)
+            if v is not None
+        ]
+        places = sample.differentiable(op)
+        theirs_found = torch.autograd.grad(
+            [e for e, _ in pairs], [inputs[i] for i in places], [v for _, v in pairs],
+            allow_unused=True,
+        )  # fmt: skip
+        for i, g, e in zip(places, found, theirs_found, strict=True):
+            numbers = np.zeros(g.shape) if e is None else e.numpy()
+            scale = 1 if mine is None else 10
+            close(t("∂/∂x{i}, PyTorch", i=i), g, numbers, rtol * scale, atol * scale)
+    return count
+
+
+@check("torch on integers", lambda op: elementwise(op) and _applies(op), must=False)
+def torch_integers(op: type[Op], sample: Sample) -> int:
+    """Integers give PyTorch's value and dtype, or an error of ours where PyTorch raises too."""
+    places = sample.differentiable(op)
+    if not places or "dtype" in sample.params:
+        return 0
+    whole = sample
+    for i in places:
+        x = sample.inputs[i]
+        assert x is not None
+        whole = whole.replace(i, np.resize(np.array([1, 3, 2, 4], np.int64), x.shape))
+    answer = _ask(op, whole, None)
+    if answer is None:
+        return 0
+    (e, *_), _ = answer
+    try:
+        (y, *_) = invoke(op, tensors_of(op, whole), sample.params)
+    except ChainruleError:
+        return 0
+    expect(
+        y.dtype.name == str(e.dtype).removeprefix("torch."),
+        t("dtype {got}, PyTorch {expected}.", got=y.dtype.name, expected=e.dtype),
+    )
+    close(t("y, PyTorch"), value_of(y), e.numpy(), 1.3e-6, 1e-6)
+    return 1
+
+
+@check("torch on special values", lambda op: elementwise(op) and _applies(op), must=False, once=True)
+def torch_special(op: type[Op], samples: list[Sample]) -> int:
+    """NaN, infinities and zeros of either sign give PyTorch's value."""
+    import torch
+
+    params = samples[0].params
+    values = np.array([np.nan, np.inf, -np.inf, 0.0, -0.0, 1.0, -2.5])
+    n = len(op.inputs)
+    if op.integers or n > 2 or isinstance(op.domain[0], int) or "dtype" in params:
+        return 0
+    grid = [a.reshape(-1) for a in np.meshgrid(*[values] * n)]
+    answer = _ask(op, Sample(tuple(grid), params), torch.float64)
+    if answer is None:
+        return 0
+    (e, *_), _ = answer
+    (y, *_) = invoke(op, [Tensor(a) for a in grid], params)
+    close(t("y, PyTorch"), value_of(y), e.detach().numpy(), 1e-7, 1e-12)
+    return 1
