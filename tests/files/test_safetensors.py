@@ -2,6 +2,7 @@
 
 import json
 import random
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -48,8 +49,7 @@ def test_round_trip_bit_by_bit(tmp_path):
         assert y.shape == x.shape and bits(x) == bits(y), name
         if isinstance(x, cr.Tensor):
             assert y.dtype is x.dtype
-        with cr.no_grad():
-            y += y if y.dtype is not cr.bool_ else True  # own, writable memory
+        assert y._data.flags.writeable
 
 
 def test_the_package_reads_it_and_is_read(tmp_path):
@@ -184,15 +184,13 @@ def test_random_damage_never_escapes(tmp_path):
     save_file(example(), tmp_path / "f", {"a": "b"})
     whole = (tmp_path / "f").read_bytes()
     draw = random.Random(0)
-    for _ in range(2000):
+    for _ in range(500):
         damaged = bytearray(whole)
         for _ in range(draw.randint(1, 3)):
             damaged[draw.randrange(1500)] = draw.randrange(256)
         (tmp_path / "g").write_bytes(damaged)
-        try:
+        with suppress(FileFormatError):
             load_file(tmp_path / "g")
-        except FileFormatError:
-            pass
 
 
 def test_big_tensors_are_streamed(tmp_path, memory_below):

@@ -12,7 +12,7 @@ from chainrule.files import tree
 VALUES = [
     None, True, False, 0, 1, -1, 2**63, -(2**63), 10**5000, 0.1, 1.0, -0.0, 5e-324, 1.7e308,
     math.inf, -math.inf, "", "α\n\"\\\0", "$tuple", [], (), {}, [[], {}, ()], (1, [2, (3,)]),
-    {"a": 1, "b": {"c": [None]}}, {1: "x", "1": "y", 2.5: "z", True: 0, None: 1},
+    {"a": 1, "b": {"c": [None]}}, {1: "x", "1": "y", 2.5: "z", None: 1}, {True: 0},
     {"$tuple": [1]}, {"a.b": 1, "a": {"b": 2}}, {"$": {"$dict": []}},
 ]  # fmt: skip
 

@@ -22,7 +22,7 @@ def same(build, *shape, train=True):
     data = rng.normal(size=shape)
     x = cr.tensor(data, requires_grad=True)
     z = torch.tensor(data, requires_grad=True)
-    for _ in range(2):  # twice: running statistics move
+    for _ in range(3):  # running statistics move
         y, w = ours(x), theirs(z)
         assert tuple(y.shape) == tuple(w.shape)
         (y * y).sum().backward()
@@ -199,6 +199,8 @@ def test_pool_indices():
         (lambda: nn.CrossEntropyLoss(reduction="average"), "reduction"),
         (lambda: nn.CrossEntropyLoss(label_smoothing=2), "label_smoothing"),
         (lambda: nn.LeakyReLU("a"), "negative_slope"),
+        (lambda: nn.Softmax(), r"Softmax\(dim\)"),
+        (lambda: nn.ReLU(inplease=True), "inplease"),
     ],
 )
 def test_bad_arguments_name_the_argument(build, words):

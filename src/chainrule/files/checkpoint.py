@@ -57,7 +57,7 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Any:
         raise FileFormatError(
             t(
                 "{path} is a safetensors file, but no checkpoint of this version (its format is "
-                "{found!r}): read its tensors with load_file(path).",
+                "{found!r:.99}): read its tensors with load_file(path).",
                 path=path,
                 found=metadata.get("format", ""),
             )

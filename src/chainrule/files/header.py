@@ -123,7 +123,7 @@ def decode(raw: bytes, size: int) -> Header:
     for entry in entries:
         if entry.begin != position:
             raise FileFormatError(
-                t("tensor {name!r} begins at byte {begin} of the data, but the one before ends at "
+                t("tensor {name!r:.99} begins at byte {begin} of the data, but the one before ends at "
                   "{end}", name=entry.name, begin=entry.begin, end=position)
             )  # fmt: skip
         position = entry.end
@@ -152,28 +152,28 @@ def _entries(described: dict[str, Any]) -> Iterator[Entry]:
     for name, value in described.items():
         if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
             raise FileFormatError(
-                t("tensor {name!r} is not described by dtype, shape and data_offsets", name=name)
+                t("tensor {name!r:.99} is not described by dtype, shape and data_offsets", name=name)
             )
         code, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
         if not isinstance(code, str) or code not in DTYPES:
             raise FileFormatError(
-                t("tensor {name!r} has dtype {code!r}, which is none of {known}",
+                t("tensor {name!r:.99} has dtype {code!r:.99}, which is none of {known}",
                   name=name, code=code, known=", ".join(DTYPES))
             )  # fmt: skip
         if not _naturals(shape) or len(shape) > 64:
             raise FileFormatError(
-                t("tensor {name!r} has no valid shape: {shape!r:.99}", name=name, shape=shape)
+                t("tensor {name!r:.99} has no valid shape: {shape!r:.99}", name=name, shape=shape)
             )
         if not _naturals(offsets) or len(offsets) != 2:
             raise FileFormatError(
-                t("tensor {name!r} has no valid data_offsets: {offsets!r:.99}",
+                t("tensor {name!r:.99} has no valid data_offsets: {offsets!r:.99}",
                   name=name, offsets=offsets)
             )  # fmt: skip
         begin, end = offsets
         wanted = math.prod(shape) * np.dtype(DTYPES[code][0]).itemsize
         if end - begin != wanted:
             raise FileFormatError(
-                t("tensor {name!r} of shape {shape} and dtype {code} needs {wanted} bytes, but has "
+                t("tensor {name!r:.99} of shape {shape} and dtype {code} needs {wanted} bytes, but has "
                   "{found}", name=name, shape=tuple(shape), code=code, wanted=wanted,
                   found=end - begin)
             )  # fmt: skip
@@ -189,7 +189,7 @@ def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(out) != len(pairs):
         names = [name for name, _ in pairs]
         twice = next(name for name in names if names.count(name) > 1)
-        raise FileFormatError(t("the header has the name {name!r} twice", name=twice))
+        raise FileFormatError(t("the header has the name {name!r:.99} twice", name=twice))
     return out
 
 

@@ -109,7 +109,12 @@ def _bytes_of(array: np.ndarray, dtype: DType) -> Iterator[memoryview]:
 def write(path: str | os.PathLike[str], header: Header, sources: Mapping[str, Source]) -> None:
     """Writes the file in one step, and clears away what killed processes left beside it."""
     started = time.time_ns()
-    path = atomic_write(path, chunks(header, sources))
+    try:
+        path = atomic_write(path, chunks(header, sources))
+    except OSError as error:
+        if error.filename is None:  # a full disk does not say which file it was
+            error.filename = os.fspath(path)
+        raise
     # The name that atomic_write gives to its temporary files, and to no other file.
     pattern = re.compile(re.escape(f".{path.name}.") + r"[a-z0-9_]{8}\.tmp")
     with os.scandir(path.parent) as entries:
@@ -159,7 +164,7 @@ def _read_tensor(file: BinaryIO, entry: Entry, see: Callable[[Any], Any]) -> Ten
         array = np.empty(entry.shape, stored)
     except (ValueError, MemoryError) as error:
         raise FileFormatError(
-            t("tensor {name!r} does not fit into memory: {error}", name=entry.name, error=error)
+            t("tensor {name!r:.99} does not fit into memory: {error}", name=entry.name, error=error)
         ) from None
     if array.size:
         view = array.reshape(-1).view(np.uint8).data
@@ -169,7 +174,7 @@ def _read_tensor(file: BinaryIO, entry: Entry, see: Callable[[Any], Any]) -> Ten
     if dtype is dtypes.bool_:
         if array.max(initial=0) > 1:
             raise FileFormatError(
-                t("tensor {name!r} has truth values other than 0 and 1", name=entry.name)
+                t("tensor {name!r:.99} has truth values other than 0 and 1", name=entry.name)
             )
         return Tensor(array.view(np.bool_))
     if dtype is dtypes.bfloat16:

@@ -37,10 +37,10 @@ def unpack(text: str, tensors: Mapping[str, Tensor]) -> Any:
         raise
     except (ValueError, TypeError, KeyError, IndexError, AttributeError, RecursionError) as error:
         raise FileFormatError(
-            t("its description does not make sense: {error!r}", error=error)
+            t("its description does not make sense: {error!r:.200}", error=error)
         ) from None
     if left:
-        raise FileFormatError(t("its tensors {names} belong nowhere", names=", ".join(left)))
+        raise FileFormatError(t("its tensors {names:.200} belong nowhere", names=", ".join(left)))
     return out
 
 

@@ -85,7 +85,7 @@ def _sizes(owner: str, input_shape: Sequence[int]) -> tuple[int, ...]:
                 shape=shape,
             )
         )
-    sizes = shape[1:]
+    sizes: tuple[int, ...] = shape[1:]
     for _ in range(2):
         sizes = tuple((n - _KERNEL + 1) // _POOL for n in sizes)
         if min(sizes) < 1:

@@ -12,8 +12,8 @@ from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
 from chainrule.nn import Module
 
-Kind = TypeVar("Kind", bound=type[Module])
-_MODELS: dict[str, type[Module]] = {}
+Kind = TypeVar("Kind", bound=Callable[..., Module])
+_MODELS: dict[str, Callable[..., Module]] = {}
 
 
 def model(name: str) -> Callable[[Kind], Kind]:
@@ -61,12 +61,12 @@ def build(
                     known=", ".join(known) or t("none"),
                 )
             )
-    made = kind(input_shape=shape, classes=count, **options)
+    made: Any = kind(input_shape=shape, classes=count, **options)
     made.config = {"name": name, "input_shape": list(shape), "classes": count, **options}
     return made
 
 
-def model_class(name: str) -> type[Module]:
+def model_class(name: str) -> Callable[..., Module]:
     """The class behind a name. Raises ArgumentError for one that is not known."""
     if name in _MODELS:
         return _MODELS[name]

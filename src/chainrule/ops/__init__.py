@@ -10,10 +10,12 @@ from chainrule.ops import elementary as elementary
 from chainrule.ops import functions as functions
 from chainrule.ops import hyperbolic as hyperbolic
 from chainrule.ops import indexing as indexing
+from chainrule.ops import layer_normalization as layer_normalization
 from chainrule.ops import linalg as linalg
 from chainrule.ops import loss as loss
 from chainrule.ops import loss_binary as loss_binary
 from chainrule.ops import loss_classes as loss_classes
+from chainrule.ops import max_pooling as max_pooling
 from chainrule.ops import normalization as normalization
 from chainrule.ops import padding as padding
 from chainrule.ops import pooling as pooling
@@ -22,6 +24,7 @@ from chainrule.ops import rectifier as rectifier
 from chainrule.ops import reduction as reduction
 from chainrule.ops import shaping as shaping
 from chainrule.ops import softmax as softmax
+from chainrule.ops import transposed_convolution as transposed_convolution
 from chainrule.ops import views as views
 from chainrule.ops import windows as windows
 from chainrule.ops import writing as writing

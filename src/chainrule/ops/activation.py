@@ -84,7 +84,10 @@ class Tanhshrink(Elementwise):
     saves = ("x",)
     dtypes = "float"
     edges = (-800.0, 0.0, 800.0)
-    card = Card(en="What tanh cuts off: flat at zero, slope 1 far out.", zh="tanh 削去的部分：零处平坦，远处斜率为 1。")
+    card = Card(
+        en="What tanh cuts off: flat at zero, slope 1 far out.",
+        zh="tanh 削去的部分：零处平坦，远处斜率为 1。",
+    )
 
     def forward(F, x):
         return x - F.tanh(x)
@@ -217,7 +220,10 @@ class Celu(Elementwise):
     saves = ("x",)
     dtypes = "float"
     edges = (-800.0, 0.0, 800.0)
-    card = Card(en="An ELU without a kink, whatever alpha is.", zh="无论 alpha 取何值都没有折点的 ELU。")
+    card = Card(
+        en="An ELU without a kink, whatever alpha is.",
+        zh="无论 alpha 取何值都没有折点的 ELU。",
+    )
 
     def forward(F, x, *, alpha):
         positive, low = _split(F, x)

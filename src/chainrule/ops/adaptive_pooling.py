@@ -16,8 +16,9 @@ from chainrule.graph.tensor import Tensor
 from chainrule.ops.arrays.index import HOLE
 from chainrule.ops.dispatch import apply
 from chainrule.ops.functions import function
+from chainrule.ops.max_pooling import pool_at, rows_of
 from chainrule.ops.op import Card, Op, op
-from chainrule.ops.pooling import pool_at, refuse_integers, rows_of
+from chainrule.ops.pooling import refuse_integers
 from chainrule.ops.windows import Ints_, Shapes, check_layout
 
 
@@ -110,7 +111,8 @@ class _AdaptiveAvgPool(Op):
     card = Card(
         en="Means over windows fitted so that the output has the size asked for; size 1 is global "
         "average pooling. Each window's elements share its gradient equally.",
-        zh="自动安排窗口求平均，使输出具有指定大小；大小为 1 即全局平均池化。窗口内各元素平分梯度。",
+        zh="自动安排窗口求平均，使输出具有指定大小；大小为 1 即全局平均池化。"
+        "窗口内各元素平分梯度。",
     )
 
     @staticmethod

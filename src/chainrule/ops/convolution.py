@@ -1,4 +1,4 @@
-"""Convolution (cross-correlation, as in PyTorch), its two adjoints, and transposed convolution.
+"""Convolution (cross-correlation, as in PyTorch) and its two adjoints.
 
 The three primitives are closed under differentiation: each one's gradients are the other two.
 """
@@ -45,9 +45,7 @@ class Conv(Op):
     )
 
     def forward(F, x, w, *, stride, padding, dilation, groups):
-        return F.conv(
-            x, w, stride=stride, padding=padding, dilation=dilation, groups=groups
-        )
+        return F.conv(x, w, stride=stride, padding=padding, dilation=dilation, groups=groups)
 
     def vjp(F, g, y, x, w, **geometry):
         return (
@@ -142,7 +140,7 @@ def _plan(
     """The primitives' arguments and the output's spatial size; ShapeError if it cannot be."""
     n = len(stride)
     name = f"conv{n}d"
-    _check_weight(name, x, w, n, "O, C/groups")
+    check_weight(name, x, w, n, "O, C/groups")
     channels, (out_channels, each) = x[-1 - n], w[:2]
     if out_channels % groups:
         raise ShapeError(
@@ -152,7 +150,7 @@ def _plan(
                 groups=groups,
                 o=out_channels,
                 w=w,
-                layout=_weight_layout(n, "O, C/groups"),
+                layout=weight_layout(n, "O, C/groups"),
             )
         )
     if channels != each * groups:
@@ -166,7 +164,7 @@ def _plan(
                 layout=LAYOUT[n][3 * (len(x) == n + 1) :],
                 c=channels,
                 w=w,
-                weight=_weight_layout(n, "O, C/groups"),
+                weight=weight_layout(n, "O, C/groups"),
                 groups=groups,
                 m=each * groups,
                 hint=t("Give {m} channels, or a weight {right}.", m=each * groups, right=right)
@@ -174,7 +172,7 @@ def _plan(
                 else t("Give {m} channels.", m=each * groups),
             )
         )
-    _check_bias(name, b, out_channels)
+    check_bias(name, b, out_channels)
     pairs, out = [], []
     for i, (size, k, s, d) in enumerate(zip(x[-n:], w[2:], stride, dilation, strict=True)):
         extent = (k - 1) * d + 1
@@ -199,24 +197,24 @@ def _pair(padding: Any, i: int, size: int, stride: int, extent: int) -> tuple[in
     return padding[i], padding[i]
 
 
-def _weight_layout(n: int, channels: str) -> str:
+def weight_layout(n: int, channels: str) -> str:
     return f"{channels}, " + ", ".join(f"k{a}" for a in AXES[n])
 
 
-def _check_weight(name: str, x: Ints_, w: Ints_, n: int, channels: str) -> None:
+def check_weight(name: str, x: Ints_, w: Ints_, n: int, channels: str) -> None:
     check_layout(name, x, n)
     if len(w) != n + 2:
         raise ShapeError(
             t(
                 "{name}: weight must have the shape ({layout}), got {w}.",
                 name=name,
-                layout=_weight_layout(n, channels),
+                layout=weight_layout(n, channels),
                 w=w,
             )
         )
 
 
-def _check_bias(name: str, b: Ints_ | None, channels: int) -> None:
+def check_bias(name: str, b: Ints_ | None, channels: int) -> None:
     if b is not None and b != (channels,):
         raise ShapeError(
             t(
@@ -229,17 +227,17 @@ def _check_bias(name: str, b: Ints_ | None, channels: int) -> None:
         )
 
 
-def _shape_of(x: Any) -> Ints_ | None:
+def shape_of(x: Any) -> Ints_ | None:
     return None if x is None else tuple(x.shape)
 
 
-def _add_bias(F: Any, y: Any, bias: Any) -> Any:
+def add_bias(F: Any, y: Any, bias: Any) -> Any:
     if bias is None:
         return y
     return y + F.reshape(bias, (1, bias.shape[0]) + (1,) * (len(y.shape) - 2))
 
 
-def _sum_per_channel(F: Any, g: Any) -> Any:
+def sum_per_channel(F: Any, g: Any) -> Any:
     """Σ over everything but axis 1."""
     rows = F.reshape(g, (*g.shape[:2], prod(g.shape[2:])))
     return F.sum(rows, (0, 2))
@@ -254,17 +252,17 @@ class _Convolution(Op):
     @staticmethod
     def forward(F, x, weight, bias=None, *, stride, padding, dilation, groups):
         geometry, _ = _plan(
-            x.shape, weight.shape, _shape_of(bias), stride, padding, dilation, groups
+            x.shape, weight.shape, shape_of(bias), stride, padding, dilation, groups
         )
         n = len(stride)
-        y = _add_bias(F, F.conv(with_batch(F, x, n), weight, **geometry), bias)
+        y = add_bias(F, F.conv(with_batch(F, x, n), weight, **geometry), bias)
         return as_given(F, y, x.shape, n)
 
     @staticmethod
     def vjp(F, g, y, x, weight, bias, *, stride, padding, dilation, groups):
         n = len(stride)
         geometry, _ = _plan(
-            x.shape, weight.shape, _shape_of(bias), stride, padding, dilation, groups
+            x.shape, weight.shape, shape_of(bias), stride, padding, dilation, groups
         )
         g = with_batch(F, g, n)
 
@@ -275,7 +273,7 @@ class _Convolution(Op):
         def of_weight():
             return F.conv_weight(with_batch(F, x, n), g, kernel=weight.shape[2:], **geometry)
 
-        return of_x, of_weight, lambda: _sum_per_channel(F, g)
+        return of_x, of_weight, lambda: sum_per_channel(F, g)
 
     @staticmethod
     def shape(shapes: Shapes, params: dict[str, Any]) -> Ints_:
@@ -347,184 +345,16 @@ class Conv2d(_Convolution):
 
 @op
 class Conv3d(_Convolution):
-    """x (N, C, D, H, W), weight (O, C/groups, kD, kH, kW), bias (O,) or None → (N, O, D′, H′, W′)."""
+    """x (N, C, D, H, W), weight (O, C/groups, kD, kH, kW), bias (O,) → (N, O, D′, H′, W′)."""
 
     params = _conv_params(3)
     forward = _Convolution.forward
     samples = (
         ((2, 2, 4, 3, 5), (3, 2, 2, 2, 3), (3,)),
-        (((2, 4, 3, 4, 5), (4, 2, 2, 3, 2), None), {"stride": (1, 2, 1), "padding": 1, "groups": 2}),
-    )
+        (((2, 4, 3, 4, 5), (4, 2, 2, 3, 2), None),
+         {"stride": (1, 2, 1), "padding": 1, "groups": 2}),
+    )  # fmt: skip
     card = Card(
         en="A kernel slides through a volume or a film; backward as for conv2d.",
         zh="卷积核在立体或视频中滑动；反向与 conv2d 相同。",
     )
-
-
-# ---- transposed convolution -----------------------------------------------------------------
-
-
-@lru_cache(maxsize=256)
-def _transposed_plan(
-    x: Ints_,
-    w: Ints_,
-    b: Ints_ | None,
-    stride: Ints_,
-    padding: Ints_,
-    output_padding: Ints_,
-    groups: int,
-    dilation: Ints_,
-) -> tuple[dict[str, Any], Ints_]:
-    n = len(stride)
-    name = f"conv_transpose{n}d"
-    _check_weight(name, x, w, n, "C, O/groups")
-    channels = x[-1 - n]
-    if w[0] != channels or channels % groups:
-        raise ShapeError(
-            t(
-                "{name}: the input of shape {x} ({layout}) has {c} channels; weight {w} ({weight}) "
-                "takes {m}, in groups={groups} equal parts.",
-                name=name,
-                x=x,
-                layout=LAYOUT[n][3 * (len(x) == n + 1) :],
-                c=channels,
-                w=w,
-                weight=_weight_layout(n, "C, O/groups"),
-                m=w[0],
-                groups=groups,
-            )
-        )
-    _check_bias(name, b, w[1] * groups)
-    size, pairs = [], []
-    for i, (m, k, s, d, p, more) in enumerate(
-        zip(x[-n:], w[2:], stride, dilation, padding, output_padding, strict=True)
-    ):
-        if more >= max(s, d):
-            raise ShapeError(
-                t(
-                    "{name}: output_padding {more} along {axis} must be smaller than the stride "
-                    "{s} or the dilation {d}.",
-                    name=name,
-                    more=more,
-                    axis=AXES[n][i],
-                    s=s,
-                    d=d,
-                )
-            )
-        out = (m - 1) * s + (k - 1) * d + 1 - 2 * p + more
-        if out < 1:
-            raise ShapeError(
-                t(
-                    "{name}: the output would have {out} elements along {axis}, with padding {p}: "
-                    "pad less.",
-                    name=name,
-                    out=out,
-                    axis=AXES[n][i],
-                    p=p,
-                )
-            )
-        size.append(out)
-        pairs.append((p, p - more))
-    geometry = {
-        "stride": stride, "padding": tuple(pairs), "dilation": dilation, "groups": groups,
-    }  # fmt: skip
-    return geometry, tuple(size)
-
-
-class _Transposed(Op):
-    math = "conv_input(x, weight) + bias"
-    optional = ("bias",)
-    saves = {"x": ("weight",), "weight": ("x",)}
-    method = False
-
-    @staticmethod
-    def forward(
-        F, x, weight, bias=None, *, stride, padding, output_padding, groups, dilation
-    ):
-        n = len(stride)
-        geometry, size = _transposed_plan(
-            x.shape, weight.shape, _shape_of(bias), stride, padding, output_padding, groups,
-            dilation,
-        )  # fmt: skip
-        y = F.conv_input(with_batch(F, x, n), weight, size=size, **geometry)
-        return as_given(F, _add_bias(F, y, bias), x.shape, n)
-
-    @staticmethod
-    def vjp(F, g, y, x, weight, bias, *, stride, **params):
-        n = len(stride)
-        geometry, _ = _transposed_plan(x.shape, weight.shape, _shape_of(bias), stride, **params)
-        g = with_batch(F, g, n)
-
-        def of_weight():
-            return F.conv_weight(g, with_batch(F, x, n), kernel=weight.shape[2:], **geometry)
-
-        return (
-            lambda: as_given(F, F.conv(g, weight, **geometry), x.shape, n),
-            of_weight,
-            lambda: _sum_per_channel(F, g),
-        )
-
-    @staticmethod
-    def shape(shapes: Shapes, params: dict[str, Any]) -> Ints_:
-        x, w = shapes["x"], shapes["weight"]
-        _, size = _transposed_plan(x, w, shapes.get("bias"), **params)
-        return (*x[: len(x) - len(size) - 1], w[1] * params["groups"], *size)
-
-
-def _transposed_params(n: int) -> dict[str, Any]:
-    return {
-        "stride": Spatial(n, 1),
-        "padding": Spatial(n, 0, low=0),
-        "output_padding": Spatial(n, 0, low=0),
-        "groups": Int(1, low=1),
-        "dilation": Spatial(n, 1),
-    }
-
-
-_TRANSPOSED = Card(
-    en="The convolution's backward pass used forwards, to make small maps large: its backward is "
-    "a plain convolution. It undoes the shape of a convolution, not its values.",
-    zh="把卷积的反向当作前向来用，使小特征图变大；它的反向就是普通卷积。它还原的是形状，不是数值。",
-)
-
-
-@op
-class ConvTranspose1d(_Transposed):
-    """x (N, C, L), weight (C, O/groups, k), bias (O,) or None → (N, O, L′)."""
-
-    params = _transposed_params(1)
-    forward = _Transposed.forward
-    samples = (
-        ((2, 3, 4), (3, 2, 3), (2,)),
-        (((2, 4, 3), (4, 2, 2), None),
-         {"stride": 3, "padding": 1, "output_padding": 1, "groups": 2, "dilation": 2}),
-    )  # fmt: skip
-    card = _TRANSPOSED
-
-
-@op
-class ConvTranspose2d(_Transposed):
-    """x (N, C, H, W), weight (C, O/groups, kH, kW), bias (O,) or None → (N, O, H′, W′).
-
-    H′ = (H − 1)·stride − 2·padding + dilation·(kH − 1) + output_padding + 1.
-    """
-
-    params = _transposed_params(2)
-    forward = _Transposed.forward
-    samples = (
-        ((2, 3, 3, 4), (3, 2, 3, 2), (2,)),
-        (((2, 4, 3, 2), (4, 2, 2, 3), (4,)),
-         {"stride": (2, 3), "padding": (0, 1), "output_padding": (1, 0), "groups": 2}),
-        ((3, 3, 4), (3, 2, 3, 2), (2,)),
-    )  # fmt: skip
-    card = _TRANSPOSED
-
-
-@op
-class ConvTranspose3d(_Transposed):
-    """x (N, C, D, H, W), weight (C, O/groups, kD, kH, kW), bias (O,) or None."""
-
-    params = _transposed_params(3)
-    forward = _Transposed.forward
-    samples = ((((2, 2, 2, 3, 2), (2, 3, 2, 2, 2), (3,)), {"stride": 2, "padding": 1}),)
-    card = _TRANSPOSED

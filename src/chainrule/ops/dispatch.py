@@ -443,7 +443,7 @@ def assign(target: Tensor, value: Tensor) -> Tensor:
         return target
     array = target._data
     if not array.flags.writeable or any(
-        n > 1 and s == 0 for n, s in zip(array.shape, array.strides, strict=True)
+        n > 1 and s == 0 and array.size for n, s in zip(array.shape, array.strides, strict=True)
     ):
         raise AutogradError(
             t(

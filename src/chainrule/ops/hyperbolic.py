@@ -39,7 +39,10 @@ class Acosh(Elementwise):
     domain = (1.2, 4.0)
     edges = (800.0,)
     aliases = ("arccosh",)
-    card = Card(en="Inverse of the hyperbolic cosine on [0, ∞).", zh="双曲余弦在 [0, ∞) 上的反函数。")
+    card = Card(
+        en="Inverse of the hyperbolic cosine on [0, ∞).",
+        zh="双曲余弦在 [0, ∞) 上的反函数。",
+    )
 
     def forward(F, x):
         # Two roots where x² − 1 would overflow and, near 1, lose digits.

@@ -86,7 +86,7 @@ def _number(shape: tuple[int, ...], reduction: str) -> float:
     return n or math.nan
 
 
-SHAPES = (
+SHAPES: Any = (
     ((3, 4), (3, 4)),
     (((3, 4), (3, 4)), {"reduction": "sum"}),
     (((2, 3, 2), (2, 3, 2)), {"reduction": "none"}),
@@ -100,7 +100,7 @@ class Pair(Op):
     always_check = True
     dtypes = "float"
     method = False
-    samples = SHAPES
+    samples: Any = SHAPES
 
 
 # ---- regression -----------------------------------------------------------------------------

@@ -32,7 +32,9 @@ def _per_class(name: str) -> Any:
     def rule(shapes: Shapes, params: dict[str, Any]) -> tuple[int, ...]:
         x, target, weight = shapes["input"], shapes["target"], shapes.get("weight")
         if not x:
-            raise ShapeError(t("{name}: input needs an axis of classes, (C,) or (N, C).", name=name))
+            raise ShapeError(
+                t("{name}: input needs an axis of classes, (C,) or (N, C).", name=name)
+            )
         wanted = x[:1] + x[2:] if len(x) > 1 else ()
         if target != wanted:
             raise ShapeError(
@@ -357,7 +359,10 @@ def _of_probabilities(
 ) -> Tensor:
     if ignore_index != -100:
         raise ArgumentError(
-            t("cross_entropy: ignore_index goes with class indices, but target holds probabilities.")
+            t(
+                "cross_entropy: ignore_index goes with class indices, but target holds "
+                "probabilities."
+            )
         )
     if not input.shape:
         SoftmaxCrossEntropy.check((input, target), {})

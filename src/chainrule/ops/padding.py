@@ -26,15 +26,15 @@ def _widths(x: Ints_, pad: Ints_, mode: str) -> tuple[tuple[int, int], ...]:
             )
         )
     given = [(pad[i], pad[i + 1]) for i in range(0, len(pad), 2)]
-    if mode != "constant" and not len(x) - 2 <= len(given) < len(x):
+    axes = [n for n in (len(x) - 2, len(x) - 1) if n > 0]
+    if mode != "constant" and len(given) not in axes:
         raise ShapeError(
             t(
-                "pad: mode {mode!r} pads all spatial axes of (N, C, …) or (C, …), so the shape "
-                "{x} needs {few} or {many} numbers, got {pad}.",
+                "pad: mode {mode!r} pads the spatial axes of (N, C, …) or (C, …), so the shape "
+                "{x} takes {counts} numbers, got {pad}.",
                 mode=mode,
                 x=x,
-                few=2 * max(len(x) - 2, 0),
-                many=2 * (len(x) - 1),
+                counts="/".join(str(2 * n) for n in axes) or 0,
                 pad=pad,
             )
         )
@@ -99,7 +99,12 @@ class Pad(Op):
     def forward(F, x, *, pad, mode, value):
         widths = _widths(x.shape, pad, mode)
         if mode == "constant":
-            return F.pad(x, widths, 0 if value is None else value)
+            # First all borders, then the crops: a crop may reach into the opposite border.
+            grown = tuple((max(low, 0), max(high, 0)) for low, high in widths)
+            cropped = tuple((min(low, 0), min(high, 0)) for low, high in widths)
+            if any(map(any, grown)) or not any(map(any, cropped)):
+                x = F.pad(x, grown, 0 if value is None else value)
+            return F.pad(x, cropped, 0) if any(map(any, cropped)) else x
         if value is not None:
             raise ArgumentError(
                 t("pad: value is for mode 'constant', mode {mode!r} has none.", mode=mode)

@@ -23,8 +23,8 @@ class _Shares(Op):
     shape = same_as("x")
     dtypes = "float"
     method = False
-    edges = (-800.0, 0.0, 800.0)
-    samples = (
+    edges: tuple[float, ...] = (-800.0, 0.0, 800.0)
+    samples: Any = (
         (((3, 4),), {"dim": 1}),
         (((3, 4),), {"dim": 0}),
         (((2, 3, 2),), {"dim": -2}),

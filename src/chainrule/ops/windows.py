@@ -127,9 +127,7 @@ class WindowsArgmax(Op):
     card = Card(en="Where each window's winner stands.", zh="每个窗口的最大者所在的位置。")
 
     def forward(F, x, *, window, stride, padding, dilation):
-        return F.windows_argmax(
-            x, window=window, stride=stride, padding=padding, dilation=dilation
-        )
+        return F.windows_argmax(x, window=window, stride=stride, padding=padding, dilation=dilation)
 
 
 # ---- unfold and fold ------------------------------------------------------------------------

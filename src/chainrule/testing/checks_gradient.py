@@ -19,6 +19,7 @@ from chainrule.testing.gradients import (
     gradients,
     invoke,
     probes,
+    projected,
     pull,
     tensors_of,
     value_of,
@@ -41,7 +42,7 @@ def _double(outputs: Sequence[Tensor]) -> bool:
     return bool(floats) and all(y._data.dtype == np.float64 for y in floats)
 
 
-def _projected(op: type[Op], sample: Sample, vs: Sequence[Tensor | None]) -> float:
+def _total(op: type[Op], sample: Sample, vs: Sequence[Tensor | None]) -> float:
     with no_grad():
         outputs = invoke(op, tensors_of(op, sample), sample.params)
     pairs = [(y, v) for y, v in zip(outputs, vs, strict=True) if v is not None]
@@ -65,11 +66,11 @@ def gradient(op: type[Op], sample: Sample) -> int:
         )
         directions = probes(x)
         numeric = differences(
-            lambda a, i=i: _projected(op, sample.replace(i, a), vs),  # type: ignore[misc]
+            lambda a, i=i: _total(op, sample.replace(i, a), vs),  # type: ignore[misc]
             x,
             directions,
         )
-        along = (directions * g).reshape(len(directions), -1).sum(1)
+        along = projected(directions, g)
         if len(directions) == x.size:
             along, numeric = along.reshape(x.shape), numeric.reshape(x.shape)
         close(f"∂/∂{name}", along, numeric, _RTOL, _ATOL)
@@ -127,9 +128,7 @@ def gradient2(op: type[Op], sample: Sample) -> int:
                 return first_at(sample, [*vs[:at], Tensor(a), *vs[at + 1 :]])
 
             numeric = differences(moved, x, directions)
-        along = np.zeros(len(directions)) if h is None else (directions * value_of(h)).reshape(
-            len(directions), -1
-        ).sum(1)  # fmt: skip
+        along = projected(directions, np.zeros(x.shape) if h is None else value_of(h))
         close(f"∂²/∂{name}", along, numeric, _RTOL, _ATOL)
     return len(by)
 

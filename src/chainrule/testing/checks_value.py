@@ -41,9 +41,11 @@ def formula_of(op: type[Op], sample: Sample) -> np.ndarray | None:
             return None
     if any(x.size == 0 for x in sample.inputs if x is not None):
         return None
+    if sample.params.get("reduction") == "batchmean":
+        values["n"] = np.shape(values[names[0]])[0] if np.ndim(values[names[0]]) else 1
     try:
         return np.asarray(evaluate(op.math, values, sample.params.get("dim")))
-    except (NotAFormula, TypeError):
+    except (NotAFormula, TypeError, ValueError):
         return None
 
 

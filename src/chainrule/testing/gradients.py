@@ -92,6 +92,11 @@ def probes(x: np.ndarray, seed: int = 3) -> np.ndarray:
     return np.random.default_rng(seed).choice([-1.0, 1.0], (_DIRECTIONS, *x.shape))
 
 
+def projected(directions: np.ndarray, g: np.ndarray) -> np.ndarray:
+    """Σ d·g for each direction d."""
+    return (directions * g).sum(tuple(range(1, directions.ndim)))
+
+
 def differences(
     f: Callable[[np.ndarray], float], x: np.ndarray, directions: np.ndarray, eps: float = 1e-6
 ) -> np.ndarray:

@@ -228,8 +228,7 @@ _WITH_INDICES: dict[str, Any] = {
     "masked_scale": ((((3, 4), _MASK), {"p": 0.25}), (((3, 4), _MASK), {})),
     "embedding": (
         ((_REPEATED, (3, 4)), {}),
-        ((_GRID, (3, 2)), {"padding_idx": 1}),
-        ((_GRID, (3, 2)), {"padding_idx": -1}),
+        ((_ints([[2, 0], [0, 2]]), (3, 2)), {"padding_idx": 1}),
         ((_ints(1), (3, 2)), {}),
     ),
     "max_unpool": (

@@ -6,6 +6,7 @@ otherwise stands in a table here.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any
@@ -25,7 +26,7 @@ from chainrule.testing.sampling import Sample
 # Words that mean something else in PyTorch, or nothing public.
 _OTHERS = {
     "conv", "fold_", "slice", "index", "alias", "index_put", "cast", "view_write", "hardmax",
-    "unslice", "conv_input", "conv_weight",
+    "unslice", "conv_input", "conv_weight", "batch_norm",
 }  # fmt: skip
 
 
@@ -35,25 +36,40 @@ def has_torch() -> bool:
 
 
 def _special(name: str) -> Callable[..., Any] | None:
+    """What PyTorch spells otherwise, called with our inputs in order and our params by name."""
     import torch
     import torch.nn.functional as F
 
     def whole(f: Callable[..., Any]) -> Callable[..., Any]:
-        """PyTorch's form without `dim` where it has no dim=None."""
-        return lambda x, dim=None, keepdim=False, **kw: (
-            f(x, **kw) if dim is None and not keepdim else f(x, dim=dim, keepdim=keepdim, **kw)
-        )
+        """PyTorch's form without `dim`, where it has no dim=None and takes one axis only."""
+
+        def call(x: Any, dim: Any = None, keepdim: bool = False, **kw: Any) -> Any:
+            if dim is None and not keepdim:
+                return f(x, **kw)
+            if not isinstance(dim, tuple) or len(dim) != 1:
+                raise ValueError("PyTorch takes one axis")
+            return f(x, dim=dim[0], keepdim=keepdim, **kw)
+
+        return call
 
     def every(f: Callable[..., Any]) -> Callable[..., Any]:
         return lambda x, dim=None, keepdim=False: f(
             x, dim=tuple(range(x.ndim)) if dim is None else dim, keepdim=keepdim
         )
 
-    def pad(x: Any, width: Any, value: float) -> Any:
+    def constant_pad(x: Any, width: Any, value: float) -> Any:
         return F.pad(x, [n for pair in reversed(width) for n in pair], value=value)
 
     def clamp(x: Any, min: Any, max: Any) -> Any:
         return x.clone() if min is None and max is None else torch.clamp(x, min, max)
+
+    def lp_pool(x: Any, absolute: bool, **params: Any) -> Any:
+        if absolute:
+            raise ValueError("PyTorch keeps the sign")
+        return getattr(F, name)(x, **params)
+
+    def batch_norm_inference(x: Any, *rest: Any, eps: float) -> Any:
+        return F.batch_norm(x, *rest, False, 0.1, eps)
 
     return {
         "clamp": clamp,
@@ -68,7 +84,7 @@ def _special(name: str) -> Callable[..., Any] | None:
         "cat": lambda *x, dim: torch.cat(x, dim),
         "stack": lambda *x, dim: torch.stack(x, dim),
         "einsum": lambda *x, equation: torch.einsum(equation, *x),
-        "constant_pad": pad,
+        "constant_pad": constant_pad,
         "expand": lambda x, size: x.expand(size),
         "reshape": lambda x, shape: x.reshape(shape),
         "permute": lambda x, dims: x.permute(dims),
@@ -76,26 +92,47 @@ def _special(name: str) -> Callable[..., Any] | None:
         "flip": lambda x, dims: x.flip(dims),
         "clone": lambda x: x.clone(),
         "masked_scale": lambda x, mask, p: x * mask / (1 - p),
-        "masked_fill": lambda x, mask, value: x.masked_fill(mask, value),
-        "embedding": lambda i, w, padding_idx: F.embedding(i, w, padding_idx),
-        "argsort": lambda x, dim, descending: torch.argsort(x, dim, descending, stable=True),
+        "embedding": lambda index, w, padding_idx: F.embedding(index, w, padding_idx),
+        "argsort": lambda x, dim, descending: torch.argsort(
+            x, dim=dim, descending=descending, stable=True
+        ),
+        "lp_pool1d": lp_pool,
+        "lp_pool2d": lp_pool,
+        "lp_pool3d": lp_pool,
+        "batch_norm_inference": batch_norm_inference,
     }.get(name)
 
 
+# Our names of inputs where PyTorch has others.
+_INPUTS = {"x": "input", "o": "other"}
+
+
 def torch_function(op: type[Op]) -> Callable[..., Any] | None:
-    """PyTorch's function for the operation, called with the inputs and our params by name."""
+    """PyTorch's function for the operation, called with our inputs in order and params by name."""
     import torch
 
     found = _special(op.name)
-    if found is not None or op.name in _OTHERS:
+    if found is not None or op.name in _OTHERS or op.variadic:
         return found
     for name in (op.name, *op.aliases):
         for home in (torch.nn.functional, torch, torch.special):
             if callable(function := getattr(home, name, None)):
-                # The pooling functions return the indices only if asked.
-                more = {"return_indices": True} if op.outputs and "pool" in name else {}
-                return lambda *x, _f=function, **params: _f(*x, **params, **more)
+                return _named(op, function, name)
     return None
+
+
+def _named(op: type[Op], function: Callable[..., Any], name: str) -> Callable[..., Any]:
+    # The pooling functions return the indices only if asked.
+    more = {"return_indices": True} if op.outputs and "pool" in name else {}
+    names = [_INPUTS.get(n, n) for n in op.inputs]
+
+    def call(*inputs: Any, **params: Any) -> Any:
+        try:
+            return function(**dict(zip(names, inputs, strict=True)), **params, **more)
+        except TypeError:
+            return function(*inputs, **params, **more)
+
+    return call
 
 
 def _to_torch(value: Any) -> Any:
@@ -119,7 +156,9 @@ def _ask(op: type[Op], sample: Sample, dtype: Any) -> tuple[Any, list[Any]] | No
         inputs.append(tensor)
     params = {name: _to_torch(value) for name, value in sample.params.items()}
     try:
-        return as_tuple(function(*inputs, **params)), inputs
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            return as_tuple(function(*inputs, **params)), inputs
     except (RuntimeError, ValueError, IndexError):
         return None
 
@@ -148,7 +187,7 @@ def torch_oracle(op: type[Op], sample: Sample) -> int:
             expect(same, t("dtype {got}, PyTorch {expected}.", got=y.dtype.name, expected=e.dtype))
             close(t("y, PyTorch"), value_of(y), e.detach().numpy(), rtol, atol)
         count += 1
-        if op.surrogate or not any(e.requires_grad for e in expected):
+        if getattr(op, "surrogate", False) or not any(e.requires_grad for e in expected):
             continue
         pairs = [
             (e, torch.from_numpy(np.array(v._data)))

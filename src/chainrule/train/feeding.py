@@ -70,7 +70,8 @@ def _dataset(data: Any, name: str, dtype: DType | None) -> Any:
                 *(p if isinstance(p, Tensor) else Tensor(_fit(np.asarray(p), dtype)) for p in data)
             )
         if len(data) <= 2:
-            return ArrayDataset(*(_fit(np.asarray(part), dtype) for part in data))
+            x, y = (*(_fit(np.asarray(part), dtype) for part in data), None)[:2]
+            return ArrayDataset(x, y)
         return TensorDataset(*(Tensor(_fit(np.asarray(part), dtype)) for part in data))
     raise ArgumentError(
         t(

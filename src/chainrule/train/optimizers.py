@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from chainrule import optim
@@ -100,7 +100,7 @@ def make_optimizer(wanted: Any, model: Module, options: dict[str, Any]) -> Any:
 
 
 def _construct(
-    kind: Any, model: Module, trained: list[Tensor], options: dict[str, Any]
+    kind: Any, model: Module, trained: Sequence[Tensor], options: dict[str, Any]
 ) -> Any:
     options = dict(options)
     decay = options.pop("weight_decay", None)

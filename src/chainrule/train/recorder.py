@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -72,13 +73,12 @@ class Recorder(Callback):
         ]
         if not self._layers:
             raise ArgumentError(t("Recorder: the model has no layers to record."))
-        steps = run.steps_per_epoch
         # The length of a stream is not known, so its first steps have to do.
-        self._chosen = frozenset(
-            range(self.samples)
-            if steps is None
-            else (((i + 1) * steps) // self.samples - 1 for i in range(min(self.samples, steps)))
-        )
+        chosen: Iterable[int] = range(self.samples)
+        if run.steps_per_epoch is not None:
+            count = min(self.samples, run.steps_per_epoch)
+            chosen = ((i + 1) * run.steps_per_epoch // count - 1 for i in range(count))
+        self._chosen = frozenset(chosen)
 
     def on_epoch_begin(self, run: Run) -> None:
         self._sums = {}

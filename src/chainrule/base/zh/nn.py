@@ -129,6 +129,7 @@ TEXT = {
         "这些参数共有 {wanted} 个元素，向量的形状是 {shape}。"
     ),
     # layers
+    "{name}: {error}; write {name}{call}.": "{name}：{error}；请写 {name}{call}。",
     "{owner}: {which} = {channels} cannot be split into {groups} groups.": (
         "{owner}：{which} = {channels} 无法均分为 {groups} 组。"
     ),

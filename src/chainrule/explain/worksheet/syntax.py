@@ -24,6 +24,7 @@ from chainrule.base.text import t
 
 MAX_LENGTH = 1000
 MAX_DEPTH = 60
+MAX_OPERATIONS = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +119,13 @@ class _Reader:
             kind = str(match.lastgroup)
             self.tokens.append((kind, match[kind], match.start(kind)))
             position = match.end()
+        # Bounds the depth of trees such as x+x+x+…, too, which later steps walk recursively.
+        if sum(kind == "sign" and text not in "),;=" for kind, text, _ in self.tokens) > (
+            MAX_OPERATIONS
+        ):
+            raise ExpressionError(
+                t("The expression has more than {most} operations.", most=MAX_OPERATIONS)
+            )
         self.at = 0
         self.depth = 0
 

@@ -6,6 +6,8 @@ import inspect
 from typing import Any, ClassVar
 
 from chainrule.base.constraints import REQUIRED, Bool, Constraint, Int, Number
+from chainrule.base.errors import ArgumentError
+from chainrule.base.text import t
 from chainrule.graph import Tensor
 from chainrule.nn import functional as F
 from chainrule.nn import init as initialisers
@@ -25,7 +27,14 @@ class Activation(Module):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
-        given = inspect.signature(type(self)).bind(*args, **kwargs)
+        signature = inspect.signature(type(self))
+        try:
+            given = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            name = type(self).__name__
+            raise ArgumentError(
+                t("{name}: {error}; write {name}{call}.", name=name, error=error, call=signature)
+            ) from None
         given.apply_defaults()
         for name, value in given.arguments.items():
             setattr(self, name, self.arguments[name].check(value, type(self).__name__, name))

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 from chainrule.base.constraints import Int, Interval, NonNegative
 from chainrule.base.errors import ShapeError
 from chainrule.base.text import t
-from chainrule.graph import Tensor
+from chainrule.graph import Tensor, no_grad
 from chainrule.nn import functional as F
 from chainrule.nn import init
 from chainrule.nn.module import Module
@@ -84,11 +84,13 @@ class _BatchNorm(Module):
                     shape=tuple(input.shape),
                 )
             )
-        momentum = 0.0 if self.momentum is None else self.momentum
         if self.training and self.num_batches_tracked is not None:
             self.num_batches_tracked.add_(1)
             if self.momentum is None:
-                momentum = 1.0 / self.num_batches_tracked.item()
+                return self._averaging(input, self.num_batches_tracked)
+        return self._normalized(input, self.momentum or 0.0)
+
+    def _normalized(self, input: Tensor, momentum: float) -> Tensor:
         return F.batch_norm(
             input,
             self.running_mean,
@@ -99,6 +101,18 @@ class _BatchNorm(Module):
             momentum,
             self.eps,
         )
+
+    def _averaging(self, input: Tensor, batches: Tensor) -> Tensor:
+        """With running statistics that are the plain average over `batches` batches."""
+        statistics = [s for s in (self.running_mean, self.running_var) if s is not None]
+        with no_grad():
+            before = [s.clone() for s in statistics]
+        output = self._normalized(input, 1.0)  # leaves the batch's statistics in the buffers
+        with no_grad():
+            share = 1.0 / batches.double()  # a tensor: a traced step counts on by itself
+            for new, old in zip(statistics, before, strict=True):
+                new.copy_(new * share + old * (1.0 - share))
+        return output
 
     def extra_repr(self) -> str:
         return (

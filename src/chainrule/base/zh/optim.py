@@ -1,0 +1,129 @@
+"""Chinese texts of the optim room."""
+
+TEXT = {
+    # parameter groups
+    "two numbers in [0, 1)": "[0, 1) 内的两个数",
+    "{owner} takes a list of parameters, got one tensor: write [tensor].": (
+        "{owner} 接受参数列表，得到的是单个张量：请写成 [tensor]。"
+    ),
+    "{owner} takes a list of parameters (model.parameters()) or of dicts {{'params': […], "
+    "'lr': …}}, got {kind}.": (
+        "{owner} 接受参数列表（model.parameters()）或字典列表 {{'params': […], 'lr': …}}，得到的是 "
+        "{kind}。"
+    ),
+    "{owner} got an empty list of parameters. A generator such as model.parameters() is empty "
+    "once it was read: call it again.": (
+        "{owner} 得到了空的参数列表。model.parameters() 这样的生成器读过一次就空了：请重新调用它。"
+    ),
+    "{owner}: the parameters of a group need an order, got {kind}: write a list.": (
+        "{owner}：一组参数需要有顺序，得到的是 {kind}：请写成列表。"
+    ),
+    "{owner}: give a name to every parameter of a group, or to none.": (
+        "{owner}：一组参数要么全部带名称，要么都不带。"
+    ),
+    "{owner}: parameter {where} is {kind}, not a Tensor.": (
+        "{owner}：参数 {where} 是 {kind}，不是 Tensor。"
+    ),
+    "{owner}: parameter {where} was computed from other tensors, so changing it would train "
+    "nothing: give the tensors that it is computed from, or write "
+    "tensor.detach().requires_grad_().": (
+        "{owner}：参数 {where} 由其他张量计算得到，修改它并不会训练任何东西：请给出它所依赖的张"
+        "量，或写 tensor.detach().requires_grad_()。"
+    ),
+    "{owner}: a parameter group is a dict with the key 'params', got {group!r}.": (
+        "{owner}：参数组应是带有键 'params' 的字典，得到的是 {group!r}。"
+    ),
+    "{owner}: parameter {where} is given twice, and would be updated twice a step: name each "
+    "parameter in one group, once.": (
+        "{owner}：参数 {where} 给出了两次，每步会被更新两次：每个参数只能在一个组中出现一次。"
+    ),
+    "{owner}: give names in every parameter group, or in none.": (
+        "{owner}：要么每个参数组都给出名称，要么都不给。"
+    ),
+    # a step
+    "A parameter of shape {shape} cannot be updated: its memory is read-only, or several of its "
+    "elements share one place (expand). Make it from tensor.clone().": (
+        "形状为 {shape} 的参数无法更新：它的内存是只读的，或者多个元素共用同一位置（expand）。请用 "
+        "tensor.clone() 创建它。"
+    ),
+    "{owner}: the state or the options changed since this step was compiled, so that it needs "
+    "another formula (it was compiled for {flags}): compile the step again.": (
+        "{owner}：这一步编译之后，状态或选项发生了变化，需要另一个公式（编译时为 {flags}）：请重新"
+        "编译这一步。"
+    ),
+    # state dicts
+    "{owner}: this is no state dict of an optimiser: it needs 'state' and 'param_groups' as "
+    "optimizer.state_dict() gives them.": (
+        "{owner}：这不是优化器的状态字典：它需要有 optimizer.state_dict() 给出的 'state' 和 "
+        "'param_groups'。"
+    ),
+    "{owner}: the state dict has groups of {found} parameters, this optimiser has groups of "
+    "{wanted}: build it with the same groups first.": (
+        "{owner}：状态字典各组的参数个数为 {found}，此优化器为 {wanted}：请先用相同的分组构造优化"
+        "器。"
+    ),
+    "{owner}: the state dict has a state for {index!r}, which is none of its parameters.": (
+        "{owner}：状态字典含有 {index!r} 的状态，但它不是其中的参数。"
+    ),
+    "{owner}: parameter {index} has taken {step} steps: a number ≥ 0 is wanted.": (
+        "{owner}：参数 {index} 的步数是 {step}：应为 ≥ 0 的整数。"
+    ),
+    "{owner}: {name} of parameter {index} has shape {found} in the state dict, the parameter has "
+    "{wanted}.": (
+        "{owner}：状态字典中参数 {index} 的 {name} 形状为 {found}，而参数的形状为 {wanted}。"
+    ),
+    "{owner}: the state of parameter {index} lacks {names}.": (
+        "{owner}：参数 {index} 的状态缺少 {names}。"
+    ),
+    # SGD
+    "SGD: Nesterov's momentum needs momentum > 0 and dampening = 0, got momentum {momentum} and "
+    "dampening {dampening}.": (
+        "SGD：Nesterov 动量要求 momentum > 0 且 dampening = 0，得到 momentum {momentum}、"
+        "dampening {dampening}。"
+    ),
+    "SGD: momentum_form='average' weighs the gradient with 1 − momentum: write dampening=0 and a "
+    "momentum in [0, 1], not {dampening} and {momentum}.": (
+        "SGD：momentum_form='average' 用 1 − momentum 给梯度加权：请写 dampening=0 以及 [0, 1] 内"
+        "的 momentum，而不是 {dampening} 和 {momentum}。"
+    ),
+    # schedules
+    "{owner} takes an optimiser, got {kind}.": "{owner} 接受优化器，得到的是 {kind}。",
+    "{owner}: {name} needs one value, or {n} (one a parameter group), got {found}.": (
+        "{owner}：{name} 需要 1 个值，或 {n} 个值（每个参数组一个），得到 {found} 个。"
+    ),
+    "{owner}: last_epoch={epoch} goes on with a schedule, but parameter group {i} has no "
+    "'initial_lr': load the optimiser's state first, or write last_epoch=-1.": (
+        "{owner}：last_epoch={epoch} 表示继续已有的调度，但参数组 {i} 没有 'initial_lr'：请先载入"
+        "优化器的状态，或写 last_epoch=-1。"
+    ),
+    "{owner}: this is not the state of such a schedule: it needs the keys {keys}.": (
+        "{owner}：这不是此种调度器的状态：它需要有键 {keys}。"
+    ),
+    "LambdaLR: write one function, or {groups} (one a parameter group).": (
+        "LambdaLR：请写 1 个函数，或 {groups} 个（每个参数组一个）。"
+    ),
+    "OneCycleLR: write total_steps=…, or epochs=… and steps_per_epoch=….": (
+        "OneCycleLR：请写 total_steps=…，或 epochs=… 和 steps_per_epoch=…。"
+    ),
+    "OneCycleLR: this optimiser has neither momentum nor betas: write cycle_momentum=False.": (
+        "OneCycleLR：此优化器既没有 momentum 也没有 betas：请写 cycle_momentum=False。"
+    ),
+    "OneCycleLR: step {step}, but the cycle was planned for {total}: give the number of all "
+    "batches of all epochs as total_steps.": (
+        "OneCycleLR：已到第 {step} 步，但周期只计划了 {total} 步：total_steps 应为所有轮次的批次"
+        "总数。"
+    ),
+    "SequentialLR: {n} schedules need {wanted} rising milestones, got {found}.": (
+        "SequentialLR：{n} 个调度器需要 {wanted} 个递增的 milestones，得到 {found}。"
+    ),
+    "SequentialLR: {kind} cannot be one of the schedules: each must belong to the same optimiser "
+    "and need no metric.": (
+        "SequentialLR：{kind} 不能作为其中的调度器：每个调度器必须属于同一个优化器，且不需要指标。"
+    ),
+    "SequentialLR: the state is of {found} schedules, not {wanted}.": (
+        "SequentialLR：状态属于 {found} 个调度器，而不是 {wanted} 个。"
+    ),
+    "ReduceLROnPlateau watches a metric: write scheduler.step(validation_loss).": (
+        "ReduceLROnPlateau 需要观察指标：请写 scheduler.step(validation_loss)。"
+    ),
+}
