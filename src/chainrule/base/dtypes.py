@@ -33,6 +33,11 @@ class DType:
         self.is_floating_point = self.category == 2
 
     @property
+    def kind(self) -> str:
+        """NumPy's letter: "f", "i", "u" or "b"."""
+        return self.numpy.kind
+
+    @property
     def is_signed(self) -> bool:
         return self.numpy.kind in "if"
 

@@ -123,8 +123,8 @@ def decode(raw: bytes, size: int) -> Header:
     for entry in entries:
         if entry.begin != position:
             raise FileFormatError(
-                t("tensor {name!r:.99} begins at byte {begin} of the data, but the one before ends at "
-                  "{end}", name=entry.name, begin=entry.begin, end=position)
+                t("tensor {name!r:.99} begins at byte {begin} of the data, but the one before ends "
+                  "at {end}", name=entry.name, begin=entry.begin, end=position)
             )  # fmt: skip
         position = entry.end
     if len(raw) + position != size:
@@ -152,8 +152,9 @@ def _entries(described: dict[str, Any]) -> Iterator[Entry]:
     for name, value in described.items():
         if not isinstance(value, dict) or value.keys() != {"dtype", "shape", "data_offsets"}:
             raise FileFormatError(
-                t("tensor {name!r:.99} is not described by dtype, shape and data_offsets", name=name)
-            )
+                t("tensor {name!r:.99} is not described by dtype, shape and data_offsets",
+                  name=name)
+            )  # fmt: skip
         code, shape, offsets = value["dtype"], value["shape"], value["data_offsets"]
         if not isinstance(code, str) or code not in DTYPES:
             raise FileFormatError(
@@ -173,8 +174,8 @@ def _entries(described: dict[str, Any]) -> Iterator[Entry]:
         wanted = math.prod(shape) * np.dtype(DTYPES[code][0]).itemsize
         if end - begin != wanted:
             raise FileFormatError(
-                t("tensor {name!r:.99} of shape {shape} and dtype {code} needs {wanted} bytes, but has "
-                  "{found}", name=name, shape=tuple(shape), code=code, wanted=wanted,
+                t("tensor {name!r:.99} of shape {shape} and dtype {code} needs {wanted} bytes, but "
+                  "has {found}", name=name, shape=tuple(shape), code=code, wanted=wanted,
                   found=end - begin)
             )  # fmt: skip
         yield Entry(name, code, tuple(shape), begin, end)

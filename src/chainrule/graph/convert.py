@@ -13,7 +13,10 @@ from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.base.text import t
 
 # NumPy types without a counterpart, and the narrowest dtype that holds all their values.
-_WIDENED: dict[np.dtype, np.dtype] = {np.dtype("uint16"): np.dtype("int32"), np.dtype("uint32"): np.dtype("int64")}
+_WIDENED: dict[np.dtype, np.dtype] = {
+    np.dtype("uint16"): np.dtype("int32"),
+    np.dtype("uint32"): np.dtype("int64"),
+}
 
 
 def array_of(value: Any, dtype: DType | None = None) -> np.ndarray:

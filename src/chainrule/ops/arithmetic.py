@@ -205,6 +205,7 @@ class Atan2(Elementwise):
     """The angle of the point (o, x), from -π to π."""
 
     math = "atan2(x, o)"
+    dtypes = "float"
     saves = ("x", "o")
     domains = {"o": (0.5, 3.0)}
     aliases = ("arctan2",)
@@ -302,6 +303,7 @@ class Clamp(Elementwise):
 
     math = "min(max(x, min), max)"
     params = {"min": Optional(Number(samples=(-1.0,))), "max": Optional(Number(samples=(1.0,)))}
+    numbers = ("min", "max")
     saves = ("x",)
     aliases = ("clip",)
     card = Card(

@@ -186,7 +186,7 @@ class BitwiseOr(_Bits):
 class BitwiseXor(_Bits):
     """`x ^ o`."""
 
-    math = "x ^ o"
+    math = "x xor o"
     dunder = ("__xor__",)
     card = Card(en="Bits set in exactly one.", zh="按位异或。")
 

@@ -167,9 +167,9 @@ def _plan(
                 weight=weight_layout(n, "O, C/groups"),
                 groups=groups,
                 m=each * groups,
-                hint=t("Give {m} channels, or a weight {right}.", m=each * groups, right=right)
+                hint=t("Make the channels {m}, or the weight {right}.", m=each * groups, right=right)
                 if channels and channels % groups == 0
-                else t("Give {m} channels.", m=each * groups),
+                else t("Make the channels {m}.", m=each * groups),
             )
         )
     check_bias(name, b, out_channels)

@@ -32,7 +32,7 @@ ndarray = np.ndarray
 
 def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
     """Runs the operation on tensors (numbers, None) with valid params, recording if asked for."""
-    tensors, final = _unify(cls, inputs)
+    tensors, final = _unify(cls, inputs, params)
     trace = mode.trace
     datas = [x if not isinstance(x, Tensor) else x._data for x in tensors]
     if trace is not None:
@@ -42,7 +42,10 @@ def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
     )
     if recorded and cls.vjp is None:
         # No derived formula: the chain rule through the forward, one recorded step at a time.
-        return _cast_result(cls.forward(mode.recording, *tensors, **params), final)
+        out = cls.forward(mode.recording, *tensors, **params)
+        if not cls.view and isinstance(out, Tensor) and _shared(out._data, datas):
+            out = out.clone()
+        return _cast_result(out, final)
     if cls.always_check:
         cls.check(tuple(datas), params)
     try:
@@ -60,8 +63,16 @@ def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
             )
         ) from error
     if cls.outputs:
-        return _several(cls, tensors, datas, y, params, recorded)
-    out = wrap(_own(cls, y, datas))
+        return _cast_result(_several(cls, tensors, datas, y, params, recorded), final)
+    y = _own(cls, y, datas)
+    rounded = (
+        cls.dtypes == "keep" and not cls.view and cls is not _cast_op and _is_bfloat16(tensors)
+    )
+    if rounded and y.dtype == np.float32:
+        y = mode.F.astype(y, dtypes.bfloat16)
+    out = wrap(y)
+    if rounded and y.dtype == np.float32:
+        out._more().dtype = dtypes.bfloat16
     if recorded and out._data.dtype.kind == "f":
         record(cls, tensors, datas, out, params)
     if cls.view:
@@ -116,12 +127,24 @@ def _own(cls: type[Op], y: Any, datas: Any) -> Any:
     """The result as an array of its own: 0-d results too, never an input itself."""
     if y.__class__ is not ndarray:
         return y if hasattr(y, "is_symbol") else np.asarray(y)
-    if cls.view or (y.base is None and not any(y is d for d in datas)):
-        return y
+    return y.copy() if not cls.view and _shared(y, datas) else y
+
+
+def _shared(y: Any, datas: Any) -> bool:
+    """Whether a result lies in the memory of an input."""
+    if y.__class__ is not ndarray:
+        return False
+    if y.base is None:
+        return any(y is d for d in datas)
     root = memory.owner(y)
-    if any(d.__class__ is ndarray and memory.owner(d) is root for d in datas):
-        return y.copy()
-    return y
+    return any(d.__class__ is ndarray and memory.owner(d) is root for d in datas)
+
+
+def _is_bfloat16(tensors: Any) -> bool:
+    return any(
+        isinstance(x, Tensor) and x._extra is not None and x._extra.dtype is dtypes.bfloat16
+        for x in tensors
+    )
 
 
 def _note_view(cls: type[Op], base: Tensor, out: Tensor, params: dict[str, Any]) -> None:
@@ -151,7 +174,9 @@ class View:
 # ---- dtypes ---------------------------------------------------------------------------------
 
 
-def _unify(cls: type[Op], inputs: tuple[Any, ...]) -> tuple[Any, dtypes.DType | None]:
+def _unify(
+    cls: type[Op], inputs: tuple[Any, ...], params: dict[str, Any]
+) -> tuple[Any, dtypes.DType | None]:
     """Inputs as tensors of one dtype, and the dtype to give the result if it differs.
 
     Half precision is a storage format: arithmetic is done in float32 and rounded once.
@@ -174,14 +199,19 @@ def _unify(cls: type[Op], inputs: tuple[Any, ...]) -> tuple[Any, dtypes.DType | 
                 v if v is None or isinstance(v, Tensor | Number) else Tensor(array_of(v))
                 for v in inputs
             )
-            return _unify(cls, tuple(v.item() if isinstance(v, np.generic) else v for v in inputs))
+            inputs = tuple(v.item() if isinstance(v, np.generic) else v for v in inputs)
+            return _unify(cls, inputs, params)
     if cls.dtypes == "keep" or (plain and (first is _F32 or first is _F64)):
         return inputs, None
-    return _promote(cls, inputs)
+    return _promote(cls, inputs, params)
 
 
-def _promote(cls: type[Op], inputs: tuple[Any, ...]) -> tuple[Any, dtypes.DType | None]:
-    operands = []
+def _promote(
+    cls: type[Op], inputs: tuple[Any, ...], params: dict[str, Any]
+) -> tuple[Any, dtypes.DType | None]:
+    operands = [
+        (dtypes.as_dtype(type(params[name])), 0) for name in cls.numbers if params[name] is not None
+    ]
     names = cls.per_input(cls.inputs, len(inputs))
     taking = [not cls.integers or n not in cls.integers for n in names]
     for x, takes in zip(inputs, taking, strict=True):

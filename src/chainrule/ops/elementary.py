@@ -357,7 +357,7 @@ class Floor(Elementwise):
     card = Card(en="Rounds down; flat between the steps.", zh="向下取整；台阶之间是平的。")
 
     def forward(F, x):
-        return F.floor(x)
+        return F.floor(x) if x.dtype.kind == "f" else x
 
     def vjp(F, g, y, x):
         return (F.zeros_like(g),)
@@ -372,7 +372,7 @@ class Ceil(Elementwise):
     card = Card(en="Rounds up; flat between the steps.", zh="向上取整；台阶之间是平的。")
 
     def forward(F, x):
-        return F.ceil(x)
+        return F.ceil(x) if x.dtype.kind == "f" else x
 
     def vjp(F, g, y, x):
         return (F.zeros_like(g),)
@@ -389,7 +389,7 @@ class Round(Elementwise):
     )
 
     def forward(F, x):
-        return F.round(x)
+        return F.round(x) if x.dtype.kind == "f" else x
 
     def vjp(F, g, y, x):
         return (F.zeros_like(g),)
@@ -405,7 +405,7 @@ class Trunc(Elementwise):
     card = Card(en="Drops the fraction.", zh="去掉小数部分。")
 
     def forward(F, x):
-        return F.trunc(x)
+        return F.trunc(x) if x.dtype.kind == "f" else x
 
     def vjp(F, g, y, x):
         return (F.zeros_like(g),)

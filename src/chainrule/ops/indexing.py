@@ -347,6 +347,20 @@ class ScatterAdd(Op):
 
     def forward(F, x, index, src, *, dim):
         axis = normalize_axis(dim, len(x.shape))
+        if not len(x.shape) == len(index.shape) == len(src.shape) or any(
+            i > s or (k != axis and i > n)
+            for k, (i, s, n) in enumerate(zip(index.shape, src.shape, x.shape, strict=True))
+        ):
+            raise ShapeError(
+                t(
+                    "scatter_add along axis {axis}: index has shape {index}, which must not "
+                    "exceed src's {src} nor, on the other axes, the input's {x}.",
+                    axis=axis,
+                    index=index.shape,
+                    src=src.shape,
+                    x=x.shape,
+                )
+            )
         src = F.slice(src, tuple(slice(0, n) for n in index.shape))
         added = F.put_along_axis_add(src, index, axis, x.shape[axis])
         width = tuple((0, n - m) for n, m in zip(x.shape, added.shape, strict=True))

@@ -317,6 +317,7 @@ def cross_entropy(
     """
     name = "cross_entropy"
     input, target = _tensor(input), _tensor(target)
+    weight = None if weight is None else _tensor(weight)
     soft = target.dtype.is_floating_point and target.shape == input.shape
     if weight is None and label_smoothing == 0 and not soft:
         return softmax_cross_entropy(input, target, ignore_index, reduction)[0]

@@ -65,6 +65,7 @@ class Op(metaclass=_OpType):
     params: keyword parameters in PyTorch's order, each a constraint with its default.
     optional: inputs that may be left out (None).
     integers: inputs that take no part in dtype promotion (indices, targets, masks).
+    numbers: params that take part in it (a float bound makes integers floats).
     saves: the inputs whose values `vjp` reads, and "y" for the output; None for all. Of the others
         `vjp` gets only shape and dtype, their memory is free at once, and they may be changed. As
         a dict: for each input, what its own gradient reads.
@@ -86,6 +87,7 @@ class Op(metaclass=_OpType):
     params: dict[str, Constraint] = {}
     optional: tuple[str, ...] = ()
     integers: tuple[str, ...] = ()
+    numbers: tuple[str, ...] = ()
     saves: tuple[str, ...] | dict[str, tuple[str, ...]] | None = None
     outputs: tuple[str, ...] = ()
     dtypes: str = "promote"

@@ -14,7 +14,7 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.constraints import Bool, Interval
-from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import checkpoint
 from chainrule.graph.modes import mode, no_grad
@@ -23,7 +23,6 @@ from chainrule.ops.arrays.philox import blocks
 from chainrule.ops.dispatch import apply, assign
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.register import method
-from chainrule.ops.shape_rules import same_as
 
 
 class Generator:
@@ -257,13 +256,25 @@ class MaskedScale(Op):
     math = "x * mask / (1 - p)"
     integers = ("mask",)
     saves = ("mask",)
-    shape = same_as("x")
+    always_check = True
     method = False
     samples = ()
     card = Card(
         en="Silences units at random while training and scales the rest up, so the mean stays.",
         zh="训练时随机关闭一些单元，并放大其余单元以保持均值。",
     )
+
+    @staticmethod
+    def shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) -> tuple[int, ...]:
+        if shapes["mask"] != shapes["x"]:
+            raise ShapeError(
+                t(
+                    "masked_scale: mask has shape {mask}, the input {x}: they must be equal.",
+                    mask=shapes["mask"],
+                    x=shapes["x"],
+                )
+            )
+        return shapes["x"]
 
     def forward(F, x, mask, *, p):
         return F.where(mask, x * _scale(p), F.zeros_like(x))

@@ -50,10 +50,10 @@ class Recording(Namespace):
         return cast(x, as_dtype(dtype))
 
     def sum(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        return apply(REGISTRY["sum"], x, dim=_axes(x, axis), keepdim=keepdims)
+        return apply(REGISTRY["sum"], x, dim=_axes(x, axis), keepdim=keepdims, dtype=None)
 
     def prod(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
-        return apply(REGISTRY["prod"], x, dim=_axes(x, axis), keepdim=keepdims)
+        return apply(REGISTRY["prod"], x, dim=_axes(x, axis), keepdim=keepdims, dtype=None)
 
     def max(self, x: Any, axis: Any = None, keepdims: bool = False) -> Any:
         return apply(REGISTRY["amax"], x, dim=_axes(x, axis), keepdim=keepdims)

@@ -158,13 +158,16 @@ class Var(Reduction):
 
     def forward(F, x, *, dim, correction, keepdim):
         d = _centred(F, x, dim)
-        n = count(x.shape, dim) - correction
-        total = F.sum(d * d, dim, keepdim)
-        return total / n if n > 0 else total * (float("nan") if n == 0 else 1 / n)
+        return F.sum(d * d, dim, keepdim) * _inverse(count(x.shape, dim) - correction)
 
     def vjp(F, g, y, x, *, dim, correction, keepdim):
         g = g if keepdim else F.keep(g, dim, x.shape)
-        return (g * _centred(F, x, dim) * (2.0 / (count(x.shape, dim) - correction)),)
+        return (g * _centred(F, x, dim) * (2.0 * _inverse(count(x.shape, dim) - correction)),)
+
+
+def _inverse(n: float) -> float:
+    """1/n; NaN for no degree of freedom, infinite for less, as PyTorch's."""
+    return 1 / n if n > 0 else float("nan") if n == 0 else float("inf")
 
 
 def _centred(F, x, dim):
@@ -197,7 +200,7 @@ class Std(Reduction):
             g, y = F.keep(g, dim, x.shape), F.keep(y, dim, x.shape)
         flat = F.equal(y, 0)
         slope = F.where(flat, F.zeros_like(y), g / F.where(flat, F.ones_like(y), y))
-        return (slope * _centred(F, x, dim) * (1.0 / (count(x.shape, dim) - correction)),)
+        return (slope * _centred(F, x, dim) * _inverse(count(x.shape, dim) - correction),)
 
 
 @op

@@ -130,7 +130,7 @@ class Hardmax(_Shares):
 
 
 def _shares(cls: type[Op], *methods: str) -> Any:
-    def shares(input: Any, dim: int, dtype: Any = None) -> Tensor:
+    def shares(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
         params = cls.validate({"dim": dim})
         if dtype is not None:
             x = input if isinstance(input, Tensor) else Tensor(array_of(input))

@@ -231,6 +231,19 @@ _WITH_INDICES: dict[str, Any] = {
         ((_ints([[2, 0], [0, 2]]), (3, 2)), {"padding_idx": 1}),
         ((_ints(1), (3, 2)), {}),
     ),
+    "nll_loss": (
+        (((4, 3), _REPEATED, None), {}),
+        (((4, 3), _REPEATED, (3,)), {"reduction": "sum"}),
+        (((4, 3), _REPEATED, np.array([0.5, 1.0, 2.0])), {"reduction": "none"}),
+        (((2, 3, 2), _ints([[0, 2], [1, 1]]), np.array([0.5, 1.0, 2.0])), {"ignore_index": 1}),
+        (((3,), _ints(2), None), {}),
+    ),
+    "softmax_cross_entropy": (
+        (((4, 3), _REPEATED), {}),
+        (((4, 3), _REPEATED), {"reduction": "sum", "ignore_index": 0}),
+        (((2, 3, 2), _ints([[0, 2], [1, 1]])), {"reduction": "none"}),
+        (((3,), _ints(2)), {}),
+    ),
     "max_unpool": (
         (((1, 2, 2, 2), _ints([[[[0, 3], [9, 10]], [[5, 2], [8, 15]]]])), {"size": (4, 4)}),
         (((2, 3), _ints([[0, 2, 5], [1, 3, 4]])), {"size": (6,)}),

@@ -14,91 +14,16 @@ from numpy.typing import NDArray
 from chainrule.base.constraints import Choice, Int
 from chainrule.base.errors import ArgumentError, DataError, ShapeError
 from chainrule.base.text import t
-from chainrule.graph import Tensor
+from chainrule.train.labels import as_array, check_finite, classes_of_rows, to_labels
 
 AVERAGES = ("binary", "macro", "micro", "weighted", "none")
-
-# ---- from what a model gives to labels -------------------------------------------------------
-
-
-def as_array(values: Any) -> NDArray[Any]:
-    """The values of a tensor (also one that requires a gradient), or anything NumPy takes."""
-    return np.asarray(values._data) if isinstance(values, Tensor) else np.asarray(values)
-
-
-def to_labels(
-    prediction: Any, target: Any, threshold: float = 0.5
-) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Class indices of both, int64 and of one shape.
-
-    Args:
-        prediction: labels in the shape of `target`; scores [N, C, ...] (the largest wins); or one
-            score an example, [N] or [N, 1], which is class 1 above `threshold`.
-        target: labels [N, ...], or probabilities or one-hot rows in the shape of the scores.
-
-    Raises:
-        ShapeError: shapes that do not fit.
-        DataError: no examples, or targets that are no labels.
-    """
-    p, y = as_array(prediction), as_array(target)
-    given = p.shape, y.shape
-    if p.ndim == 2 and p.shape[1] == 1:
-        p = p[:, 0]
-    if y.ndim == 2 and y.shape[1] == 1:
-        y = y[:, 0]
-    if y.size == 0:
-        raise DataError(t("A metric of no examples is undefined: the target is empty."))
-    if p.ndim == y.ndim + 1 and p.shape[:1] + p.shape[2:] == y.shape:
-        p = p.argmax(axis=1)
-    elif p.shape == y.shape:
-        if p.dtype.kind == "f" and p.ndim > 1:
-            p, y = p.argmax(axis=1), _classes_of_rows(y)
-        elif p.dtype.kind == "f":
-            p = p > threshold
-    else:
-        raise ShapeError(
-            t(
-                "Predictions of shape {prediction} do not fit targets of shape {target}: give "
-                "labels in the targets' shape, or scores [N, classes, ...].",
-                prediction=given[0],
-                target=given[1],
-            )
-        )
-    if y.dtype.kind == "f":
-        whole = y.astype(np.int64)
-        if not np.array_equal(whole, y):
-            raise DataError(
-                t("Targets must be class indices 0, 1, ...; these are not whole numbers.")
-            )
-        y = whole
-    return p.astype(np.int64, copy=False), y.astype(np.int64, copy=False)
-
-
-def _classes_of_rows(y: NDArray[Any]) -> NDArray[Any]:
-    """Classes of one-hot rows or probabilities [N, C, ...]."""
-    if not np.allclose(y.sum(axis=1), 1.0, atol=1e-3):
-        raise DataError(
-            t(
-                "Targets in the shape of the scores, {shape}, must be one-hot rows or "
-                "probabilities: each row sums to 1.",
-                shape=y.shape,
-            )
-        )
-    return y.argmax(axis=1)
-
-
-def _finite(owner: str, *arrays: NDArray[Any]) -> None:
-    for array in arrays:
-        if array.dtype.kind == "f" and not np.isfinite(array).all():
-            raise DataError(t("{owner}: the values hold NaN or infinity.", owner=owner))
-
 
 # ---- classification --------------------------------------------------------------------------
 
 
 def accuracy(prediction: Any, target: Any, threshold: float = 0.5) -> float:
     """The share of right predictions; arguments as in `to_labels`."""
-    _finite("accuracy", as_array(prediction))
+    check_finite("accuracy", as_array(prediction))
     p, y = to_labels(prediction, target, threshold)
     return float(np.mean(p == y))
 
@@ -111,7 +36,7 @@ def top_k_accuracy(score: Any, target: Any, k: int = 5) -> float:
     """
     k = Int(low=1).check(k, "top_k_accuracy", "k")
     s, y = as_array(score), as_array(target)
-    _finite("top_k_accuracy", s)
+    check_finite("top_k_accuracy", s)
     return float(np.mean(top_k_hits(s, y, k)))
 
 
@@ -142,7 +67,7 @@ def confusion_matrix(
     label asks for.
     """
     scores = as_array(prediction)
-    _finite("confusion_matrix", scores)
+    check_finite("confusion_matrix", scores)
     p, y = to_labels(prediction, target, threshold)
     if classes is None:
         wide = scores.shape[1] if scores.ndim == y.ndim + 1 else 0
@@ -280,7 +205,7 @@ def _ranked(owner: str, score: Any, target: Any) -> tuple[Any, Any, Any]:
         )
     if not len(y):
         raise DataError(t("A metric of no examples is undefined: the target is empty."))
-    _finite(owner, s)
+    check_finite(owner, s)
     if not np.isin(y, (0, 1)).all():
         raise DataError(t("{owner}: targets must be 0 or 1.", owner=owner))
     order = np.argsort(-s.astype(np.float64), kind="stable")
@@ -370,7 +295,7 @@ def _over_classes(owner: str, score: Any, target: Any, binary: Any) -> float:
     if s.ndim != 2 or s.shape[1] == 1:
         return float(binary(s, y))
     if y.shape == s.shape:
-        y = _classes_of_rows(y)
+        y = classes_of_rows(y)
     if y.shape != s.shape[:1]:
         raise ShapeError(
             t(
@@ -414,7 +339,7 @@ def _errors(owner: str, prediction: Any, target: Any) -> tuple[Any, Any]:
         )
     if y.size == 0:
         raise DataError(t("A metric of no examples is undefined: the target is empty."))
-    _finite(owner, p, y)
+    check_finite(owner, p, y)
     y = y.astype(np.float64)
     return p.astype(np.float64) - y, y
 

@@ -13,6 +13,7 @@ from chainrule.base.constraints import Choice, Int
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.train import metrics
+from chainrule.train.labels import as_array, to_labels
 
 
 class Metric:
@@ -87,7 +88,7 @@ class Accuracy(Metric):
         self.hits, self.count = 0, 0
 
     def update(self, output: Any, target: Any) -> None:
-        p, y = metrics.to_labels(output, target, self.threshold)
+        p, y = to_labels(output, target, self.threshold)
         self.hits += int(np.count_nonzero(p == y))
         self.count += y.size
 
@@ -109,7 +110,7 @@ class TopKAccuracy(Metric):
         self.hits, self.count = 0, 0
 
     def update(self, output: Any, target: Any) -> None:
-        hits = metrics.top_k_hits(metrics.as_array(output), metrics.as_array(target), self.k)
+        hits = metrics.top_k_hits(as_array(output), as_array(target), self.k)
         self.hits += int(np.count_nonzero(hits))
         self.count += len(hits)
 
@@ -135,8 +136,8 @@ class ConfusionMatrix(Metric):
         self.counts = np.zeros((size, size), dtype=np.int64)
 
     def update(self, output: Any, target: Any) -> None:
-        scores = metrics.as_array(output)
-        p, y = metrics.to_labels(scores, target, self.threshold)
+        scores = as_array(output)
+        p, y = to_labels(scores, target, self.threshold)
         size = self.classes
         if size is None:
             wide = scores.shape[1] if scores.ndim == y.ndim + 1 else 0
@@ -253,8 +254,8 @@ class Collected(Metric):
 
     def update(self, output: Any, target: Any) -> None:
         # Copies, because a step that reuses its memory would change what was collected.
-        self.outputs.append(np.array(metrics.as_array(output)))
-        self.targets.append(np.array(metrics.as_array(target)))
+        self.outputs.append(np.array(as_array(output)))
+        self.targets.append(np.array(as_array(target)))
 
     def compute(self) -> float:
         if not self.outputs:
@@ -288,7 +289,7 @@ class R2(Collected):
 
 
 def _difference(owner: str, output: Any, target: Any) -> Any:
-    p, y = metrics.as_array(output), metrics.as_array(target)
+    p, y = as_array(output), as_array(target)
     if p.shape != y.shape:
         raise ShapeError(
             t(

@@ -49,8 +49,7 @@ TEXT = {
     "tensor {name!r:.99} has no valid data_offsets: {offsets!r:.99}": (
         "张量 {name!r:.99} 的 data_offsets 无效：{offsets!r:.99}"
     ),
-    "tensor {name!r:.99} of shape {shape} and dtype {code} needs {wanted} bytes, but has "
-    "{found}": (
+    "tensor {name!r:.99} of shape {shape} and dtype {code} needs {wanted} bytes, but has {found}": (
         "形状为 {shape}、dtype 为 {code} 的张量 {name!r:.99} 需要 {wanted} 字节，却有 {found} 字节"
     ),
     "tensor {name!r:.99} does not fit into memory: {error}": (

@@ -63,6 +63,13 @@ TEXT = {
     "the other axes.": (
         "沿轴 {axis} 的 gather：index 的形状 {index} 在其余轴上不能超过输入的形状 {x}。"
     ),
+    "scatter_add along axis {axis}: index has shape {index}, which must not exceed src's {src} "
+    "nor, on the other axes, the input's {x}.": (
+        "沿轴 {axis} 的 scatter_add：index 的形状 {index} 不能超过 src 的 {src}，在其余轴上也不能超过输入的 {x}。"
+    ),
+    "masked_scale: mask has shape {mask}, the input {x}: they must be equal.": (
+        "masked_scale：mask 的形状是 {mask}，输入是 {x}：两者必须相同。"
+    ),
     "Index {i} is out of range for axis {axis} of size {n} (shape {shape}).": (
         "索引 {i} 超出轴 {axis}（大小 {n}）的范围（形状 {shape}）。"
     ),

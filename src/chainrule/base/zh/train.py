@@ -175,9 +175,7 @@ TEXT = {
         "{path}：这个检查点由更新的 chainrule 写成：请升级。"
     ),
     "The checkpoint was written within an epoch without the metric {name!r}: resume with the "
-    "metrics of that run.": (
-        "这个检查点写于一轮之中，没有指标 {name!r}：请用那次运行的指标恢复。"
-    ),
+    "metrics of that run.": ("这个检查点写于一轮之中，没有指标 {name!r}：请用那次运行的指标恢复。"),
     "Trainer takes an nn.Module, not {kind}.": "Trainer 需要 nn.Module，而不是 {kind}。",
     "There is nothing to save before the first fit.": "第一次 fit 之前没有可保存的内容。",
 }

@@ -141,7 +141,7 @@ def negative(a: Expression) -> Expression:
         return Number(-a.value if a.value else 0.0)
     if isinstance(a, Call) and a.function == "neg":
         return a.arguments[0]
-    if isinstance(a, Call) and a.function in "*/" and isinstance(a.arguments[0], Number):
+    if isinstance(a, Call) and a.function in "*/":
         return Call(a.function, (negative(a.arguments[0]), a.arguments[1]))
     return Call("neg", (a,))
 
@@ -192,6 +192,15 @@ def power(a: Expression, b: Expression) -> Expression:
     if b == ZERO:
         return ONE
     return a if b == ONE else Call("^", (a, b))
+
+
+def simplified(tree: Expression) -> Expression:
+    """The tree without the factors 1 and the like that put-in parameters leave behind."""
+    if not isinstance(tree, Call):
+        return tree
+    arguments = tuple(simplified(a) for a in tree.arguments)
+    build = {"*": times, "/": over, "+": plus, "-": minus, "^": power}.get(tree.function)
+    return build(*arguments) if build else Call(tree.function, arguments)
 
 
 # ---- values ----------------------------------------------------------------------------------

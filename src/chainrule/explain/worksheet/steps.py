@@ -21,6 +21,7 @@ from chainrule.explain.worksheet.derive import (
     CONSTANTS,
     NoDerivative,
     derivative,
+    simplified,
     value_of,
 )
 from chainrule.explain.worksheet.program import OPERATORS, Program, Step, compile_expression
@@ -197,28 +198,34 @@ def _formulas(
     step: Step, operands: Sequence[Expression], values: Mapping[str, Array]
 ) -> tuple[Expression, Expression | None, Expression | None]:
     """The step as written, the formula of its operation if it says more, and that formula."""
-    named = dict(zip(step.op.inputs, operands, strict=True))
-    for name, value in step.params.items():
-        if isinstance(value, int | float) and not isinstance(value, bool):
-            named[name] = Number(float(value))
-    if step.function in ("mean",):
-        named["n"] = Number(float(values[str(step.inputs[0])].size))
+    numbers = _params(step)
+    if step.op.name == "mean":
+        numbers["n"] = Number(float(values[str(step.inputs[0])].size))
     tree: Expression | None
     try:
-        tree = substitute(parse(step.op.math), named)
-        if any(n not in values for n in names_in(tree)):
+        tree = parse(step.op.math)
+        if numbers:
+            tree = simplified(substitute(tree, numbers))
+        tree = substitute(tree, dict(zip(step.op.inputs, operands, strict=True)))
+        if any(name not in values for name in names_in(tree)):
             tree = None
     except ExpressionError:
         # Formulas with other signs, as x @ o.
         tree = None
-    written: Expression = Call(step.function, (
-        *operands,
-        *(Number(float(v)) for v in step.params.values() if isinstance(v, int | float)
-          and not isinstance(v, bool) and step.function not in _SLOPES),
-    ))  # fmt: skip
+    given = (v for k, v in _params(step).items() if v.value != step.op.defaults.get(k))
+    written = Call(step.function, (*operands, *given))
     if step.function in OPERATORS or step.function in ("reciprocal", "maximum", "minimum"):
         return tree or written, None, tree
     return written, tree if tree != written else None, tree
+
+
+def _params(step: Step) -> dict[str, Number]:
+    """The parameters that are numbers."""
+    return {
+        name: Number(float(value))
+        for name, value in step.params.items()
+        if isinstance(value, int | float) and not isinstance(value, bool)
+    }
 
 
 def _slope(
@@ -241,17 +248,13 @@ def _slope(
         return None
     # Each input under a name of its own, or x * x could not tell its two factors apart.
     marks = {each: Name(f"_{i}") for i, each in enumerate(step.op.inputs)}
-    numbers = {
-        key: Number(float(v))
-        for key, v in step.params.items()
-        if isinstance(v, int | float) and not isinstance(v, bool)
-    }
     constants: dict[str, Expression] = {
         f"_{i}": x for i, x in enumerate(operands) if isinstance(x, Number)
     }
     names: dict[str, Expression] = {f"_{i}": x for i, x in enumerate(operands)}
-    tree = substitute(substitute(parse(step.op.math), {**marks, **numbers}), constants)
     try:
+        tree = simplified(substitute(parse(step.op.math), _params(step)))
+        tree = substitute(substitute(tree, marks), constants)
         return substitute(derivative(tree, f"_{index}"), names)
     except NoDerivative:
         return None

@@ -27,12 +27,9 @@ def _astype(x: Any, dtype: Any) -> Any:
 
 
 def _pad(x: Any, width: Any, value: Any = 0) -> Any:
-    crop = tuple(
-        slice(-min(lo, 0), n + min(hi, 0)) for n, (lo, hi) in zip(x.shape, width, strict=True)
-    )
-    x = x[crop]
     grow = [(max(lo, 0), max(hi, 0)) for lo, hi in width]
-    return np.pad(x, grow, constant_values=value) if any(map(any, grow)) else x
+    x = np.pad(x, grow, constant_values=value) if any(map(any, grow)) else x
+    return x[tuple(slice(-min(lo, 0), n + min(hi, 0)) for n, (lo, hi) in zip(x.shape, width))]
 
 
 def _full(shape: Any, value: Any, dtype: Any) -> Any:

@@ -1,0 +1,135 @@
+"""The contract of every operation, generated from the registry: one test for each op and check."""
+
+import re
+from contextlib import suppress
+
+import numpy as np
+import pytest
+
+from chainrule.base.errors import ArgumentError
+from chainrule.ops.functional import INTERNAL, PUBLIC
+from chainrule.ops.op import REGISTRY, Elementwise
+from chainrule.ops.primitives import PRIMITIVES
+from chainrule.testing import CheckFailure, check_op, samples_of
+from chainrule.testing.check_op import CHECKS
+from chainrule.testing.checks_value import formula_of
+from chainrule.testing.torch_oracle import has_torch, torch_function
+
+OPS = sorted(REGISTRY)
+OWN = [c for c in CHECKS if not c.startswith("torch")]
+ORACLE = [c for c in CHECKS if c.startswith("torch")]
+
+
+def applying(checks):
+    return [(n, c) for n in OPS for c in checks if CHECKS[c].applies(REGISTRY[n])]
+
+
+@pytest.mark.parametrize(("name", "check"), applying(OWN))
+def test_contract(name, check):
+    check_op(name, checks=[check])
+
+
+# Without PyTorch all are generated, so that the summary can say how many were skipped.
+ASKING = applying(ORACLE) if has_torch() else [(n, c) for n in OPS for c in ORACLE]
+
+
+@pytest.mark.parametrize(("name", "check"), ASKING)
+def test_pytorch_agrees(name, check, torch):
+    check_op(name, checks=[check])
+
+
+# ---- is everything covered? -----------------------------------------------------------------
+
+# PyTorch has another function under this name.
+WITHOUT_ORACLE = {"batch_norm"}
+ALWAYS = ("documented", "purity", "aliasing", "recording", "traced")
+
+
+@pytest.mark.parametrize("name", OPS)
+def test_every_operation_is_really_checked(name):
+    """Where a check may compare nothing on one sample, some sample makes it compare something."""
+    op = REGISTRY[name]
+    counts = {}
+    for check in OWN:
+        if CHECKS[check].applies(op):
+            try:
+                counts |= check_op(op, checks=[check])
+            except CheckFailure:  # test_contract tells of it; here it counts as looked at
+                counts[check] = 1
+    smooth = op.differentiable and not getattr(op, "surrogate", False)
+    floats = any(s.differentiable(op) for s in samples_of(op))
+    wanted = list(ALWAYS)
+    wanted += ["bad params"] if any(c.bad for c in op.params.values()) else []
+    wanted += ["gradient", "gradient2"] if smooth else []
+    wanted += ["traced gradient"] if op.differentiable else []
+    wanted += ["float32", "half precision"] if floats and name != "cast" and op.differentiable else []
+    wanted += ["edges"] if op.edges else []
+    wanted += ["saved values"] if smooth and op.vjp and not op.view else []
+    wanted += ["no elements"] if issubclass(op, Elementwise) else []
+    wanted += ["broadcasting"] if issubclass(op, Elementwise) and len(op.inputs) > 1 else []
+    wanted += ["in place"] if op.inplace and smooth else []
+    assert {w: counts.get(w, 0) for w in wanted if not counts.get(w)} == {}
+
+
+def test_a_derived_gradient_is_expanded_unless_the_operation_is_a_primitive():
+    # The operations that the recording namespace runs for primitives of another name.
+    renamed = {
+        "eq", "lt", "le", "asin", "acos", "atan", "cast", "amax", "amin", "cumsum", "cumprod",
+        "permute", "expand", "constant_pad", "cat", "index", "index_adjoint", "index_put",
+        "take_along_dim", "put_along_dim_add", "windows_unfold", "windows_fold",
+    }  # fmt: skip
+    for name in OPS:
+        op = REGISTRY[name]
+        if not CHECKS["chain rule"].applies(op):
+            continue
+        with suppress(CheckFailure):  # test_contract tells of it
+            expanded = check_op(op, checks=["chain rule"])["chain rule"]
+            assert expanded or name in PRIMITIVES or name in renamed, f"{name}: nothing was expanded"
+
+
+def test_every_elementwise_formula_can_be_evaluated():
+    for name in OPS:
+        op = REGISTRY[name]
+        if issubclass(op, Elementwise):
+            assert any(formula_of(op, s) is not None for s in samples_of(op)), f"{name}: {op.math}"
+
+
+def test_pytorch_is_asked_about_every_public_operation_that_it_has(torch):
+    for name in PUBLIC:
+        known = hasattr(torch, name) or hasattr(torch.nn.functional, name)
+        if name in REGISTRY and known and name not in WITHOUT_ORACLE:
+            assert torch_function(REGISTRY[name]) is not None, name
+    asked = [n for n in OPS if torch_function(REGISTRY[n]) is not None]
+    assert len(asked) > 0.8 * len([n for n in OPS if n not in INTERNAL])
+
+
+def test_an_operation_without_samples_fails():
+    bare = type(REGISTRY["matmul"])("Bare", (REGISTRY["matmul"],), {"name": "bare", "samples": ()})
+    with pytest.raises(ArgumentError, match="bare has no samples"):
+        check_op(bare)
+
+
+def test_a_check_that_compares_nothing_fails():
+    integers = ((np.arange(4),),)
+    with pytest.raises(CheckFailure, match="no sample lets this be checked"):
+        check_op("square", samples=integers, checks=["gradient"])
+
+
+def test_the_report_names_operation_check_inputs_and_numbers():
+    with pytest.raises(CheckFailure) as caught:
+        check_op("relu", samples=((np.array([0.0, 1.0]),),), checks=["gradient"])
+    text = str(caught.value)
+    assert text.startswith("relu: gradient: ∂/∂x: 1 of 2 entries differ; at (0,) got 0, expected 0.5")
+    assert "inputs: x float64 (2,)" in text
+    assert caught.value.check == "gradient" and caught.value.op == "relu"
+
+
+def test_check_op_takes_a_name_a_class_or_a_function():
+    from chainrule.ops import functional as F
+
+    for op in ("tanh", REGISTRY["tanh"], F.tanh):
+        assert check_op(op, checks=["gradient"])["gradient"] == 3
+    with pytest.raises(ArgumentError, match="No operation is named 'tahn'"):
+        check_op("tahn")
+    with pytest.raises(ArgumentError, match=re.escape("Unknown check 'colour'")):
+        check_op("tanh", checks=["colour"])
