@@ -14,32 +14,6 @@ from chainrule.testing import check_op
 rng = np.random.default_rng(0)
 
 
-def agree(ours, theirs, *shapes, tol=1e-10):
-    """Value, gradient and gradient of the gradient equal PyTorch's at float64."""
-    torch = pytest.importorskip("torch")
-    data = [rng.standard_normal(s) for s in shapes]
-    x = [cr.tensor(a, requires_grad=True) for a in data]
-    z = [torch.tensor(a, requires_grad=True) for a in data]
-    y, w = ours(*x), theirs(*z)
-    assert tuple(y.shape) == tuple(w.shape)
-    np.testing.assert_allclose(y.detach().numpy(), w.detach().numpy(), rtol=tol, atol=tol)
-    if not w.numel():
-        return
-    v = rng.standard_normal(w.shape)
-    gx = cr.autograd.grad((y * y * cr.tensor(v)).sum(), x, create_graph=True)
-    gz = torch.autograd.grad((w * w * torch.tensor(v)).sum(), z, create_graph=True)
-    hx = cr.autograd.grad(sum((g * g * g).sum() for g in gx), x)
-    hz = torch.autograd.grad(sum((g * g * g).sum() for g in gz), z)
-    for a, b in zip((*gx, *hx), (*gz, *hz), strict=True):
-        b = b.detach().numpy()
-        scale = 1 + abs(b).max()
-        np.testing.assert_allclose(a.detach().numpy(), b, rtol=tol, atol=tol * scale)
-
-
-def functional():
-    return pytest.importorskip("torch").nn.functional
-
-
 @pytest.mark.parametrize(
     "name",
     [
@@ -60,23 +34,21 @@ def test_contract(name):
     ],
 )  # fmt: skip
 @pytest.mark.filterwarnings("ignore:Using padding='same'")
-def test_conv2d_is_pytorchs(stride, padding, dilation, groups):
-    F = functional()
+def test_conv2d_is_pytorchs(stride, padding, dilation, groups, functional, agree):
     more = (stride, padding, dilation, groups)
     agree(
         lambda x, w, b: ops.conv2d(x, w, b, *more),
-        lambda x, w, b: F.conv2d(x, w, b, *more),
+        lambda x, w, b: functional.conv2d(x, w, b, *more),
         (2, 4, 7, 6), (4, 4 // groups, 3, 2), (4,),
     )  # fmt: skip
 
 
-def test_other_dimensions_no_batch_no_bias_and_no_samples():
-    F = functional()
-    agree(ops.conv1d, F.conv1d, (2, 3, 7), (4, 3, 3), (4,))
-    agree(ops.conv3d, F.conv3d, (2, 2, 3, 4, 5), (3, 2, 2, 2, 3), (3,))
-    agree(ops.conv2d, F.conv2d, (3, 5, 6), (4, 3, 3, 2), (4,))
-    agree(ops.conv2d, F.conv2d, (2, 3, 5, 6), (4, 3, 3, 2))
-    agree(ops.conv2d, F.conv2d, (0, 3, 5, 6), (4, 3, 3, 2), (4,))
+def test_other_dimensions_no_batch_no_bias_and_no_samples(functional, agree):
+    agree(ops.conv1d, functional.conv1d, (2, 3, 7), (4, 3, 3), (4,))
+    agree(ops.conv3d, functional.conv3d, (2, 2, 3, 4, 5), (3, 2, 2, 2, 3), (3,))
+    agree(ops.conv2d, functional.conv2d, (3, 5, 6), (4, 3, 3, 2), (4,))
+    agree(ops.conv2d, functional.conv2d, (2, 3, 5, 6), (4, 3, 3, 2))
+    agree(ops.conv2d, functional.conv2d, (0, 3, 5, 6), (4, 3, 3, 2), (4,))
 
 
 def test_gradients_of_an_empty_batch_are_zeros():
@@ -91,31 +63,29 @@ def test_gradients_of_an_empty_batch_are_zeros():
     ("stride", "padding", "more", "dilation", "groups"),
     [(1, 0, 0, 1, 1), (2, 1, 1, 1, 2), ((3, 2), (0, 1), (2, 1), 1, 1), (1, 2, 1, 2, 1)],
 )
-def test_conv_transpose_is_pytorchs(stride, padding, more, dilation, groups):
-    F = functional()
+def test_conv_transpose_is_pytorchs(stride, padding, more, dilation, groups, functional, agree):
     args = (stride, padding, more, groups, dilation)
     agree(
         lambda x, w, b: ops.conv_transpose2d(x, w, b, *args),
-        lambda x, w, b: F.conv_transpose2d(x, w, b, *args),
+        lambda x, w, b: functional.conv_transpose2d(x, w, b, *args),
         (2, 4, 3, 5), (4, 3, 3, 2), (3 * groups,),
     )  # fmt: skip
     if isinstance(stride, int):
         agree(
             lambda x, w: ops.conv_transpose1d(x, w, None, *args),
-            lambda x, w: F.conv_transpose1d(x, w, None, *args),
+            lambda x, w: functional.conv_transpose1d(x, w, None, *args),
             (4, 3), (4, 3, 3),
         )  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    "args", [(2, 1, 0, 1), ((2, 3), 2, 1, (1, 2)), (3, (1, 2), (2, 0), 2)]
-)
-def test_unfold_and_fold_are_pytorchs(args):
-    F = functional()
-    agree(lambda x: ops.unfold(x, *args), lambda x: F.unfold(x, *args), (2, 3, 6, 7))
+@pytest.mark.parametrize("args", [(2, 1, 0, 1), ((2, 3), 2, 1, (1, 2)), (3, (1, 2), (2, 0), 2)])
+def test_unfold_and_fold_are_pytorchs(args, functional, agree):
+    agree(lambda x: ops.unfold(x, *args), lambda x: functional.unfold(x, *args), (2, 3, 6, 7))
     columns = ops.unfold(cr.zeros(2, 3, 6, 7), *args).shape
     for shape in (columns, columns[1:]):
-        agree(lambda x: ops.fold(x, (6, 7), *args), lambda x: F.fold(x, (6, 7), *args), shape)
+        agree(
+            lambda x: ops.fold(x, (6, 7), *args), lambda x: functional.fold(x, (6, 7), *args), shape
+        )
 
 
 # ---- what the notes say ---------------------------------------------------------------------
@@ -165,9 +135,7 @@ def test_backward_is_full_convolution_with_the_rotated_kernel():
 def test_unfold_times_weight_is_the_convolution():
     x, w = cr.randn(2, 3, 6, 7, dtype=cr.float64), cr.randn(4, 3, 3, 2, dtype=cr.float64)
     y = w.reshape(4, -1) @ ops.unfold(x, (3, 2))
-    np.testing.assert_allclose(
-        y.numpy().reshape(2, 4, 4, 6), ops.conv2d(x, w).numpy(), atol=1e-12
-    )
+    np.testing.assert_allclose(y.numpy().reshape(2, 4, 4, 6), ops.conv2d(x, w).numpy(), atol=1e-12)
 
 
 # ---- the tape -------------------------------------------------------------------------------

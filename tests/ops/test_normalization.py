@@ -7,15 +7,12 @@ import chainrule as cr
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.ops import functional as ops
 from chainrule.testing import check_op
-from test_convolution import agree, functional
 
 rng = np.random.default_rng(2)
 _SHAPES = [(4, 3), (3, 2, 4, 5), (5, 3, 2), (2, 3, 2, 2, 2)]
 
 
-@pytest.mark.parametrize(
-    "name", ["batch_norm_inference", "rms_norm", "local_response_norm"]
-)
+@pytest.mark.parametrize("name", ["batch_norm_inference", "rms_norm", "local_response_norm"])
 def test_contract(name):
     check_op(name)
 
@@ -33,7 +30,7 @@ def test_contract_but_for_pytorchs_form(name):
     )  # fmt: skip
 
 
-def affine(ours, theirs, x, shape, tol=1e-7):
+def affine(agree, ours, theirs, x, shape, tol=1e-7):
     """With weight and bias, with weight alone, with neither."""
     agree(lambda v, w, b: ours(v, w, b), lambda v, w, b: theirs(v, w, b), x, shape, shape, tol=tol)
     agree(lambda v, w: ours(v, w, None), lambda v, w: theirs(v, w, None), x, shape, tol=tol)
@@ -41,72 +38,80 @@ def affine(ours, theirs, x, shape, tol=1e-7):
 
 
 @pytest.mark.parametrize("shape", _SHAPES)
-def test_batch_norm_is_pytorchs(shape):
-    F, torch = functional(), pytest.importorskip("torch")
+def test_batch_norm_is_pytorchs(shape, functional, agree):
+    torch = pytest.importorskip("torch")
     c = shape[1]
     affine(
+        agree,
         lambda x, w, b: ops.batch_norm(x, None, None, w, b, True),
-        lambda x, w, b: F.batch_norm(x, None, None, w, b, True),
+        lambda x, w, b: functional.batch_norm(x, None, None, w, b, True),
         shape, (c,),
     )  # fmt: skip
     mean, var = rng.standard_normal(c), rng.uniform(0.1, 2, c)
     affine(
+        agree,
         lambda x, w, b: ops.batch_norm(x, cr.tensor(mean), cr.tensor(var), w, b),
-        lambda x, w, b: F.batch_norm(x, torch.tensor(mean), torch.tensor(var), w, b),
+        lambda x, w, b: functional.batch_norm(x, torch.tensor(mean), torch.tensor(var), w, b),
         shape, (c,),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("shape", _SHAPES)
-def test_layer_group_instance_rms_norm_are_pytorchs(shape):
-    F = functional()
+def test_layer_group_instance_rms_norm_are_pytorchs(shape, functional, agree):
     c = shape[1]
     for n in {shape[1:], shape[-1:]}:
         affine(
+            agree,
             lambda x, w, b, n=n: ops.layer_norm(x, n, w, b),
-            lambda x, w, b, n=n: F.layer_norm(x, n, w, b),
+            lambda x, w, b, n=n: functional.layer_norm(x, n, w, b),
             shape, n,
         )  # fmt: skip
         agree(
-            lambda x, w, n=n: ops.rms_norm(x, n, w), lambda x, w, n=n: F.rms_norm(x, n, w), shape, n
+            lambda x, w, n=n: ops.rms_norm(x, n, w),
+            lambda x, w, n=n: functional.rms_norm(x, n, w),
+            shape,
+            n,
         )
     for groups in (1, c):
         affine(
+            agree,
             lambda x, w, b, g=groups: ops.group_norm(x, g, w, b),
-            lambda x, w, b, g=groups: F.group_norm(x, g, w, b),
+            lambda x, w, b, g=groups: functional.group_norm(x, g, w, b),
             shape, (c,),
         )  # fmt: skip
     if len(shape) > 2:
         affine(
+            agree,
             lambda x, w, b: ops.instance_norm(x, None, None, w, b),
-            lambda x, w, b: F.instance_norm(x, None, None, w, b),
+            lambda x, w, b: functional.instance_norm(x, None, None, w, b),
             shape, (c,),
         )  # fmt: skip
         agree(
             lambda x: ops.local_response_norm(x, 3, 0.3, 0.6, 1.5),
-            lambda x: F.local_response_norm(x, 3, 0.3, 0.6, 1.5),
+            lambda x: functional.local_response_norm(x, 3, 0.3, 0.6, 1.5),
             shape,
         )
 
 
-def test_group_norm_of_several_channels():
-    F = functional()
+def test_group_norm_of_several_channels(functional, agree):
     affine(
-        lambda x, w, b: ops.group_norm(x, 2, w, b), lambda x, w, b: F.group_norm(x, 2, w, b),
+        agree,
+        lambda x, w, b: ops.group_norm(x, 2, w, b),
+        lambda x, w, b: functional.group_norm(x, 2, w, b),
         (2, 6, 3, 2), (6,),
     )  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["batch_norm", "instance_norm"])
-def test_running_statistics_are_pytorchs(name):
-    F, torch = functional(), pytest.importorskip("torch")
+def test_running_statistics_are_pytorchs(name, functional):
+    torch = pytest.importorskip("torch")
     more = {"training": True} if name == "batch_norm" else {}
     ours = [cr.zeros(3, dtype=cr.float64), cr.ones(3, dtype=cr.float64)]
     theirs = [torch.zeros(3, dtype=torch.float64), torch.ones(3, dtype=torch.float64)]
     for _ in range(3):
         x = 2 + 3 * rng.standard_normal((4, 3, 5))
         getattr(ops, name)(cr.tensor(x, requires_grad=True), *ours, momentum=0.3, **more)
-        getattr(F, name)(torch.tensor(x), *theirs, momentum=0.3, **more)
+        getattr(functional, name)(torch.tensor(x), *theirs, momentum=0.3, **more)
     for a, b in zip(ours, theirs, strict=True):
         np.testing.assert_allclose(a.numpy(), b.numpy(), rtol=1e-12)
         assert not a.requires_grad

@@ -10,7 +10,6 @@ from chainrule.base.errors import ArgumentError, DTypeError, IndexRangeError, Sh
 from chainrule.ops import functional as ops
 from chainrule.ops.op import REGISTRY
 from chainrule.testing import check_op
-from test_convolution import agree, functional
 
 rng = np.random.default_rng(1)
 _SIZES = {1: (7,), 2: (7, 6), 3: (4, 5, 6)}
@@ -35,36 +34,36 @@ def test_lp_pool1d_contract():
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("ceil", [False, True])
 @pytest.mark.parametrize("args", [(2, None, 0), (3, 2, 1), (2, 3, 1), (3, 1, 0)])
-def test_pools_are_pytorchs(n, ceil, args):
-    F = functional()
+def test_pools_are_pytorchs(n, ceil, args, functional, agree):
     for lead, counted in product(((2, 3), (3,)), (True, False)):
         shape = (*lead, *_SIZES[n])
         name = f"avg_pool{n}d"
         agree(
             lambda x, name=name, c=counted: getattr(ops, name)(x, *args, ceil, c),
-            lambda x, name=name, c=counted: getattr(F, name)(x, *args, ceil, c),
+            lambda x, name=name, c=counted: getattr(functional, name)(x, *args, ceil, c),
             shape,
         )
-    ours, theirs = getattr(ops, f"max_pool{n}d"), getattr(F, f"max_pool{n}d")
+    ours, theirs = getattr(ops, f"max_pool{n}d"), getattr(functional, f"max_pool{n}d")
     for dilation in (1, 2):
         if min(_SIZES[n]) + 2 * args[2] >= (args[0] - 1) * dilation + 1:
             more = (*args, dilation, ceil)
-            agree(lambda x, m=more: ours(x, *m), lambda x, m=more: theirs(x, *m), (2, 3, *_SIZES[n]))
+            agree(
+                lambda x, m=more: ours(x, *m), lambda x, m=more: theirs(x, *m), (2, 3, *_SIZES[n])
+            )
     if not args[2]:
         name = f"lp_pool{n}d"
         agree(
             lambda x: getattr(ops, name)(x, 2, *args[:2], ceil),
-            lambda x: getattr(F, name)(x, 2, *args[:2], ceil),
+            lambda x: getattr(functional, name)(x, 2, *args[:2], ceil),
             (2, 3, *_SIZES[n]),
             tol=1e-8,
         )
 
 
-def test_divisor_override_and_empty_batch():
-    F = functional()
+def test_divisor_override_and_empty_batch(functional, agree):
     agree(
         lambda x: ops.avg_pool2d(x, 3, 2, 1, True, False, 5),
-        lambda x: F.avg_pool2d(x, 3, 2, 1, True, False, 5),
+        lambda x: functional.avg_pool2d(x, 3, 2, 1, True, False, 5),
         (2, 3, 7, 6),
     )
     for pool in (ops.avg_pool2d, ops.max_pool2d, ops.adaptive_avg_pool2d, ops.adaptive_max_pool2d):
@@ -76,13 +75,12 @@ def test_divisor_override_and_empty_batch():
 
 @pytest.mark.parametrize("n", [1, 2, 3])
 @pytest.mark.parametrize("size", [1, 2, 3, 5, 7, 9, 14])
-def test_adaptive_pools_are_pytorchs(n, size):
-    F = functional()
+def test_adaptive_pools_are_pytorchs(n, size, functional, agree):
     for kind in ("avg", "max"):
         name = f"adaptive_{kind}_pool{n}d"
         agree(
             lambda x, f=name: getattr(ops, f)(x, size),
-            lambda x, f=name: getattr(F, f)(x, size),
+            lambda x, f=name: getattr(functional, f)(x, size),
             (2, 3, *_SIZES[n]),
         )
 
@@ -137,15 +135,15 @@ def test_lp_pool_with_odd_p_and_the_norm_of_the_notes():
     assert z.grad.tolist() == [[[0.0] * 4]]
 
 
-def test_unpooling_puts_the_maxima_back():
-    F, torch = functional(), pytest.importorskip("torch")
+def test_unpooling_puts_the_maxima_back(functional, agree):
+    torch = pytest.importorskip("torch")
     x = rng.standard_normal((2, 3, 7, 6))
     _, indices = ops.max_pool2d(cr.tensor(x), 2, return_indices=True)
     theirs = torch.tensor(indices.numpy())
     for size in (None, (7, 6), (2, 3, 7, 6)):
         agree(
             lambda v, s=size: ops.max_unpool2d(v, indices, 2, output_size=s or (7, 6)),
-            lambda v: F.max_unpool2d(v, theirs, 2, output_size=(7, 6)),
+            lambda v: functional.max_unpool2d(v, theirs, 2, output_size=(7, 6)),
             (2, 3, 3, 3),
         )
     y, i = ops.max_pool1d(cr.tensor([[[1.0, 5.0, 4.0, 2.0]]]), 2, return_indices=True)
@@ -214,9 +212,8 @@ def test_errors(call, kind, words):
         ("circular", (2, 3, 4, 5), (1, 2, 3, 0)),
     ],
 )  # fmt: skip
-def test_pad_is_pytorchs(mode, shape, width):
-    F = functional()
-    agree(lambda x: ops.pad(x, width, mode), lambda x: F.pad(x, width, mode), shape)
+def test_pad_is_pytorchs(mode, shape, width, functional, agree):
+    agree(lambda x: ops.pad(x, width, mode), lambda x: functional.pad(x, width, mode), shape)
 
 
 def test_pad_value_and_errors():

@@ -9,5 +9,7 @@ from chainrule.models.recipes import Recipe as Recipe
 from chainrule.models.recipes import recipe as recipe
 from chainrule.models.registry import build as build
 from chainrule.models.registry import names as names
+from chainrule.models.runs import load as load
+from chainrule.models.runs import save as save
 from chainrule.models.summary import Summary as Summary
 from chainrule.models.summary import summary as summary

@@ -225,9 +225,12 @@ def _fitted_argmax(F: Any, rows: Any, old: Ints_, sizes: Ints_) -> Any:
         valid = F.reshape(F.bitwise_and(ok, v), shape)
     seen = F.gather(rows, (slice(None), HOLE), at)
     seen = F.where(valid, seen, F.full((), -math.inf, rows.dtype))
-    first = F.expand_dims(F.argmax(seen, 2), 2)
+    # Of several NaN the last wins, as in PyTorch and windows_argmax.
+    spoilt = F.where(F.isnan(seen), F.arange(at.shape[1], "int64"), F.full((), -1, "int64"))
+    last = F.max(spoilt, 2)
+    winner = F.expand_dims(F.where(F.less(last, 0), F.argmax(seen, 2), last), 2)
     at = F.broadcast_to(at, (rows.shape[0], *at.shape))
-    return F.squeeze(F.take_along_axis(at, first, 2), 2)
+    return F.squeeze(F.take_along_axis(at, winner, 2), 2)
 
 
 def _places(F: Any, n: int, m: int) -> tuple[Any, Any]:

@@ -15,7 +15,8 @@ from chainrule.graph.convert import array_of
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.arrays.index import HOLE
-from chainrule.ops.dispatch import apply, assign, cast
+from chainrule.ops.dispatch import apply, cast
+from chainrule.ops.inplace import assign
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.register import method
 from chainrule.ops.shaping import Slice

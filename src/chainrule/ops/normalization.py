@@ -16,8 +16,9 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph.modes import no_grad
 from chainrule.graph.tensor import Tensor
-from chainrule.ops.dispatch import apply, assign, cast
+from chainrule.ops.dispatch import apply, cast
 from chainrule.ops.functions import function
+from chainrule.ops.inplace import assign
 from chainrule.ops.namespace import count
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.windows import Ints_, Shapes

@@ -324,7 +324,7 @@ def op(cls: type[Op]) -> type[Op]:
 
 def expose(cls: type[Op]) -> None:
     """The function and the Tensor methods of an operation."""
-    from chainrule.ops import dispatch
+    from chainrule.ops import dispatch, inplace  # they need Op itself
 
     function = dispatch.function_of(cls)
     function.__name__ = function.__qualname__ = cls.name
@@ -339,7 +339,7 @@ def expose(cls: type[Op]) -> None:
         reflected = f"__r{cls.dunder[0][2:]}"
         setattr(Tensor, reflected, lambda self, other: function(other, self))
     if cls.inplace:
-        method = dispatch.inplace_of(cls)
+        method = inplace.inplace_of(cls)
         method.__name__ = f"{cls.name}_"
         for name in (cls.name, *cls.aliases):
             setattr(Tensor, f"{name}_", method)

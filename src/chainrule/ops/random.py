@@ -20,7 +20,8 @@ from chainrule.graph import checkpoint
 from chainrule.graph.modes import mode, no_grad
 from chainrule.graph.tensor import Tensor, wrap
 from chainrule.ops.arrays.philox import blocks
-from chainrule.ops.dispatch import apply, assign
+from chainrule.ops.dispatch import apply
+from chainrule.ops.inplace import assign
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.register import method
 

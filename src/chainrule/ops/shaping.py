@@ -8,7 +8,7 @@ from chainrule.base.constraints import Anything, Int, Ints, Number, Optional
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.shapes import normalize_axes, normalize_axis, resolve_reshape
 from chainrule.base.text import t
-from chainrule.ops.dispatch import set_write
+from chainrule.ops.inplace import set_write
 from chainrule.ops.op import Card, Op, op
 
 

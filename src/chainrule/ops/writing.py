@@ -10,8 +10,9 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.graph.convert import array_of
 from chainrule.graph.tensor import Tensor
-from chainrule.ops.dispatch import assign, cast, fill
+from chainrule.ops.dispatch import cast
 from chainrule.ops.functions import scatter_add
+from chainrule.ops.inplace import assign, fill
 from chainrule.ops.register import function as function
 from chainrule.ops.register import method
 

@@ -24,7 +24,8 @@ from chainrule.graph import Tensor, enable_grad, memory, no_grad
 from chainrule.graph.convert import cast_array
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import wrap
-from chainrule.ops.dispatch import assign, cast
+from chainrule.ops.dispatch import cast
+from chainrule.ops.inplace import assign
 from chainrule.optim import groups
 
 # Elements a piece: 128 KiB of float32, so that the handful of arrays of a formula fit into L2.

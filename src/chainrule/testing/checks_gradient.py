@@ -171,5 +171,5 @@ def chain_rule(op: type[Op], sample: Sample) -> int:
     expanded = pull(outputs, inputs, vectors(straight))
     for i, g, e in zip(sample.differentiable(op), found, expanded, strict=True):
         chained = np.zeros(g.shape) if e is None else value_of(e)
-        close(f"∂/∂{_name(op, sample, i)}", g, chained, 1e-7, 1e-9)
+        close(f"∂/∂{_name(op, sample, i)}", g, chained, 1e-9, 1e-11)
     return len(found)

@@ -12,7 +12,8 @@ from chainrule.graph.backward import grad
 from chainrule.graph.modes import no_grad
 from chainrule.graph.node import Spec
 from chainrule.graph.tensor import Tensor
-from chainrule.ops.dispatch import NUMPY, inplace_of
+from chainrule.ops.arrays import NUMPY
+from chainrule.ops.inplace import inplace_of
 from chainrule.ops.op import Op
 from chainrule.testing.gradients import gradients, invoke, pull, tensors_of, value_of, vectors
 from chainrule.testing.registry import check, derived, differentiable

@@ -86,7 +86,7 @@ def _rounded(sample: Sample, op: type[Op], dtype: DType) -> Sample:
 
 
 def _floats(op: type[Op], sample: Sample) -> bool:
-    return bool(sample.differentiable(op)) and "dtype" not in sample.params
+    return bool(sample.differentiable(op)) and sample.params.get("dtype") is None
 
 
 @check("float32", must=False)

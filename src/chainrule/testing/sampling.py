@@ -70,7 +70,7 @@ def samples_of(op: type[Op], samples: Sequence[Any] | None = None) -> list[Sampl
     Errors: ArgumentError for an operation whose inputs cannot be derived and are not given.
     """
     if samples is None:
-        samples = op.samples or _WITH_INDICES.get(op.name) or _derived(op)
+        samples = op.samples or _indexed(op) or _derived(op)
     samples = list(samples() if callable(samples) else samples)
     if not samples:
         raise ArgumentError(
@@ -107,6 +107,11 @@ def draw(op: type[Op], name: str, shape: Any, rng: np.random.Generator) -> Any:
     x = np.asarray(rng.uniform(low, high, shape))
     # Equal entries and zeros are what comparisons are about.
     return x if op.differentiable else np.round(2 * x) / 2
+
+
+def _indexed(op: type[Op]) -> Any:
+    names = (c.name for c in op.__mro__ if issubclass(c, Op))
+    return next((_WITH_INDICES[name] for name in names if name in _WITH_INDICES), None)
 
 
 # ---- samples derived from the fields --------------------------------------------------------

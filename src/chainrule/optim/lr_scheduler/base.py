@@ -100,8 +100,7 @@ class LRScheduler:
         if len(values) != n:
             raise ArgumentError(
                 t(
-                    "{owner}: {name} needs one value, or {n} (one a parameter group), got "
-                    "{found}.",
+                    "{owner}: {name} needs one value, or {n} (one a parameter group), got {found}.",
                     owner=type(self).__name__,
                     name=name,
                     n=n,

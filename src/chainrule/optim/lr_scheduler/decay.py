@@ -135,9 +135,7 @@ class LinearLR(LRScheduler):
         total_iters: int = 5,
         last_epoch: int = -1,
     ) -> None:
-        self.start_factor = self._check(
-            Interval(0.0, 1.0, ends="(]"), start_factor, "start_factor"
-        )
+        self.start_factor = self._check(Interval(0.0, 1.0, ends="(]"), start_factor, "start_factor")
         self.end_factor = self._check(PART, end_factor, "end_factor")
         self.total_iters = self._check(COUNT, total_iters, "total_iters")
         super().__init__(optimizer, last_epoch)

@@ -1,0 +1,132 @@
+"""Trained models in files: `save` writes one that `load` can rebuild without being told anything.
+
+The file is plain safetensors, so that PyTorch reads the weights as well; what the model is and how
+its inputs are prepared stands in the metadata as JSON.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from chainrule.base.errors import ArgumentError, ChainruleError, FileFormatError
+from chainrule.base.text import t
+from chainrule.data import transforms
+from chainrule.files import load_file, save_file
+from chainrule.models.registry import build
+from chainrule.nn import Module
+from chainrule.ops.random import get_rng_state, set_rng_state
+
+FILE = "model.safetensors"
+FORMAT = "chainrule-model"
+VERSION = 1
+
+
+def save(
+    path: str | os.PathLike[str],
+    model: Module,
+    *,
+    classes: Sequence[str] = (),
+    mean: Sequence[float] = (0.0,),
+    std: Sequence[float] = (1.0,),
+    info: Mapping[str, Any] | None = None,
+) -> None:
+    """Write a model that came from `build` to `path`, whole or not at all.
+
+    Args:
+        classes: the names of its outputs.
+        mean, std: what its inputs were normalised with, after pixels became 0 .. 1.
+        info: anything else worth keeping, JSON values.
+
+    Raises ArgumentError for a model that `build` did not make.
+    """
+    config = getattr(model, "config", None)
+    if not isinstance(config, dict):
+        raise ArgumentError(
+            t(
+                "{kind} was not made by chainrule.models.build, so a file could not say how to "
+                "rebuild it: write chainrule.save_file(model.state_dict(), path).",
+                kind=type(model).__name__,
+            )
+        )
+    content = {
+        "format": FORMAT,
+        "version": str(VERSION),
+        "config": _json(config),
+        "classes": _json(list(classes)),
+        "normalization": _json({"mean": [float(m) for m in mean], "std": [float(s) for s in std]}),
+        "info": _json(dict(info or {})),
+    }
+    save_file(model.state_dict(), path, content)
+
+
+def load(path: str | os.PathLike[str]) -> Any:
+    """The model of a run folder or of a file that `save` wrote, in evaluation mode.
+
+    Beside `config` it has `classes` (names), `transform` (from stored pixels or numbers to its
+    inputs) and `info`: `data.load("digits28", "test", transform=model.transform)` fits it.
+
+    Raises:
+        FileNotFoundError: no such folder or file, or a folder without a model.
+        FileFormatError: a file that holds no such model, or is damaged.
+    """
+    file = _file(Path(path))
+    tensors, metadata = load_file(file)
+    if metadata.get("format") != FORMAT:
+        raise FileFormatError(
+            t(
+                "{path} holds tensors but does not say of which model: rebuild that yourself and "
+                "give it chainrule.load_file(path).",
+                path=file,
+            )
+        )
+    before = get_rng_state()
+    try:
+        if int(metadata["version"]) > VERSION:
+            raise FileFormatError(
+                t("{path}: this model was written by a newer chainrule: update it.", path=file)
+            )
+        config = json.loads(metadata["config"])
+        model = build(**config)
+        classes = tuple(str(name) for name in json.loads(metadata["classes"]))
+        scale = json.loads(metadata["normalization"])
+        kinds = {x.dtype for x in tensors.values() if x.dtype.is_floating_point}
+        if len(kinds) == 1:
+            model.to(kinds.pop())
+        model.load_state_dict(tensors)
+        model.transform = transforms.Compose(
+            [transforms.ToFloat(), transforms.Normalize(scale["mean"], scale["std"])]
+        )
+        model.classes, model.normalization = classes, scale
+        model.info = json.loads(metadata["info"])
+    except FileFormatError:
+        raise
+    except (ChainruleError, KeyError, TypeError, ValueError, MemoryError) as error:
+        reason = str(error).partition("\n")[0] or type(error).__name__
+        raise FileFormatError(
+            t("{path} is damaged or no model: {reason}", path=file, reason=reason)
+        ) from error
+    finally:
+        # The weights that build drew are overwritten; the caller's random numbers stay in place.
+        set_rng_state(before)
+    model.eval()
+    return model
+
+
+def _file(path: Path) -> Path:
+    if not path.exists():
+        raise FileNotFoundError(t("{path}: there is no such file or folder.", path=path))
+    if not path.is_dir():
+        return path
+    if not (path / FILE).exists():
+        raise FileNotFoundError(
+            t("{path} is no run folder: it holds no {file}.", path=path, file=FILE)
+        )
+    return path / FILE
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, allow_nan=False)
