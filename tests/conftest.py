@@ -1,5 +1,6 @@
 """Fixtures for all rooms, and a loud word at the end on how often PyTorch was asked."""
 
+import numpy as np
 import pytest
 
 ORACLE = ("oracle", "torch")
@@ -10,6 +11,49 @@ def torch(record_property):
     """PyTorch as an oracle; the test is skipped, and counted, where it is not installed."""
     record_property(*ORACLE)
     return pytest.importorskip("torch")
+
+
+@pytest.fixture
+def agree(torch):
+    """`agree(program)`: program(chainrule) and program(torch) return the same, or both raise."""
+    import chainrule
+
+    def check(program, rtol=1e-6):
+        theirs = outcome(program, torch, Exception)
+        mine = outcome(program, chainrule, chainrule.ChainruleError)
+        assert_same(mine, theirs, rtol)
+
+    return check
+
+
+def outcome(program, module, errors):
+    try:
+        return plain(program(module))
+    except errors:
+        return "raises"
+
+
+def plain(x):
+    """Tensors as (dtype, shape, values); the rest as it is."""
+    if hasattr(x, "detach"):
+        name = str(getattr(x.dtype, "name", x.dtype)).removeprefix("torch.")
+        return name, tuple(x.shape), np.array(x.detach().tolist(), dtype=object)
+    if isinstance(x, tuple | list):
+        return [plain(v) for v in x]
+    return x
+
+
+def assert_same(mine, theirs, rtol):
+    if isinstance(mine, np.ndarray) and isinstance(theirs, np.ndarray):
+        np.testing.assert_allclose(
+            mine.astype(np.float64), theirs.astype(np.float64), rtol=rtol, atol=1e-12
+        )
+    elif isinstance(mine, list | tuple) and isinstance(theirs, list | tuple):
+        assert len(mine) == len(theirs), (mine, theirs)
+        for a, b in zip(mine, theirs, strict=True):
+            assert_same(a, b, rtol)
+    else:
+        assert mine == theirs, (mine, theirs)
 
 
 def asked_torch(report) -> bool:

@@ -9,21 +9,8 @@ import chainrule as cr
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import set_language
 from chainrule.ops import functional as ops
-from chainrule.testing import check_op
 
 rng = np.random.default_rng(0)
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        "conv", "conv_input", "conv_weight", "conv1d", "conv2d", "conv3d", "conv_transpose1d",
-        "conv_transpose2d", "conv_transpose3d", "unfold", "fold", "windows_sum",
-        "windows_sum_adjoint", "windows_argmax", "windows_unfold", "windows_fold",
-    ],
-)  # fmt: skip
-def test_contract(name):
-    check_op(name)
 
 
 @pytest.mark.parametrize(

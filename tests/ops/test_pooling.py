@@ -9,26 +9,9 @@ import chainrule as cr
 from chainrule.base.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
 from chainrule.ops import functional as ops
 from chainrule.ops.op import REGISTRY
-from chainrule.testing import check_op
 
 rng = np.random.default_rng(1)
 _SIZES = {1: (7,), 2: (7, 6), 3: (4, 5, 6)}
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(f"{kind}_pool{n}d" for kind in ("avg", "adaptive_avg") for n in (1, 2, 3)),
-        "lp_pool2d", "lp_pool3d", "max_pool", "max_unpool", "fitted_argmax", "pad",
-    ],
-)  # fmt: skip
-def test_contract(name):
-    check_op(name)
-
-
-def test_lp_pool1d_contract():
-    # PyTorch's lp_pool1d takes the size as an integer only; compared below.
-    check_op("lp_pool1d", checks=["documented", "bad params", "gradient", "gradient2", "traced"])
 
 
 @pytest.mark.parametrize("n", [1, 2, 3])

@@ -14,6 +14,7 @@ from chainrule import data, nn, optim
 from chainrule.base.errors import ArgumentError, FileFormatError
 from chainrule.data import transforms
 from chainrule.files import save_checkpoint
+from chainrule.ops import functional as ops
 from chainrule.ops.random import manual_seed
 from chainrule.train import EarlyStopping, LambdaCallback, ModelCheckpoint, Recorder, Trainer
 
@@ -242,3 +243,39 @@ def test_a_loss_that_is_no_number_never_replaces_a_checkpoint(blobs, mlp, tmp_pa
     with pytest.warns(UserWarning, match="diverged"):
         trainer.fit((blobs[0] * np.nan, blobs[1]), epochs=1, verbose=0)
     assert (tmp_path / "checkpoint").read_bytes() == before
+
+
+def test_randomness_of_the_validation_and_a_seed_of_the_user(digest, tmp_path):
+    """Random transforms and random numbers while measuring, and a seed set by manual_seed."""
+
+    class Noisy(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.fc = nn.Linear(784, 10)
+
+        def forward(self, x):
+            y = self.fc(x.reshape(len(x), 784))
+            return y + 0.1 * ops.rand(y.shape)
+
+    random, _ = digits()
+
+    def run(folder, seed, stop_at=None, resume=None):
+        manual_seed(seed)
+        made = Trainer(Noisy(), run_dir=folder)
+        forward, calls = made.model.forward, []
+
+        def interrupting(x):
+            calls.append(made.model.training)
+            if calls.count(False) == stop_at:
+                signal.raise_signal(signal.SIGINT)
+            return forward(x)
+
+        made.model.forward = interrupting
+        history = made.fit(
+            random, random, 3, batch_size=BATCH, verbose=0, resume=resume
+        )
+        return history.interrupted, digest(made.model), record(history)
+
+    wanted = run(None, seed=1)
+    assert run(tmp_path, seed=1, stop_at=STEPS + 2)[0]  # in the validation of epoch 2
+    assert run(None, seed=2, resume=tmp_path / "checkpoint") == wanted

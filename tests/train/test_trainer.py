@@ -3,6 +3,7 @@
 import math
 import time
 import warnings
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from chainrule.nn import functional as F
 from chainrule.ops.random import manual_seed
 from chainrule.train import (
     LambdaCallback,
+    Recorder,
     TerminateOnNaN,
     Trainer,
     TrainingWarning,
@@ -342,6 +344,19 @@ def test_the_loop_costs_less_than_50_microseconds_a_step():
         trainer.fit(Ready(arrays, 64), epochs=1, verbose=0)
         times.append(time.perf_counter() - start)
     assert min(times) / steps < 50e-6
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads Linux's /proc")
+def test_memory_does_not_grow_with_the_steps(blobs, mlp):
+    def resident():
+        return int(Path("/proc/self/statm").read_text().split()[1]) * 4096
+
+    seen = []
+    watch = LambdaCallback(on_epoch_end=lambda run: seen.append(resident()))
+    x, y = np.tile(blobs[0], (10, 1)), np.tile(blobs[1], 10)
+    trainer = Trainer(mlp(), metrics=["accuracy", "f1"])
+    trainer.fit((x, y), epochs=40, batch_size=9, callbacks=[Recorder(), watch], verbose=0)
+    assert seen[-1] - seen[9] < 0.3 * 2**20  # over 3,000 steps
 
 
 def test_progress_numbers():

@@ -66,9 +66,7 @@ class Recipe:
 
     def transform(self) -> transforms.Compose:
         """For evaluation: float32 0 .. 1, normalised."""
-        return transforms.Compose(
-            [transforms.ToFloat(), transforms.Normalize(self.mean, self.std)]
-        )
+        return transforms.Compose([transforms.ToFloat(), transforms.Normalize(self.mean, self.std)])
 
     def train_transform(self) -> transforms.Compose:
         """For training: augmented before it is normalised, so that black fills what moves in."""
@@ -103,17 +101,20 @@ _RECIPES = {
     for recipe in (
         # 0.912 .913 .911 on folds 0, 2, 4; 20 epochs and other decays give the same: its ceiling.
         Recipe("linear", epochs=10, max_lr=0.003, accuracy=0.912),
-        # .980 .982 .976 on folds 0, 2, 4; without augmentation 15 epochs at 0.002 give 0.951;
-        # 40 epochs 0.981.
-        Recipe("mlp", epochs=20, max_lr=0.003, accuracy=0.979, augmentation=_AFFINE),
+        # .980 .982 .976 on folds 0, 2, 4, two more seeds on fold 4: .977 .972; without augmentation
+        # 15 epochs at 0.002 give 0.951; 40 epochs 0.981.
+        Recipe("mlp", epochs=20, max_lr=0.003, accuracy=0.977, augmentation=_AFFINE),
         # Fold 4 (the last 1,000), 16 seeds: mean 0.9888, least 0.983. All five folds, 32 runs:
         # 0.985. Epochs: 60 give 0.984, 80 a little under 100, 130 the same within noise.
         # Peak rate (60 epochs): .005 → .974, .01 → .981, .02 → .985, .04 → .984. Batches of 32
         # or 128, label smoothing, β₂ 0.99 and other affine ranges are within noise of this;
         # no decay, a fixed β₁, Xavier starts with a gain of 4 are worse by 0.001 to 0.002.
+        # Found with scales that differed by up to 10 % between the axes; with the one scale of
+        # RandomAffine three seeds on fold 4 give .989 .991 .987.
         Recipe("lenet", epochs=100, max_lr=0.02, accuracy=0.985, augmentation=_AFFINE),
-        # .983 .982 .984 on folds 0, 2, 4: batch norm reaches in 20 epochs what lenet needs 60 for.
-        Recipe("lenet-bn", epochs=20, max_lr=0.02, accuracy=0.983, augmentation=_AFFINE),
+        # .983 .982 .984 on folds 0, 2, 4, and four more seeds on fold 4: .976 .979 .987 .981. Batch
+        # norm reaches in 20 epochs what lenet needs about 60 for.
+        Recipe("lenet-bn", epochs=20, max_lr=0.02, accuracy=0.982, augmentation=_AFFINE),
     )
 }
 

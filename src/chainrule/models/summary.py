@@ -172,8 +172,7 @@ class _Tracer:
             if len(window.extent) != len(field):
                 return None
             field = tuple(
-                (r - 1) * s + f
-                for r, s, f in zip(field, window.stride, window.extent, strict=True)
+                (r - 1) * s + f for r, s, f in zip(field, window.stride, window.extent, strict=True)
             )
         return field[0] if len(set(field)) == 1 else list(field)
 

@@ -154,7 +154,7 @@ def _plan(
             )
         )
     if channels != each * groups:
-        right = (out_channels, channels // groups, *w[2:])
+        m, right = each * groups, (out_channels, channels // groups, *w[2:])
         raise ShapeError(
             t(
                 "{name}: the input of shape {x} ({layout}) has {c} channels, but weight {w} "
@@ -166,10 +166,10 @@ def _plan(
                 w=w,
                 weight=weight_layout(n, "O, C/groups"),
                 groups=groups,
-                m=each * groups,
-                hint=t("Make the channels {m}, or the weight {right}.", m=each * groups, right=right)
+                m=m,
+                hint=t("Make the channels {m}, or the weight {right}.", m=m, right=right)
                 if channels and channels % groups == 0
-                else t("Make the channels {m}.", m=each * groups),
+                else t("Make the channels {m}.", m=m),
             )
         )
     check_bias(name, b, out_channels)

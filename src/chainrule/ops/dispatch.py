@@ -33,6 +33,8 @@ ndarray = np.ndarray
 def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
     """Runs the operation on tensors (numbers, None) with valid params, recording if asked for."""
     tensors, final = _unify(cls, inputs, params)
+    if params.get("dtype") is not None:
+        final = None  # the caller chose
     trace = mode.trace
     datas = [x if not isinstance(x, Tensor) else x._data for x in tensors]
     if trace is not None:

@@ -334,7 +334,7 @@ class Erf(Elementwise):
 
 @op
 class Sign(Elementwise):
-    """−1, 0 or 1; the gradient is 0 (straight-through forms are separate operations)."""
+    """−1, 0 or 1, and 0 for NaN; the gradient is 0 (straight-through forms are separate operations)."""
 
     math = "sign(x)"
     saves = ()
@@ -342,7 +342,7 @@ class Sign(Elementwise):
     card = Card(en="Only the direction; no gradient passes.", zh="只留方向；梯度为零。")
 
     def forward(F, x):
-        return F.sign(x)
+        return F.where(F.isnan(x), F.zeros_like(x), F.sign(x)) if x.dtype.kind == "f" else F.sign(x)
 
     def vjp(F, g, y, x):
         return (F.zeros_like(g),)

@@ -14,7 +14,8 @@ INTERNAL = {
     "cast", "alias", "slice", "unslice", "constant_pad", "view_write", "index", "index_adjoint",
     "index_put", "put_along_dim_add", "masked_scale", "euclidean", "conv", "conv_input",
     "conv_weight", "windows_sum", "windows_sum_adjoint", "windows_argmax", "windows_unfold",
-    "windows_fold",
+    "windows_fold", "max_pool", "max_unpool", "fitted_argmax", "batch_norm_inference",
+    "softmax_cross_entropy",
 }  # fmt: skip
 
 

@@ -30,6 +30,8 @@ def _logs(F, p):
 class _Binary(Pair):
     """Two classes; `weight` (and pos_weight) broadcast to the input."""
 
+    saves: Any = ("input", "target", "weight")
+
     samples = tuple(
         ((*s[0], None), s[1]) if isinstance(s[-1], dict) else (*s, None) for s in SHAPES
     ) + (((3, 4), (3, 4), (4,)), (((3, 4), (3, 4), (3, 1)), {"reduction": "sum"}))
@@ -85,6 +87,7 @@ class BinaryCrossEntropyWithLogits(_Binary):
     math = "mean(weight * ((1 - target) * input + (1 + (pos_weight - 1) * target) * "
     math += "log(1 + exp(-input))))"
     optional = ("weight", "pos_weight")
+    saves = ("input", "target", "weight", "pos_weight")
     shape = paired("binary_cross_entropy_with_logits")
     domains = {"target": (0.0, 1.0), "pos_weight": (0.5, 3.0)}
     samples = tuple(

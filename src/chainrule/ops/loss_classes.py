@@ -26,10 +26,10 @@ from chainrule.ops.loss import REDUCTION, Shapes
 from chainrule.ops.op import REGISTRY, Card, Op, op
 
 
-def _per_class(name: str) -> Any:
+def _per_class(name: str, probabilities: bool = False) -> Any:
     """The shape rule: one target for each place, one weight for each class."""
 
-    def rule(shapes: Shapes, params: dict[str, Any]) -> tuple[int, ...]:
+    def rule(shapes: Shapes, params: dict[str, Any]) -> Any:
         x, target, weight = shapes["input"], shapes["target"], shapes.get("weight")
         if not x:
             raise ShapeError(
@@ -48,7 +48,8 @@ def _per_class(name: str) -> Any:
                 )
             )
         _check_weight(name, x, weight)
-        return wanted if params["reduction"] == "none" else ()
+        loss = wanted if params["reduction"] == "none" else ()
+        return (loss, x) if probabilities else loss
 
     return staticmethod(rule)
 
@@ -173,7 +174,7 @@ class SoftmaxCrossEntropy(Op):
     integers = ("target",)
     outputs = ("loss", "probabilities")
     saves = ("target", "y")
-    shape = _per_class("cross_entropy")
+    shape = _per_class("cross_entropy", probabilities=True)
     always_check = True
     method = False
     dtypes = "float"

@@ -99,12 +99,7 @@ class Pad(Op):
     def forward(F, x, *, pad, mode, value):
         widths = _widths(x.shape, pad, mode)
         if mode == "constant":
-            # First all borders, then the crops: a crop may reach into the opposite border.
-            grown = tuple((max(low, 0), max(high, 0)) for low, high in widths)
-            cropped = tuple((min(low, 0), min(high, 0)) for low, high in widths)
-            if any(map(any, grown)) or not any(map(any, cropped)):
-                x = F.pad(x, grown, 0 if value is None else value)
-            return F.pad(x, cropped, 0) if any(map(any, cropped)) else x
+            return F.pad(x, widths, 0 if value is None else value)
         if value is not None:
             raise ArgumentError(
                 t("pad: value is for mode 'constant', mode {mode!r} has none.", mode=mode)

@@ -307,15 +307,32 @@ def dropout(
 def dropout1d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """Dropout of whole channels of (N, C, L)."""
-    return _drop(input, (*input.shape[:2], 1), p, training, inplace, None)
+    """Dropout of whole channels of (N, C, L), or (C, L) without a batch."""
+    return _drop(input, _channels("dropout1d", input, (2, 3), 1), p, training, inplace, None)
 
 
 def dropout2d(
     input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
 ) -> Tensor:
-    """Dropout of whole channels of (N, C, H, W)."""
-    return _drop(input, (*input.shape[:2], 1, 1), p, training, inplace, None)
+    """Dropout of whole channels of (N, C, H, W), or (N, C, L) as PyTorch takes it."""
+    rank = 1 if input.ndim == 3 else 2
+    return _drop(input, _channels("dropout2d", input, (3, 4), rank), p, training, inplace, None)
+
+
+def _channels(name: str, x: Tensor, ranks: tuple[int, int], spatial: int) -> tuple[int, ...]:
+    """One choice for each channel: the shape with its spatial axes at size 1."""
+    if x.ndim not in ranks:
+        raise ShapeError(
+            t(
+                "{name}: the input has shape {x}, but whole channels need {a} or {b} dimensions, "
+                "(N, C, …). Write dropout() to drop single elements.",
+                name=name,
+                x=x.shape,
+                a=ranks[0],
+                b=ranks[1],
+            )
+        )
+    return x.shape[:-spatial] + (1,) * spatial
 
 
 def _drop(

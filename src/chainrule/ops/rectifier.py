@@ -102,8 +102,11 @@ def _prelu_shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) -> 
 
 def _by_channel(F, x, weight):
     """The weight in a shape that lines up with axis 1 of x."""
-    lined = (1, weight.shape[0], *(1,) * (len(x.shape) - 2)) if len(x.shape) > 1 else (1,)
-    return F.reshape(weight, lined if weight.shape and x.shape else ())
+    if not weight.shape or not x.shape:
+        return F.reshape(weight, ())
+    if len(x.shape) == 1:
+        return weight
+    return F.reshape(weight, (1, weight.shape[0], *(1,) * (len(x.shape) - 2)))
 
 
 @op
@@ -157,7 +160,7 @@ class Hardtanh(Elementwise):
     )
 
     def forward(F, x, *, min_val, max_val):
-        return F.clip(x, min_val, max_val)
+        return F.astype(F.clip(x, min_val, max_val), x.dtype)
 
     def vjp(F, g, y, x, *, min_val, max_val):
         return (_between(F, g, x, min_val, max_val),)
@@ -200,8 +203,7 @@ class Hardswish(Elementwise):
     )
 
     def forward(F, x):
-        curve = x * (x + 3) / 6
-        return F.where(F.less_equal(x, -3), 0.0, F.where(F.greater_equal(x, 3), x, curve))
+        return x * F.clip(x + 3, 0.0, 6.0) / 6
 
     def vjp(F, g, y, x):
         slope = g * (x / 3 + 0.5)
@@ -286,7 +288,7 @@ class Threshold(Elementwise):
     )
 
     def forward(F, x, *, threshold, value):
-        return F.where(F.less_equal(x, threshold), value, x)
+        return F.astype(F.where(F.less_equal(x, threshold), value, x), x.dtype)
 
     def vjp(F, g, y, x, *, threshold, value):
         return (F.where(F.less_equal(x, threshold), 0.0, g),)

@@ -139,7 +139,9 @@ def saved_values(op: type[Op], sample: Sample) -> int:
             except AutogradError:
                 pass
             else:
-                expect(False, t("{name} is saved, was changed, and backward said nothing.", name=name))
+                expect(
+                    False, t("{name} is saved, was changed, and backward said nothing.", name=name)
+                )
         else:
             for got, e in zip(pull(outputs, inputs, vectors(outputs)), expected, strict=True):
                 if got is not None:
@@ -189,7 +191,12 @@ def in_place(op: type[Op], sample: Sample) -> int:
     """`x.op_(…)` gives the value and the gradients of the form that makes a new tensor."""
     ys, expected = gradients(op, sample)
     x = sample.inputs[0]
-    if x is None or x.dtype.kind != "f" or ys[0].shape != x.shape or ys[0].dtype.name != x.dtype.name:
+    if (
+        x is None
+        or x.dtype.kind != "f"
+        or ys[0].shape != x.shape
+        or ys[0].dtype.name != x.dtype.name
+    ):
         return 0
     tensors = tensors_of(op, sample)
     target = tensors[0].clone()
@@ -199,5 +206,11 @@ def in_place(op: type[Op], sample: Sample) -> int:
     inputs = [tensors[i] for i in sample.differentiable(op)]
     found = grad(target, inputs, vectors((target,))[0], allow_unused=True)
     for g, e in zip(found, expected, strict=True):
-        close(t("in place: gradient"), np.zeros(e.shape) if g is None else value_of(g), e, 1e-10, 1e-12)
+        close(
+            t("in place: gradient"),
+            np.zeros(e.shape) if g is None else value_of(g),
+            e,
+            1e-10,
+            1e-12,
+        )
     return 1

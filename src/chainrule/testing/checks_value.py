@@ -125,7 +125,9 @@ def halves(op: type[Op], sample: Sample) -> int:
         for y, w in zip(ys, wide, strict=True):
             if not y.dtype.is_floating_point:
                 continue
-            expect(y.dtype is dtype, t("{dtype} in, {out} out.", dtype=dtype.name, out=y.dtype.name))
+            expect(
+                y.dtype is dtype, t("{dtype} in, {out} out.", dtype=dtype.name, out=y.dtype.name)
+            )
             close(dtype.name, value_of(y), value_of(w), eps * 1.01, 2e-5)
             count += 1
         inputs = [tensors[i] for i in sample.differentiable(op)]
@@ -248,7 +250,9 @@ def _reshaped(sample: Sample) -> Iterator[Sample]:
         if x is None or x.dtype.kind != "f":
             continue
         for axis in range(x.ndim):
-            longer = np.concatenate([x, np.ones_like(x[(slice(None),) * axis + (slice(0, 1),)])], axis)
+            longer = np.concatenate(
+                [x, np.ones_like(x[(slice(None),) * axis + (slice(0, 1),)])], axis
+            )
             yield sample.replace(i, longer)
             yield sample.replace(i, x[(slice(None),) * axis + (slice(0, 0),)])
         yield sample.replace(i, np.array(x)[None])
@@ -261,7 +265,9 @@ def broadcasting(op: type[Op], sample: Sample) -> int:
     """Broadcast inputs act like inputs expanded by hand; their gradients are summed back."""
     arrays = [x for x in sample.inputs if x is not None]
     shape = np.broadcast_shapes(*(x.shape for x in arrays))
-    inputs = tuple(None if x is None else np.array(np.broadcast_to(x, shape)) for x in sample.inputs)
+    inputs = tuple(
+        None if x is None else np.array(np.broadcast_to(x, shape)) for x in sample.inputs
+    )
     wide = Sample(inputs, sample.params)
     ys, grads = gradients(op, sample)
     wide_ys, wide_grads = gradients(op, wide)

@@ -266,7 +266,9 @@ def torch_integers(op: type[Op], sample: Sample) -> int:
     return 1
 
 
-@check("torch on special values", lambda op: elementwise(op) and _applies(op), must=False, once=True)
+@check(
+    "torch on special values", lambda op: elementwise(op) and _applies(op), must=False, once=True
+)
 def torch_special(op: type[Op], samples: list[Sample]) -> int:
     """NaN, infinities and zeros of either sign give PyTorch's value."""
     import torch

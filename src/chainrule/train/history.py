@@ -27,7 +27,7 @@ _SMALLER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse")
 
 
 def better_mode(monitor: str, mode: str = "auto") -> str:
-    """"min" or "max": `mode`, or for "auto" what the name of the monitored value suggests."""
+    """ "min" or "max": `mode`, or for "auto" what the name of the monitored value suggests."""
     mode = Choice("auto", "min", "max").check(mode, "monitor", "mode")
     if mode != "auto":
         return mode

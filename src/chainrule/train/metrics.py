@@ -75,9 +75,7 @@ def confusion_matrix(
     return count_pairs(p, y, Int(low=1).check(classes, "confusion_matrix", "classes"))
 
 
-def count_pairs(
-    p: NDArray[np.int64], y: NDArray[np.int64], classes: int
-) -> NDArray[np.int64]:
+def count_pairs(p: NDArray[np.int64], y: NDArray[np.int64], classes: int) -> NDArray[np.int64]:
     """The confusion matrix of labels. Raises DataError for labels outside 0 .. classes - 1."""
     for name, labels in ((t("prediction"), p), (t("target"), y)):
         low, high = int(labels.min()), int(labels.max())
@@ -144,7 +142,7 @@ def from_confusion(
     positive: int = 1,
     zero_division: float = 0.0,
 ) -> Any:
-    """"precision", "recall" or "f1" of a confusion matrix; `average` as in `precision`."""
+    """ "precision", "recall" or "f1" of a confusion matrix; `average` as in `precision`."""
     average = Choice(*AVERAGES).check(average, which, "average")
     hits = np.diag(counts).astype(np.float64)
     called, real = counts.sum(axis=0).astype(np.float64), counts.sum(axis=1).astype(np.float64)

@@ -99,9 +99,7 @@ def make_optimizer(wanted: Any, model: Module, options: dict[str, Any]) -> Any:
     return made
 
 
-def _construct(
-    kind: Any, model: Module, trained: Sequence[Tensor], options: dict[str, Any]
-) -> Any:
+def _construct(kind: Any, model: Module, trained: Sequence[Tensor], options: dict[str, Any]) -> Any:
     options = dict(options)
     decay = options.pop("weight_decay", None)
     try:

@@ -58,9 +58,7 @@ def epoch_line(run: Run) -> str:
 def ending(run: Run) -> str | None:
     """Why a run ended before its last epoch."""
     if run.history.interrupted:
-        where = t(
-            "Interrupted in epoch {epoch} after step {step}.", epoch=run.epoch, step=run.step
-        )
+        where = t("Interrupted in epoch {epoch} after step {step}.", epoch=run.epoch, step=run.step)
         if run.saved_to is None:
             return where
         return where + " " + t("To go on: resume from {path}", path=run.saved_to)
@@ -130,6 +128,7 @@ class Bar(Callback):
         if self._task is not None:
             self._bar.remove_task(self._task)
             self._task = None
+            self._bar.refresh()
         self._bar.console.print(epoch_line(run), markup=False, highlight=False, soft_wrap=True)
 
     def on_train_end(self, run: Run) -> None:

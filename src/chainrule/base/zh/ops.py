@@ -67,6 +67,10 @@ TEXT = {
     "nor, on the other axes, the input's {x}.": (
         "沿轴 {axis} 的 scatter_add：index 的形状 {index} 不能超过 src 的 {src}，在其余轴上也不能超过输入的 {x}。"
     ),
+    "{name}: the input has shape {x}, but whole channels need {a} or {b} dimensions, (N, C, …). "
+    "Write dropout() to drop single elements.": (
+        "{name}：输入的形状是 {x}，而按通道丢弃需要 {a} 或 {b} 维 (N, C, …)。要丢弃单个元素请写 dropout()。"
+    ),
     "masked_scale: mask has shape {mask}, the input {x}: they must be equal.": (
         "masked_scale：mask 的形状是 {mask}，输入是 {x}：两者必须相同。"
     ),

@@ -51,6 +51,8 @@ def remarks(sheet: Worksheet, digits: int = 2) -> list[str]:
     everything += [term.local for worked in sheet.steps for term in worked.terms]
     if not all(numbers.exact(x, digits) for x in everything):
         out.append(t("Numbers are rounded for display only; --digits shows more."))
+    if not all(np.isfinite(x).all() for x in everything):
+        out.append(t("nan and inf: a function was used where it has no value or no slope."))
     if sheet.numeric is not None:
         wrong = disagreements(sheet)
         if wrong:
@@ -73,7 +75,7 @@ class _Layout:
     def sections(self) -> list[Section]:
         sheet = self.sheet
         back = [w for w in reversed(sheet.steps) if w.terms]
-        return [
+        found = [
             Section(t("Values"), [(0, [Cell(self._pairs(sheet.variables), "value")])]),
             Section(t("Forward"), [(0, self._forward(worked)) for worked in sheet.steps]),
             Section(
@@ -82,6 +84,7 @@ class _Layout:
             ),
             Section(t("Gradients"), [(0, self._result(name)) for name in sheet.variables]),
         ]
+        return [section for section in found if section.rows]
 
     # ---- rows --------------------------------------------------------------------------------
 

@@ -42,9 +42,7 @@ def values(x: Any, digits: int = 2) -> str:
 
 def exact(x: Any, digits: int = 2) -> bool:
     """Whether `values` shows the number without rounding it."""
-    return all(
-        not math.isfinite(v) or float(number(float(v), digits)) == v for v in np.ravel(x)
-    )
+    return all(not math.isfinite(v) or float(number(float(v), digits)) == v for v in np.ravel(x))
 
 
 def plain(x: Any) -> Any:

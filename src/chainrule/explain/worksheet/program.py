@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from chainrule.base.text import t
-from chainrule.explain.worksheet.derive import CONSTANTS
+from chainrule.explain.worksheet.derive import CONSTANTS, value_of
 from chainrule.explain.worksheet.syntax import (
     Call,
     Expression,
@@ -18,6 +18,7 @@ from chainrule.explain.worksheet.syntax import (
     Name,
     Number,
     names_in,
+    parse,
     parse_statements,
 )
 from chainrule.ops.functional import INTERNAL
@@ -31,6 +32,33 @@ REDUCTIONS = {"sum": "sum", "mean": "mean", "prod": "prod", "logsumexp": "logsum
               "dot": "matmul"}  # fmt: skip
 # Names that people write for what the registry calls otherwise.
 _OTHER = {"ln": "log", "arsinh": "asinh", "arcosh": "acosh", "artanh": "atanh"}
+
+
+def read_value(text: str, name: str) -> float | list[float]:
+    """A number such as -2, 1/3 or pi/2, or a list of them, [1, 2, 3]."""
+    text = text.strip()
+    if text.startswith("[") and text.endswith("]"):
+        return [_read_number(part, name) for part in text[1:-1].split(",")]
+    return _read_number(text, name)
+
+
+def _read_number(text: str, name: str) -> float:
+    tree = parse(text)
+    unknown = [n for n in names_in(tree) if n not in CONSTANTS]
+    if unknown:
+        raise ExpressionError(
+            t("{name}: {text!r} is no number, for {unknown} has no value.",
+              name=name, text=text.strip(), unknown=unknown[0])
+        )  # fmt: skip
+    try:
+        value = float(value_of(tree, {}))
+    except (KeyError, TypeError, ValueError):
+        raise ExpressionError(
+            t("{name}: {text!r} is no number.", name=name, text=text.strip())
+        ) from None
+    if not math.isfinite(value):
+        raise ExpressionError(t("{name} is not a finite number.", name=name))
+    return value
 
 
 class Step(NamedTuple):
@@ -114,9 +142,7 @@ def _check_names(statements: list[tuple[str | None, Expression]], given: list[st
         )
     unused = [name for name in given if name not in used]
     if unused:
-        raise ExpressionError(
-            t("The expression does not use {names}.", names=", ".join(unused))
-        )
+        raise ExpressionError(t("The expression does not use {names}.", names=", ".join(unused)))
 
 
 class _Builder:

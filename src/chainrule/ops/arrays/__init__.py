@@ -13,6 +13,7 @@ from chainrule.ops.arrays import index as _index
 from chainrule.ops.arrays import reduce as _reduce
 from chainrule.ops.arrays import window as _window
 from chainrule.ops.arrays.philox import uniform
+from chainrule.ops.arrays.select import where
 from chainrule.ops.arrays.special import erf
 from chainrule.ops.namespace import Namespace
 
@@ -87,7 +88,7 @@ class Arrays(Namespace):
     bitwise_and = staticmethod(np.bitwise_and)
     bitwise_or = staticmethod(np.bitwise_or)
     bitwise_xor = staticmethod(np.bitwise_xor)
-    where = staticmethod(np.where)
+    where = staticmethod(where)
     astype = staticmethod(_astype)
     asarray = staticmethod(np.asarray)
 

@@ -1,0 +1,72 @@
+"""`chainrule explain`: the chain rule worked through for an expression."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import sys
+from typing import Any
+
+from chainrule.base.text import t
+from chainrule.cli.options import whole
+from chainrule.cli.parser import Parser, UsageError
+from chainrule.explain.worksheet import read_value, show, to_dict, to_text, worksheet
+from chainrule.explain.worksheet.steps import disagreements
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.epilog = t(
+        "example: chainrule explain \"(x+y)*z\" x=-2 y=5 z=-4\n"
+        "Numbers, names, + - * / ^, parentheses, functions (chainrule ops lists them);\n"
+        "vectors as x=[1,2,3] with sum, mean, dot; several steps as \"q = x+y; q*z\"."
+    )  # fmt: skip
+    parser.add_argument("expression", metavar=t("EXPRESSION"), help=t("what to differentiate"))
+    parser.add_argument(
+        "values",
+        nargs="*",
+        default=[],
+        metavar=t("NAME=VALUE"),
+        help=t("a number, or a vector [1,2,3]"),
+    )
+    parser.add_argument(
+        "--digits", type=whole(1), default=2, metavar="N", help=t("decimals to show (2)")
+    )
+    parser.add_argument(
+        "--check", action="store_true", help=t("compare every derivative with central differences")
+    )
+    parser.add_argument("--json", action="store_true", help=t("print JSON with all digits"))
+
+
+def tidy(arguments: list[str]) -> list[str]:
+    """An expression may begin with a minus sign; a space keeps it from being taken for options."""
+    return [
+        f" {a}" if a.startswith("-") and not a.startswith("--") and a != "-h" else a
+        for a in arguments
+    ]
+
+
+def assignments(texts: list[str]) -> dict[str, Any]:
+    """`["x=3", "y=[1,2]"]` as a mapping."""
+    values: dict[str, Any] = {}
+    for text in texts:
+        name, sign, value = text.partition("=")
+        name = name.strip()
+        if not sign or not name:
+            raise UsageError(t("{text!r} is not of the form NAME=VALUE.", text=text))
+        if name in values:
+            raise UsageError(t("{name} is given a value twice.", name=name))
+        values[name] = read_value(value, name)
+    return values
+
+
+def run(options: Any) -> int:
+    sheet = worksheet(options.expression.strip(), assignments(options.values), options.check)
+    digits = min(options.digits, 15)
+    if options.json:
+        print(json.dumps(to_dict(sheet), ensure_ascii=False, indent=2))
+    elif sys.stdout.isatty() and "NO_COLOR" not in os.environ:
+        show(sheet, digits)
+    else:
+        print(to_text(sheet, digits, shutil.get_terminal_size((80, 24)).columns), end="")
+    return 1 if options.check and disagreements(sheet) else 0

@@ -1,0 +1,48 @@
+"""Values of options: read, checked, and refused in words."""
+
+from __future__ import annotations
+
+import argparse
+import math
+from collections.abc import Callable
+
+from chainrule.base.text import t
+
+
+def whole(least: int) -> Callable[[str], int]:
+    """An integer from `least` up."""
+
+    def read(text: str) -> int:
+        try:
+            value = int(text)
+        except ValueError:
+            value = least - 1
+        if value < least:
+            raise argparse.ArgumentTypeError(
+                t("{text!r} is not a whole number from {least} up", text=text, least=least)
+            )
+        return value
+
+    return read
+
+
+def positive(text: str) -> float:
+    """A finite number above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not (math.isfinite(value) and value > 0):
+        raise argparse.ArgumentTypeError(t("{text!r} is not a number above 0", text=text))
+    return value
+
+
+def shape(text: str) -> tuple[int, ...]:
+    """A shape such as 1,28,28 or 1x28x28."""
+    try:
+        sizes = tuple(int(part) for part in text.lower().replace("x", ",").split(","))
+    except ValueError:
+        sizes = ()
+    if not 1 <= len(sizes) <= 4 or min(sizes) < 1 or math.prod(sizes) > 1 << 28:
+        raise argparse.ArgumentTypeError(t("{text!r} is not a shape such as 1,28,28", text=text))
+    return sizes

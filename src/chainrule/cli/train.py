@@ -1,0 +1,235 @@
+"""`chainrule train`: a model by name, on digits or one's own data, into a run folder."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import Any
+
+from chainrule import models, train
+from chainrule.base.dtypes import as_dtype
+from chainrule.base.errors import ArgumentError
+from chainrule.base.text import t
+from chainrule.cli import main as entry
+from chainrule.cli import report, run_folder
+from chainrule.cli.measure import measure
+from chainrule.cli.options import positive, shape, whole
+from chainrule.cli.parser import Parser
+from chainrule.cli.prepare import DIGITS, Prepared, prepare
+from chainrule.models.runs import FILE
+from chainrule.ops.random import manual_seed
+from chainrule.train.trainer import CHECKPOINT
+
+# Peaks of the one-cycle rate for optimisers other than the recipe's, and their other settings.
+_RATES = {"sgd": 0.1}
+_OPTIONS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.epilog = t(
+        "examples: chainrule train lenet\n"
+        "          chainrule train mlp --data FOLDER --epochs 5 --out runs/mine\n"
+        "Data: {digits} (built in), a folder with MNIST's four IDX files, a folder of pictures\n"
+        "(train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png), .csv, .npy, .npz.",
+        digits=DIGITS,
+    )
+    add = parser.add_argument
+    add("model", metavar=t("MODEL"), help=", ".join(models.names()))
+    add("--data", metavar=t("SOURCE"), help=t("what to learn from ({digits})", digits=DIGITS))
+    add("--input", type=shape, metavar="C,H,W", help=t("give each input this shape (CSV pixels)"))
+    add("--epochs", type=whole(1), metavar="N", help=t("passes over the data (by the recipe)"))
+    add("--batch-size", type=whole(1), metavar="N", help=t("examples a step (by the recipe)"))
+    add("--optimizer", choices=train.optimizer_names(), help=t("by the recipe adamw"))
+    add("--lr", type=positive, metavar=t("RATE"), help=t("largest learning rate of the cycle"))
+    add("--seed", type=whole(0), metavar="N", help=t("names all that is random (0)"))
+    add("--precision", choices=("float32", "float64"), help=t("of the computation (float32)"))
+    add("--no-augment", action="store_true", help=t("do not turn and shift the training images"))
+    add("--workers", type=whole(0), default=0, metavar="N", help=t("threads that load data (0)"))
+    add("--out", metavar=t("FOLDER"), help=t("the run folder (runs/MODEL)"))
+    add("--resume", action="store_true", help=t("go on with the run in that folder"))
+    add("--overwrite", action="store_true", help=t("replace what lies in that folder"))
+
+
+def run(options: Any) -> int:
+    recipe = models.recipe(_known(options.model))
+    folder = Path(options.out or f"runs/{options.model}")
+    if options.resume and options.overwrite:
+        raise ArgumentError(
+            t("--resume goes on with a run and --overwrite replaces it: one of both.")
+        )
+    given = _given(options)
+    if options.resume:
+        settings = run_folder.resumed(folder, given)
+    else:
+        settings = _defaults(recipe) | given
+    prepared = prepare(
+        settings["data"],
+        recipe,
+        settings["seed"],
+        tuple(settings["input"]) if settings["input"] else None,
+        settings["augment"],
+    )
+    trainer = _trainer(settings, recipe, prepared, folder)
+    if not options.resume:
+        run_folder.claim(folder, settings, options.overwrite)
+    print(_headline(settings, prepared, trainer), flush=True)
+    history = trainer.fit(
+        prepared.train,
+        prepared.test,
+        epochs=settings["epochs"],
+        callbacks=[train.Recorder(), train.TerminateOnNaN()],
+        batch_size=settings["batch_size"],
+        num_workers=options.workers,
+        resume=folder / CHECKPOINT if options.resume else None,
+    )
+    if history.stopped is not None:
+        print(
+            t(
+                "The training diverged and no model was written: try a smaller rate, such as "
+                "--lr {rate:g}.",
+                rate=settings["lr"] / 10,
+            )
+        )
+        return entry.FAILED
+    _finish(folder, settings, prepared, trainer, options.command_line)
+    if history.interrupted:
+        words = ["chainrule", "train", settings["model"], "--resume", "--out", str(folder)]
+        print(t("To go on: {command}", command=shlex.join(words)))
+        return entry.INTERRUPTED
+    return entry.OK
+
+
+def _known(name: str) -> str:
+    """The name, if there is such a model; raises ArgumentError with the closest one."""
+    if name not in models.names():
+        models.build(name)
+    return name
+
+
+def _given(options: Any) -> dict[str, Any]:
+    """The settings that the command line says."""
+    named = {
+        "model": options.model,
+        "data": options.data,
+        "input": None if options.input is None else list(options.input),
+        "epochs": options.epochs,
+        "batch_size": options.batch_size,
+        "optimizer": options.optimizer,
+        "lr": options.lr,
+        "seed": options.seed,
+        "precision": options.precision,
+        "augment": False if options.no_augment else None,
+    }
+    given = {name: value for name, value in named.items() if value is not None}
+    if "data" in given and given["data"] != DIGITS:
+        # A run may be resumed from another working directory.
+        given["data"] = str(Path(given["data"]).resolve())
+    if "optimizer" in given and "lr" not in given and given["optimizer"] in _RATES:
+        given["lr"] = _RATES[given["optimizer"]]
+    return given
+
+
+def _defaults(recipe: models.Recipe) -> dict[str, Any]:
+    return {
+        "model": recipe.model,
+        "data": DIGITS,
+        "input": None,
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
+        "optimizer": recipe.optimizer_name,
+        "lr": recipe.max_lr,
+        "seed": 0,
+        "precision": "float32",
+        "augment": recipe.augmentation is not None,
+    }
+
+
+def _trainer(
+    settings: dict[str, Any], recipe: models.Recipe, prepared: Prepared, folder: Path
+) -> train.Trainer:
+    manual_seed(settings["seed"])
+    model = models.build(settings["model"], prepared.input_shape, len(prepared.classes))
+    model.to(as_dtype(settings["precision"]))
+    name, options = settings["optimizer"], {}
+    optimizer: Any = name
+    if name == recipe.optimizer_name:
+        optimizer = recipe.optimizer(model, settings["lr"])
+    else:
+        options = {"lr": settings["lr"], **_OPTIONS.get(name, {})}
+    return train.Trainer(
+        model,
+        "cross_entropy",
+        optimizer,
+        ["accuracy"],
+        recipe.scheduler,
+        seed=settings["seed"],
+        run_dir=folder,
+        **options,
+    )
+
+
+def _headline(settings: dict[str, Any], prepared: Prepared, trainer: train.Trainer) -> str:
+    return t(
+        "{model}, {parameters} parameters, on {n} examples of {data}; tested on {m}.",
+        model=settings["model"],
+        parameters=f"{sum(p.numel() for p in trainer.model.parameters()):,}",
+        n=f"{len(prepared.train):,}",
+        data=settings["data"],
+        m=f"{len(prepared.test):,}",
+    )
+
+
+def _finish(
+    folder: Path,
+    settings: dict[str, Any],
+    prepared: Prepared,
+    trainer: train.Trainer,
+    command_line: list[str],
+) -> None:
+    """Measure, write the model and the report, and say where they are."""
+    model, history = trainer.model, trainer.history
+    measured = measure(model, prepared.test, len(prepared.classes))
+    models.save(
+        folder / FILE,
+        model,
+        classes=prepared.classes,
+        mean=prepared.mean,
+        std=prepared.std,
+        info={
+            "chainrule": entry.version(),
+            "data": settings["data"],
+            "input": settings["input"],
+            "epochs": len(history),
+            "metrics": measured.metrics,
+        },
+    )
+    notes = []
+    if history.interrupted:
+        notes.append(
+            t("Interrupted after {n} of {all} epochs.", n=len(history), all=settings["epochs"])
+        )
+    report.write(
+        folder / run_folder.REPORT,
+        settings,
+        prepared,
+        model,
+        history,
+        measured,
+        command_line,
+        notes,
+        entry.version(),
+    )
+    print(
+        t(
+            "Test accuracy {accuracy:.4f}, loss {loss:.4f} ({where})",
+            accuracy=measured.metrics["accuracy"],
+            loss=measured.metrics["loss"],
+            where=prepared.tested_on,
+        )
+    )
+    for name, meaning in (
+        (FILE, t("the model, for evaluate and predict")),
+        (run_folder.REPORT, t("curves, mistakes, kernels: open it in a browser")),
+        (run_folder.HISTORY, t("the numbers of every epoch and step")),
+    ):
+        print(f"  {str(folder / name):36}  {meaning}")
