@@ -53,6 +53,7 @@ _LAZY = {
 
 
 def __getattr__(name: str) -> _Any:
+    value: _Any
     if name in _PUBLIC:
         value = _PUBLIC[name]
     elif name in _ROOMS:

@@ -99,7 +99,9 @@ def test_random_programs_agree(block):
         rng = np.random.default_rng(seed)
         arrays = [rng.normal(size=(3, 4)), rng.normal(size=4)]
         try:
-            expected = gradients(torch, lambda a: torch.tensor(a, requires_grad=True), steps, arrays)
+            expected = gradients(
+                torch, lambda a: torch.tensor(a, requires_grad=True), steps, arrays
+            )
         except RuntimeError:
             continue  # PyTorch refuses a stale value; chainrule may refuse, or keep a copy
         loss, grads = gradients(cr, lambda a: cr.tensor(a, requires_grad=True), steps, arrays)

@@ -142,7 +142,7 @@ def result_type(operands: list[tuple[DType, int]]) -> DType:
             best = here
         elif here.category > best.category:
             # A float number meets integers: the default float, not the number's own width.
-            best = _default if rank == 0 else here
+            best = _default if rank == 0 and here.is_floating_point else here
     if best is None:
         raise ArgumentError(t("result_type needs at least one operand."))
     return best

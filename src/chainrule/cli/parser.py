@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 import difflib
+import re
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -20,7 +22,7 @@ class Parser(argparse.ArgumentParser):
     """An ArgumentParser that raises UsageError instead of printing and exiting."""
 
     def __init__(self, **options: Any) -> None:
-        options.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        options.setdefault("formatter_class", _Formatter)
         super().__init__(allow_abbrev=False, **options)
 
     def error(self, message: str) -> NoReturn:
@@ -36,6 +38,18 @@ class Parser(argparse.ArgumentParser):
                 t("{value!r} is none of {known}{hint}", value=value, known=", ".join(known),
                   hint=hint),
             )  # fmt: skip
+
+
+class _Formatter(argparse.RawDescriptionHelpFormatter):
+    """Help in columns, where a Chinese character takes two."""
+
+    def _format_action(self, action: argparse.Action) -> str:
+        text = super()._format_action(action)
+        found = re.match(r"( *\S.*?)( {2,})(?=\S)", text)
+        if found is None:
+            return text
+        wide = sum(unicodedata.east_asian_width(c) in "WF" for c in found[1])
+        return found[1] + " " * max(2, len(found[2]) - wide) + text[found.end() :]
 
 
 @contextmanager

@@ -10,6 +10,7 @@ from chainrule.base.errors import ArgumentError, FileFormatError
 from chainrule.base.files import atomic_write
 from chainrule.base.text import t
 from chainrule.models.runs import FILE
+from chainrule.train import History
 from chainrule.train.trainer import CHECKPOINT
 
 SETTINGS = "settings.json"
@@ -59,7 +60,7 @@ def claim(folder: Path, settings: dict[str, Any], overwrite: bool) -> None:
             )
         if before is not None:
             _compare(folder, before, settings)
-            if (folder / CHECKPOINT).exists() and not (folder / FILE).exists():
+            if _unfinished(folder, settings["epochs"]):
                 raise ArgumentError(
                     t(
                         "{path} holds an unfinished run with these settings: --resume goes on, "
@@ -98,6 +99,17 @@ def resumed(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
                 )
             )
     return settings
+
+
+def _unfinished(folder: Path, epochs: int) -> bool:
+    """Whether the run in the folder was cut short and could go on."""
+    if not (folder / CHECKPOINT).exists() or not (folder / HISTORY).exists():
+        return False
+    try:
+        history = History.load(folder / HISTORY)
+    except FileFormatError:
+        return False
+    return len(history) < epochs and history.stopped is None
 
 
 def _compare(folder: Path, before: dict[str, Any], settings: dict[str, Any]) -> None:

@@ -6,6 +6,8 @@ import shlex
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from chainrule import models, train
 from chainrule.base.dtypes import as_dtype
 from chainrule.base.errors import ArgumentError
@@ -199,6 +201,7 @@ def _finish(
             "chainrule": entry.version(),
             "data": settings["data"],
             "input": settings["input"],
+            "pixels": bool(prepared.images.dtype == np.uint8),
             "epochs": len(history),
             "metrics": measured.metrics,
         },

@@ -103,7 +103,7 @@ def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | N
     leaves = _leaves(outputs, {id(x) for x in stand_ins})
     tensors = [a if isinstance(a, Tensor) else None for a in args]
     edges = [None if a is None or not a._rg else a._node or a for a in tensors]
-    if not leaves and not any(edges):
+    if not leaves and all(e is None for e in edges):
         return result
     saved = [None if a is None else a._data for a in tensors]
     indices = tuple(0 if a is None else a._index for a in tensors) + (0,) * len(leaves)

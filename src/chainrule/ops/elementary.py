@@ -342,7 +342,9 @@ class Sign(Elementwise):
     card = Card(en="Only the direction; no gradient passes.", zh="只留方向；梯度为零。")
 
     def forward(F, x):
-        return F.where(F.isnan(x), F.zeros_like(x), F.sign(x)) if x.dtype.kind == "f" else F.sign(x)
+        if x.dtype.kind != "f":
+            return F.sign(x)
+        return F.where(F.isnan(x), F.zeros_like(x), F.sign(x))
 
     def vjp(F, g, y, x):
         return (F.zeros_like(g),)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from chainrule.ops import creation, random
 from chainrule.ops.op import REGISTRY
@@ -31,6 +31,11 @@ def _collect() -> dict[str, Callable[..., Any]]:
             if own and name[0].islower() and not name.endswith("_"):
                 out[name] = value
     return out | FUNCTIONS
+
+
+if TYPE_CHECKING:
+    # What the registry holds is known only at run time.
+    def __getattr__(name: str) -> Any: ...
 
 
 PUBLIC = _collect()

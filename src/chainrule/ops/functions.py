@@ -11,7 +11,9 @@ from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
 from chainrule.base.shapes import broadcast_shapes, normalize_axis
 from chainrule.base.text import t
+from chainrule.graph.convert import array_of
 from chainrule.graph.tensor import Tensor
+from chainrule.ops.arrays.index import HOLE
 from chainrule.ops.dispatch import apply, cast
 from chainrule.ops.op import REGISTRY
 from chainrule.ops.register import function as function
@@ -218,6 +220,32 @@ def scatter_add(input: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
     return _run(
         "scatter_add", input, _indices(index, input.shape[axis], "scatter_add"), src, dim=axis
     )
+
+
+@function("scatter")
+def scatter(input: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+    """input with src[i][j] (or one number) written at [index[i][j]][j] for dim 0, and so on.
+
+    Where indices repeat the last one counts, and the gradient of `src` is not unique.
+    """
+    axis = normalize_axis(dim, input.ndim)
+    index = _indices(index, input.shape[axis], "scatter")
+    value = src if isinstance(src, Tensor) else Tensor(array_of(src)).to(input.dtype)
+    if isinstance(src, Tensor) and (
+        value.ndim != index.ndim or any(i > s for i, s in zip(index.shape, value.shape))
+    ):
+        raise ShapeError(
+            t(
+                "scatter: index has shape {index}, which must not exceed src's {src}.",
+                index=index.shape,
+                src=value.shape,
+            )
+        )
+    if isinstance(src, Tensor):
+        value = value[tuple(slice(0, n) for n in index.shape)]
+    grid = [Tensor(g) for g in np.ogrid[tuple(slice(n) for n in index.shape)]]
+    grid[axis] = index
+    return _run("index_put", input, value, *grid, key=(HOLE,) * input.ndim, accumulate=False)
 
 
 @function("index_select")

@@ -117,6 +117,7 @@ class Prelu(Op):
     """
 
     math = "where(x > 0, x, weight * x)"
+    saves = ("x", "weight")
     shape = staticmethod(_prelu_shape)
     always_check = True
     samples = (((4, 3), (3,)), ((2, 3, 2), (3,)), ((5,), (1,)), ((2, 3), ()), ((), (1,)),

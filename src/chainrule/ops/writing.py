@@ -11,7 +11,7 @@ from chainrule.base import dtypes
 from chainrule.graph.convert import array_of
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.dispatch import cast
-from chainrule.ops.functions import scatter_add
+from chainrule.ops.functions import scatter, scatter_add
 from chainrule.ops.inplace import assign, fill
 from chainrule.ops.register import function as function
 from chainrule.ops.register import method
@@ -44,6 +44,12 @@ def zero_(self: Tensor) -> Tensor:
 def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` written where mask is true."""
     return assign(self, self.masked_fill(mask, value))
+
+
+@method("scatter_")
+def scatter_(self: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
+    """`src` written at `index` along `dim`, in place."""
+    return assign(self, scatter(self, dim, index, src))
 
 
 @method("scatter_add_")

@@ -71,6 +71,9 @@ TEXT = {
     "Write dropout() to drop single elements.": (
         "{name}：输入的形状是 {x}，而按通道丢弃需要 {a} 或 {b} 维 (N, C, …)。要丢弃单个元素请写 dropout()。"
     ),
+    "scatter: index has shape {index}, which must not exceed src's {src}.": (
+        "scatter：index 的形状 {index} 不能超过 src 的 {src}。"
+    ),
     "masked_scale: mask has shape {mask}, the input {x}: they must be equal.": (
         "masked_scale：mask 的形状是 {mask}，输入是 {x}：两者必须相同。"
     ),

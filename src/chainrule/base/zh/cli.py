@@ -1,0 +1,267 @@
+"""Chinese texts of the command line, argparse's own words among them."""
+
+TEXT = {
+    # main
+    "A deep-learning framework that you can see through.": "看得透的深度学习框架。",
+    "chainrule COMMAND --help tells more about a command.": (
+        "chainrule 命令 --help 介绍一个命令。"
+    ),
+    "commands": "命令",
+    "COMMAND": "命令",
+    "language: en or zh": "语言：en 或 zh",
+    "train a model on digits or your own data": "用数字图像或自己的数据训练模型",
+    "measure a trained model on data": "在数据上评估训练好的模型",
+    "ask a trained model what an image shows": "让训练好的模型识别图像",
+    "work the chain rule through, step by step": "一步一步演算链式法则",
+    "shapes, parameters and multiply-adds of a model": "模型各层的形状、参数与乘加次数",
+    "compare gradients with central differences": "用中心差分检验梯度",
+    "the vocabulary of operations, with formulas": "全部运算及其公式",
+    "--lang is one of {known}, not {value!r}.": "--lang 是 {known} 之一，不能是 {value!r}。",
+    "Interrupted.": "已中断。",
+    "There is not enough memory for this.": "内存不足。",
+    "warning: {message}": "警告：{message}",
+    "This is a bug in chainrule, please report it ({kind}: {text}). CHAINRULE_DEBUG=1 shows where.": (
+        "这是 chainrule 的缺陷，请报告（{kind}：{text}）。CHAINRULE_DEBUG=1 会显示出处。"
+    ),
+    "a file": "某个文件",
+    "{path}: {reason}": "{path}：{reason}",
+    "{path}: the disk is full; what stood there before is still there.": (
+        "{path}：磁盘已满；原来的内容仍在。"
+    ),
+    "{path}: larger than files may be here; what stood there before is still there.": (
+        "{path}：超过此处文件大小的上限；原来的内容仍在。"
+    ),
+    "{path}: permission denied.": "{path}：没有权限。",
+    "{path}: this place can only be read.": "{path}：此处只读。",
+    "{path} is a folder where a file is needed.": "{path} 是文件夹，这里需要文件。",
+    "{path} is a file where a folder is needed.": "{path} 是文件，这里需要文件夹。",
+    # options
+    "{message} (see {command} --help)": "{message}（见 {command} --help）",
+    "{value!r} is none of {known}{hint}": "{value!r} 不在 {known} 之中{hint}",
+    "; did you mean {close!r}?": "；是否想写 {close!r}？",
+    "{text!r} is not a whole number from {least} up": "{text!r} 不是不小于 {least} 的整数",
+    "{text!r} is not a number above 0": "{text!r} 不是大于 0 的数",
+    "{text!r} is not a shape such as 1,28,28": "{text!r} 不是形状，例如 1,28,28",
+    # argparse's own words
+    "usage: ": "用法：",
+    "positional arguments": "参数",
+    "options": "选项",
+    "show this help message and exit": "显示本帮助并退出",
+    "show program's version number and exit": "显示版本并退出",
+    "the following arguments are required: %s": "缺少参数：%s",
+    "unrecognized arguments: %s": "不认识的参数：%s",
+    "argument %(argument_name)s: %(message)s": "参数 %(argument_name)s：%(message)s",
+    "expected one argument": "需要一个值",
+    "expected at most one argument": "最多一个值",
+    "expected at least one argument": "至少需要一个值",
+    "expected %s argument": "需要 %s 个值",
+    "expected %s arguments": "需要 %s 个值",
+    "ignored explicit argument %r": "这个选项没有值，却得到 %r",
+    "invalid %(type)s value: %(value)r": "%(type)s 的值无效：%(value)r",
+    "not allowed with argument %s": "不能与参数 %s 同用",
+    # shared
+    "MODEL": "模型",
+    "SOURCE": "数据",
+    "FOLDER": "文件夹",
+    "RUN": "运行",
+    "IMAGE": "图像",
+    "NAME": "名字",
+    "RATE": "学习率",
+    "EXPRESSION": "表达式",
+    "OPERATION": "运算",
+    "NAME=VALUE": "名字=值",
+    "print JSON": "输出 JSON",
+    "print JSON with all digits": "输出 JSON，数字不舍入",
+    "give each input this shape (CSV pixels)": "把每个输入变成这个形状（CSV 中的像素）",
+    "a run folder, or a model.safetensors": "运行文件夹，或一个 model.safetensors",
+    # explain
+    "example: chainrule explain \"(x+y)*z\" x=-2 y=5 z=-4\n"
+    "Numbers, names, + - * / ^, parentheses, functions (chainrule ops lists them);\n"
+    "vectors as x=[1,2,3] with sum, mean, dot; several steps as \"q = x+y; q*z\".": (
+        "例：chainrule explain \"(x+y)*z\" x=-2 y=5 z=-4\n"
+        "可用数、名字、+ - * / ^、括号与函数（chainrule ops 列出它们）；\n"
+        "向量写作 x=[1,2,3]，配合 sum、mean、dot；多步写作 \"q = x+y; q*z\"。"
+    ),
+    "what to differentiate": "要求导的表达式",
+    "a number, or a vector [1,2,3]": "一个数，或向量 [1,2,3]",
+    "decimals to show (2)": "显示的小数位数（2）",
+    "compare every derivative with central differences": "用中心差分检验每个导数",
+    "{text!r} is not of the form NAME=VALUE.": "{text!r} 的写法不是 名字=值。",
+    "{name} is given a value twice.": "{name} 被赋值两次。",
+    # ops
+    "an operation, for all about it": "某个运算，显示它的全部信息",
+    "No operation is named {name!r}; did you mean {close!r}?": (
+        "没有名为 {name!r} 的运算；是否想写 {close!r}？"
+    ),
+    "No operation is named {name!r}: chainrule ops lists them.": (
+        "没有名为 {name!r} 的运算：chainrule ops 列出全部。"
+    ),
+    "{n} operations; chainrule ops NAME tells more.": "共 {n} 个运算；chainrule ops 名字 显示详情。",
+    "  {name}: {expected}, by default {default!r}": "  {name}：{expected}，默认 {default!r}",
+    "  {name}: {expected}": "  {name}：{expected}",
+    "family {name}": "属于 {name} 族",
+    "also called {names}": "又名 {names}",
+    "serves {names}": "用于 {names}",
+    "without a gradient": "没有梯度",
+    "gradient by the chain rule through its forward": "梯度由链式法则穿过前向得到",
+    # gradcheck
+    "examples: chainrule gradcheck            every operation\n"
+    "          chainrule gradcheck exp conv2d\n"
+    "          chainrule gradcheck --expr \"sin(x)*x\" x=0.5": (
+        "例：chainrule gradcheck            全部运算\n"
+        "    chainrule gradcheck exp conv2d\n"
+        "    chainrule gradcheck --expr \"sin(x)*x\" x=0.5"
+    ),
+    "operations to check; with --expr the values NAME=VALUE": (
+        "要检验的运算；与 --expr 同用时为 名字=值"
+    ),
+    "check an expression instead": "改为检验一个表达式",
+    "NAME=VALUE belongs to --expr \"EXPRESSION\".": "名字=值 要与 --expr \"表达式\" 同用。",
+    "{name} = {expression}": "{name} = {expression}",
+    "  ∂{output}/∂{name}  gradient {gradient:.9g}  differences {numeric:.9g}  {verdict}": (
+        "  ∂{output}/∂{name}  梯度 {gradient:.9g}  差分 {numeric:.9g}  {verdict}"
+    ),
+    "agree": "一致",
+    "DIFFER": "不一致",
+    "agrees in {n} comparisons": "{n} 次比较，全部一致",
+    "follows a rule of its own, not its derivative: nothing to compare": (
+        "按自己的规则而不是导数：无可比较"
+    ),
+    "DIFFERS: {reason}": "不一致：{reason}",
+    "{name} has no gradient to check.": "{name} 没有可检验的梯度。",
+    "{right} of {all} operations agree with central differences ({seconds:.1f} s).": (
+        "{all} 个运算中有 {right} 个与中心差分一致（{seconds:.1f} 秒）。"
+    ),
+    # summary
+    "{names}, or the folder of a run": "{names}，或一个运行文件夹",
+    "shape of one input (1,28,28)": "一个输入的形状（1,28,28）",
+    "outputs (10)": "输出的个数（10）",
+    "The outputs of a trained model are what they are: no --classes.": (
+        "训练好的模型输出个数已定：不能用 --classes。"
+    ),
+    # train
+    "examples: chainrule train lenet\n"
+    "          chainrule train mlp --data FOLDER --epochs 5 --out runs/mine\n"
+    "Data: {digits} (built in), a folder with MNIST's four IDX files, a folder of pictures\n"
+    "(train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png), .csv, .npy, .npz.": (
+        "例：chainrule train lenet\n"
+        "    chainrule train mlp --data 文件夹 --epochs 5 --out runs/mine\n"
+        "数据：{digits}（内置）、含 MNIST 四个 IDX 文件的文件夹、图片文件夹\n"
+        "（train/类别/*.png 与 test/类别/*.png，或 类别/*.png）、.csv、.npy、.npz。"
+    ),
+    "what to learn from ({digits})": "学习所用的数据（{digits}）",
+    "passes over the data (by the recipe)": "遍历数据的轮数（依配方）",
+    "examples a step (by the recipe)": "每步的样本数（依配方）",
+    "by the recipe adamw": "配方为 adamw",
+    "largest learning rate of the cycle": "周期中最大的学习率",
+    "names all that is random (0)": "决定一切随机数（0）",
+    "of the computation (float32)": "计算的精度（float32）",
+    "do not turn and shift the training images": "不旋转、平移训练图像",
+    "threads that load data (0)": "读取数据的线程数（0）",
+    "the run folder (runs/MODEL)": "运行文件夹（runs/模型）",
+    "go on with the run in that folder": "继续该文件夹中的运行",
+    "replace what lies in that folder": "替换该文件夹中的内容",
+    "--resume goes on with a run and --overwrite replaces it: one of both.": (
+        "--resume 继续一次运行，--overwrite 替换它：只能选一个。"
+    ),
+    "{model}, {parameters} parameters, on {n} examples of {data}; tested on {m}.": (
+        "{model}，{parameters} 个参数；{data} 的 {n} 个样本用于训练，{m} 个用于测试。"
+    ),
+    "The training diverged and no model was written: try a smaller rate, such as --lr {rate:g}.": (
+        "训练发散，没有写出模型：请试更小的学习率，例如 --lr {rate:g}。"
+    ),
+    "To go on: {command}": "继续训练：{command}",
+    "Interrupted after {n} of {all} epochs.": "在 {all} 轮中的第 {n} 轮后中断。",
+    "Test accuracy {accuracy:.4f}, loss {loss:.4f} ({where})": (
+        "测试准确率 {accuracy:.4f}，损失 {loss:.4f}（{where}）"
+    ),
+    "the model, for evaluate and predict": "模型，供 evaluate 与 predict 使用",
+    "curves, mistakes, kernels: open it in a browser": "曲线、错例、卷积核：用浏览器打开",
+    "the numbers of every epoch and step": "每轮每步的数字",
+    "{source}, {n} test examples": "{source}，{n} 个测试样本",
+    "{source}, the last {n}": "{source} 的最后 {n} 个",
+    "{source}, {n} examples held out": "{source} 中留出的 {n} 个样本",
+    "{source} has one class only: there is nothing to learn.": (
+        "{source} 只有一个类别：没有什么可学。"
+    ),
+    "{source} holds one sample: there is nothing to test on.": (
+        "{source} 只有一个样本：没有可测试的。"
+    ),
+    "{model} on {data}": "{data} 上的 {model}",
+    # run folders
+    "{path} holds no checkpoint to resume from: leave out --resume.": (
+        "{path} 中没有可继续的检查点：请去掉 --resume。"
+    ),
+    "{path} holds a checkpoint without its {file}: it cannot be resumed from here.": (
+        "{path} 中有检查点却没有 {file}：无法由此继续。"
+    ),
+    "{path}: these are not the settings of a run; --overwrite starts anew.": (
+        "{path}：这不是一次运行的设置；--overwrite 可重新开始。"
+    ),
+    "{path} holds something that is not a run: choose another --out, or --overwrite to write "
+    "there all the same.": (
+        "{path} 中的内容不是一次运行：请另选 --out，或用 --overwrite 仍写在那里。"
+    ),
+    "The run in {path} has {name} = {before}, not {now}: leave that option out to resume it.": (
+        "{path} 中的运行 {name} = {before}，不是 {now}：要继续它请去掉该选项。"
+    ),
+    "{path} holds a run with {name} = {before}, this one has {now}: choose another --out, or "
+    "--overwrite to replace it.": (
+        "{path} 中的运行 {name} = {before}，这一次是 {now}：请另选 --out，或用 --overwrite 替换。"
+    ),
+    "{path} holds an unfinished run with these settings: --resume goes on, --overwrite starts "
+    "anew.": "{path} 中有一次同样设置的未完成的运行：--resume 继续，--overwrite 重新开始。",
+    # evaluate
+    "examples: chainrule evaluate runs/lenet\n"
+    "          chainrule evaluate runs/lenet --data FOLDER --json": (
+        "例：chainrule evaluate runs/lenet\n"
+        "    chainrule evaluate runs/lenet --data 文件夹 --json"
+    ),
+    "what to measure on (what the run learned from)": "评估所用的数据（默认为训练时的来源）",
+    "which part of it (test, where there is one)": "用哪一部分（有 test 时为 test）",
+    "{path} does not say what it learned from: give --data.": (
+        "{path} 没有说明训练数据：请给出 --data。"
+    ),
+    "{source} holds inputs of shape {found}, but the model takes {wanted}.": (
+        "{source} 的输入形状为 {found}，而模型需要 {wanted}。"
+    ),
+    # predict
+    "example: chainrule predict runs/lenet seven.png --top 3": (
+        "例：chainrule predict runs/lenet seven.png --top 3"
+    ),
+    "pictures, .npy arrays or IDX files, of the size the model takes": (
+        "图片、.npy 数组或 IDX 文件，尺寸与模型相符"
+    ),
+    "show the K likeliest classes (1)": "显示最可能的 K 个类别（1）",
+    "turn dark on light into light on dark": "把浅底深字变成深底浅字",
+    "{path} looks dark on light, and the model learned light on dark: --invert turns it around.": (
+        "{path} 看来是浅底深字，而模型学的是深底浅字：--invert 可翻转。"
+    ),
+    "{path}: give a picture ({kinds}), an .npy array or an IDX file.": (
+        "{path}：请给出图片（{kinds}）、.npy 数组或 IDX 文件。"
+    ),
+    "{path} has the size {found}, but the model takes {wanted}: scale it to that first.": (
+        "{path} 的尺寸为 {found}，而模型需要 {wanted}：请先缩放。"
+    ),
+    "{path} holds {dtype}, which are no pixels.": "{path} 中是 {dtype}，不是像素。",
+    "{path} holds values that are NaN or infinite.": "{path} 中有 NaN 或无穷大。",
+    "{path} holds values from {low:g} to {high:g}: pixels go from 0 to 255, or from 0 to 1.": (
+        "{path} 中的值从 {low:g} 到 {high:g}：像素应为 0 到 255，或 0 到 1。"
+    ),
+    # chainrule.models.save and load
+    "{kind} was not made by chainrule.models.build, so a file could not say how to rebuild it: "
+    "write chainrule.save_file(model.state_dict(), path).": (
+        "{kind} 不是由 chainrule.models.build 生成的，文件无法说明如何重建它："
+        "请写 chainrule.save_file(model.state_dict(), path)。"
+    ),
+    "{path} holds tensors but does not say of which model: rebuild that yourself and give it "
+    "chainrule.load_file(path).": (
+        "{path} 中有张量，但没有说明属于什么模型：请自行重建模型并载入 "
+        "chainrule.load_file(path)。"
+    ),
+    "{path} is no run folder: it holds no {file}.": "{path} 不是运行文件夹：其中没有 {file}。",
+    "{path}: this model was written by a newer chainrule: update it.": (
+        "{path}：这个模型由更新版本的 chainrule 写出：请升级。"
+    ),
+    "{path} is damaged or no model: {reason}": "{path} 已损坏或不是模型：{reason}",
+}

@@ -1,0 +1,77 @@
+"""`chainrule evaluate`: what a trained model is worth on data."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from chainrule import data, models
+from chainrule.base.errors import DataError
+from chainrule.base.text import t
+from chainrule.cli.measure import measure
+from chainrule.cli.options import shape
+from chainrule.cli.parser import Parser
+
+_TABLES = (".csv", ".npy")
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.epilog = t(
+        "examples: chainrule evaluate runs/lenet\n"
+        "          chainrule evaluate runs/lenet --data FOLDER --json"
+    )
+    add = parser.add_argument
+    add("run", metavar=t("RUN"), help=t("a run folder, or a model.safetensors"))
+    add("--data", metavar=t("SOURCE"), help=t("what to measure on (what the run learned from)"))
+    add("--split", choices=("train", "test", "all"),
+        help=t("which part of it (test, where there is one)"))  # fmt: skip
+    add("--input", type=shape, metavar="C,H,W", help=t("give each input this shape (CSV pixels)"))
+    add("--json", action="store_true", help=t("print JSON with all digits"))
+
+
+def run(options: Any) -> int:
+    model = models.load(options.run)
+    source = options.data or model.info.get("data")
+    if source is None:
+        raise DataError(t("{path} does not say what it learned from: give --data.",
+                          path=options.run))  # fmt: skip
+    dataset = load(model, source, options.split, options.input)
+    measured = measure(model, dataset, model.config["classes"])
+    numbers: dict[str, Any] = {**measured.metrics, "examples": len(dataset)}
+    if options.json:
+        print(json.dumps(numbers, indent=2))
+        return 0
+    for name, value in numbers.items():
+        print(f"{name:9}  {value:,}" if name == "examples" else f"{name:9}  {value:.4f}")
+    return 0
+
+
+def load(
+    model: Any, source: str, split: str | None, input_shape: tuple[int, ...] | None = None
+) -> Any:
+    """The data under the model's own transform, its classes and its input shape."""
+    wanted = tuple(model.config["input_shape"])
+    if split is None:
+        split = "test" if "test" in data.available_splits(source) else "all"
+    if input_shape is None and (model.info.get("input") or Path(source).suffix in _TABLES):
+        # Pixels in columns have no shape of their own.
+        input_shape = wanted
+    dataset = data.load(
+        source,
+        None if split == "all" else split,
+        transform=model.transform,
+        classes=model.classes,
+        input_shape=input_shape,
+        channels=wanted[0] if len(wanted) == 3 and wanted[0] in (1, 3, 4) else None,
+    )
+    if tuple(dataset.input_shape) != wanted:
+        raise DataError(
+            t(
+                "{source} holds inputs of shape {found}, but the model takes {wanted}.",
+                source=source,
+                found="×".join(map(str, dataset.input_shape)),
+                wanted="×".join(map(str, wanted)),
+            )
+        )
+    return dataset

@@ -1,0 +1,152 @@
+"""`chainrule predict`: what an image shows, and how sure the model is."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from chainrule import data, models
+from chainrule.base.errors import DataError, ShapeError
+from chainrule.base.text import t
+from chainrule.cli.measure import logits_of, softmax
+from chainrule.cli.options import whole
+from chainrule.cli.parser import Parser
+from chainrule.data.readers.images import SUFFIXES
+from chainrule.data.readers.npy import read_npy
+
+
+def add_arguments(parser: Parser) -> None:
+    parser.epilog = t("example: chainrule predict runs/lenet seven.png --top 3")
+    add = parser.add_argument
+    add("run", metavar=t("RUN"), help=t("a run folder, or a model.safetensors"))
+    add("images", nargs="+", metavar=t("IMAGE"),
+        help=t("pictures, .npy arrays or IDX files, of the size the model takes"))  # fmt: skip
+    add("--top", type=whole(1), default=1, metavar="K", help=t("show the K likeliest classes (1)"))
+    add("--invert", action="store_true", help=t("turn dark on light into light on dark"))
+    add("--json", action="store_true", help=t("print JSON with all digits"))
+
+
+def run(options: Any) -> int:
+    model = models.load(options.run)
+    shape = tuple(model.config["input_shape"])
+    pixels = bool(model.info.get("pixels", len(shape) == 3))
+    names: list[str] = []
+    parts = []
+    for path in options.images:
+        x = _as_batch(path, _read(path, shape), shape)
+        if pixels:
+            x = _as_pixels(path, x)
+            if options.invert:
+                x = 1 - x
+            elif _looks_inverted(x, model):
+                print(
+                    t(
+                        "{path} looks dark on light, and the model learned light on dark: "
+                        "--invert turns it around.",
+                        path=path,
+                    ),
+                    file=sys.stderr,
+                )
+        names += [path] if len(x) == 1 else [f"{path}[{i}]" for i in range(len(x))]
+        parts.append(x.astype(np.float32))
+    dataset = data.ArrayDataset(np.concatenate(parts), transform=model.transform)
+    probabilities = softmax(logits_of(model, dataset)[0])
+    classes = model.classes or tuple(map(str, range(probabilities.shape[1])))
+    _print(names, probabilities, classes, options)
+    return 0
+
+
+def _print(
+    names: list[str], probabilities: NDArray[np.float64], classes: tuple[str, ...], options: Any
+) -> None:
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, : options.top]
+    if options.json:
+        rows = []
+        for name, row, best in zip(names, probabilities, order, strict=True):
+            top = [{"class": classes[k], "probability": float(row[k])} for k in best]
+            rows.append({"image": name, **top[0], "top": top})
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    width = max(map(len, names))
+    wide = max(map(len, classes))
+    for name, row, best in zip(names, probabilities, order, strict=True):
+        shown = "   ".join(f"{classes[k]:{wide}} {row[k]:.4f}" for k in best)
+        print(f"{name:{width}}  {shown}")
+
+
+# ---- reading ---------------------------------------------------------------------------------
+
+
+def _read(path: str, shape: tuple[int, ...]) -> NDArray[Any]:
+    name = Path(path).name.lower()
+    suffix = Path(name).suffix
+    if suffix == ".npy":
+        return read_npy(path)
+    if suffix in SUFFIXES:
+        channels = shape[0] if len(shape) == 3 and shape[0] in (1, 3, 4) else None
+        return data.read_image(path, channels=channels)
+    if "idx" in name or name.removesuffix(".gz").endswith("ubyte"):
+        return data.read_idx(path)
+    if not Path(path).exists():
+        raise FileNotFoundError(t("{path}: there is no such file or folder.", path=path))
+    raise DataError(
+        t(
+            "{path}: give a picture ({kinds}), an .npy array or an IDX file.",
+            path=path,
+            kinds=" ".join(sorted(s[1:] for s in SUFFIXES)),
+        )
+    )
+
+
+def _as_batch(path: str, x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
+    """[N, *shape], where one input and a missing channel axis are allowed as well."""
+    flat = shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
+    for one in (shape, flat):
+        if x.shape == one:
+            return x.reshape(1, *shape)
+        if x.shape[1:] == one and len(x):
+            return x.reshape(len(x), *shape)
+    if len(shape) == 3 and x.shape == (*shape[1:], shape[0]):
+        return np.ascontiguousarray(x.transpose(2, 0, 1))[None]
+    raise ShapeError(
+        t(
+            "{path} has the size {found}, but the model takes {wanted}: scale it to that first.",
+            path=path,
+            found="×".join(map(str, x.shape)),
+            wanted="×".join(map(str, shape)),
+        )
+    )
+
+
+def _as_pixels(path: str, x: NDArray[Any]) -> NDArray[np.float64]:
+    """Values 0 .. 1 from 0 .. 255 or 0 .. 1. Raises DataError for anything else."""
+    if x.dtype == np.bool_:
+        return x.astype(np.float64)
+    if x.dtype.kind not in "iuf":
+        raise DataError(t("{path} holds {dtype}, which are no pixels.", path=path, dtype=x.dtype))
+    if not np.isfinite(x).all():
+        raise DataError(t("{path} holds values that are NaN or infinite.", path=path))
+    low, high = float(x.min()), float(x.max())
+    if x.dtype == np.uint8 or (low >= 0 and 1 < high <= 255):
+        return x / 255.0
+    if low >= 0 and high <= 1:
+        return x.astype(np.float64)
+    raise DataError(
+        t(
+            "{path} holds values from {low:g} to {high:g}: pixels go from 0 to 255, or from 0 to 1.",
+            path=path,
+            low=low,
+            high=high,
+        )
+    )
+
+
+def _looks_inverted(x: NDArray[np.float64], model: Any) -> bool:
+    # Digits on black have a mean near 0.13; on white paper near 0.87.
+    usual = float(np.mean(model.normalization["mean"]))
+    return usual < 0.35 and float(x.mean()) > 0.65
