@@ -12,6 +12,7 @@ from chainrule.base.text import t
 from chainrule.cli.measure import measure
 from chainrule.cli.options import shape
 from chainrule.cli.parser import Parser
+from chainrule.cli.prepare import DIGITS, split_off
 
 _TABLES = (".csv", ".npy")
 
@@ -52,14 +53,20 @@ def load(
 ) -> Any:
     """The data under the model's own transform, its classes and its input shape."""
     wanted = tuple(model.config["input_shape"])
-    if split is None:
-        split = "test" if "test" in data.available_splits(source) else "all"
+    known = data.available_splits(source)
+    # What the run itself held out for testing, where the source has no test part.
+    own = source != DIGITS and str(Path(source).resolve()) == model.info.get("data")
+    held_out = own and split != "all" and not {"train", "test"} <= set(known)
+    if held_out or (split is None and "test" not in known):
+        part = None
+    else:
+        part = None if split == "all" else split or "test"
     if input_shape is None and (model.info.get("input") or Path(source).suffix in _TABLES):
         # Pixels in columns have no shape of their own.
         input_shape = wanted
     dataset = data.load(
         source,
-        None if split == "all" else split,
+        part,
         transform=model.transform,
         classes=model.classes,
         input_shape=input_shape,
@@ -74,4 +81,7 @@ def load(
                 wanted="×".join(map(str, wanted)),
             )
         )
+    if held_out:
+        train, test = split_off(dataset, model.info["seed"])
+        return train if split == "train" else test
     return dataset

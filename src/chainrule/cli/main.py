@@ -41,7 +41,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             sys.stdout.flush()
         return status
     except KeyboardInterrupt:
-        _say(t("Interrupted."))
+        say(t("Interrupted."))
         return INTERRUPTED
     except BrokenPipeError:
         # What reads our output has gone, as `head` does; Python would complain at its exit.
@@ -58,7 +58,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             traceback.print_exc()
         else:
             kind, text = type(error).__name__, " ".join(str(error).split())
-            _say(
+            say(
                 t(
                     "This is a bug in chainrule, please report it ({kind}: {text}). "
                     "CHAINRULE_DEBUG=1 shows where.",
@@ -152,12 +152,10 @@ def os_message(error: OSError) -> str:
         case None:
             return str(error)
         case errno.ENOSPC | errno.EDQUOT:
-            return t("{path}: the disk is full; what stood there before is still there.", path=path)
+            return t("{path}: the disk is full; no half file was left behind.", path=path)
         case errno.EFBIG:
-            return t(
-                "{path}: larger than files may be here; what stood there before is still there.",
-                path=path,
-            )
+            return t("{path}: larger than files may be here; no half file was left behind.",
+                     path=path)  # fmt: skip
         case errno.ENOENT:
             return t("{path}: there is no such file or folder.", path=path)
         case errno.EACCES | errno.EPERM:
@@ -172,11 +170,12 @@ def os_message(error: OSError) -> str:
 
 
 def _refuse(message: str) -> int:
-    _say(message)
+    say(message)
     return BAD_INPUT
 
 
-def _say(message: str) -> None:
+def say(message: str) -> None:
+    """One line on stderr."""
     sys.stdout.flush()
     print(f"chainrule: {' '.join(message.split())}", file=sys.stderr)
 
@@ -188,7 +187,7 @@ def _plain_warnings() -> Iterator[None]:
 
     def show(message: Any, category: Any, *place: Any, **named: Any) -> None:
         if issubclass(category, UserWarning):
-            _say(t("warning: {message}", message=message))
+            say(t("warning: {message}", message=message))
         else:
             before(message, category, *place, **named)
 

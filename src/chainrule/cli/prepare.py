@@ -58,9 +58,7 @@ def prepare(
         if len(train) < 2:
             raise DataError(t("{source} holds one sample: there is nothing to test on.",
                               source=source))  # fmt: skip
-        least = max(1, round(TEST_SHARE * len(train)))
-        parts = data.random_split(train, [len(train) - least, least], seed=seed)
-        rows, held = (part.indices for part in parts)
+        rows, held = (part.indices for part in split_off(train, seed))
         tested_on = t("{source}, {n} examples held out", source=source, n=f"{len(held):,}")
     if len(train.classes) < 2:
         raise DataError(t("{source} has one class only: there is nothing to learn.", source=source))
@@ -85,6 +83,12 @@ def prepare(
         std,
         tested_on,
     )
+
+
+def split_off(dataset: Any, seed: int) -> list[data.Subset]:
+    """Training and test part of a dataset that has no parts of its own; the seed names them."""
+    least = max(1, round(TEST_SHARE * len(dataset)))
+    return data.random_split(dataset, [len(dataset) - least, least], seed=seed)
 
 
 def _moments(x: NDArray[Any], rows: NDArray[Any]) -> tuple[tuple[float, ...], tuple[float, ...]]:

@@ -85,10 +85,11 @@ def run(options: Any) -> int:
         resume=folder / CHECKPOINT if options.resume else None,
     )
     if history.stopped is not None:
-        print(
+        entry.say(
             t(
-                "The training diverged and no model was written: try a smaller rate, such as "
-                "--lr {rate:g}.",
+                "{reason} The training diverged and no model was written: try a smaller rate, "
+                "such as --lr {rate:g}.",
+                reason=history.stopped,
                 rate=settings["lr"] / 10,
             )
         )
@@ -201,6 +202,7 @@ def _finish(
             "chainrule": entry.version(),
             "data": settings["data"],
             "input": settings["input"],
+            "seed": settings["seed"],
             "pixels": bool(prepared.images.dtype == np.uint8),
             "epochs": len(history),
             "metrics": measured.metrics,

@@ -19,10 +19,11 @@ tick = itertools.count(1).__next__
 
 
 class _Writes:
-    __slots__ = ("last", "owners")
+    __slots__ = ("last", "owners", "rebased")
 
     def __init__(self) -> None:
         self.last = 0  # when anything was written last
+        self.rebased = 0  # when an in-place operation last changed some tensor's history
         self.owners: dict[int, tuple[weakref.ref[np.ndarray], int, int]] = {}
 
 
@@ -60,6 +61,12 @@ def written_at(array: np.ndarray) -> int:
     root = owner(array)
     entry = writes.owners.get(id(root))
     return entry[1] if entry is not None and entry[0]() is root else 0
+
+
+def rebased() -> int:
+    """Notes that a tensor's history has just been changed in place; returns the tick."""
+    writes.rebased = tick()
+    return writes.rebased
 
 
 def version(array: np.ndarray) -> int:

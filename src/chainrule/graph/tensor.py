@@ -310,8 +310,11 @@ class _Retain:
 
     def __call__(self, grad: Tensor) -> None:
         tensor = self._tensor()
-        if tensor is not None:
-            tensor._grad = grad
+        if tensor is None:
+            return
+        if not grad._rg and isinstance(grad._data, np.ndarray):
+            grad = wrap(grad._data.copy())  # the walk may use its own for other tensors
+        tensor._grad = grad if tensor._grad is None else tensor._grad + grad
 
 
 class _Removable:
@@ -349,9 +352,18 @@ def ready(tensor: Tensor) -> bool:
     extra = tensor._extra
     if extra is None:
         return True
-    if extra.base is not None:
-        base = extra.base
-        ready(base)
+    if extra.base is not None and extra.stamp < memory.writes.rebased:
+        _refresh(tensor)
+    return extra.dtype is None
+
+
+def _refresh(tensor: Tensor) -> None:
+    """From the root of the views down to `tensor`, whichever of them has a newer base."""
+    chain: list[tuple[Tensor, Extra, Tensor]] = []
+    while (extra := tensor._extra) is not None and extra.base is not None:
+        chain.append((tensor, extra, extra.base))
+        tensor = extra.base
+    for view, extra, base in reversed(chain):
         rebased = 0 if base._extra is None else base._extra.rebased
         if rebased > extra.stamp:
             op, params = extra.view
@@ -360,10 +372,10 @@ def ready(tensor: Tensor) -> bool:
                 again = op.reapply(base, params)
             finally:
                 mode.grad = before
-            tensor._data, tensor._node, tensor._index = again._data, again._node, again._index
-            tensor._rg = again._rg
-            extra.stamp = extra.rebased = rebased
-    return extra.dtype is None
+            view._data, view._node, view._index = again._data, again._node, again._index
+            view._rg = again._rg
+            extra.rebased = rebased
+        extra.stamp = memory.tick()
 
 
 def spec_of(tensor: Tensor) -> Spec:

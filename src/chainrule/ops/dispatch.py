@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ChainruleError, ShapeError
+from chainrule.base.errors import ChainruleError, DTypeError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import memory
 from chainrule.graph.convert import array_of
@@ -54,7 +54,17 @@ def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
         y = mode.quiet(cls.forward, mode.F, *datas, **params)
     except ChainruleError:
         raise
-    except (ValueError, TypeError, IndexError) as error:
+    except TypeError as error:
+        cls.check(tuple(datas), params)
+        raise DTypeError(
+            t(
+                "{name} does not take {dtypes} ({error}).",
+                name=cls.name,
+                dtypes=", ".join(x.dtype.name for x in tensors if isinstance(x, Tensor)),
+                error=error,
+            )
+        ) from error
+    except (ValueError, IndexError) as error:
         cls.check(tuple(datas), params)
         raise ShapeError(
             t(
@@ -158,7 +168,7 @@ def _note_view(cls: type[Op], base: Tensor, out: Tensor, params: dict[str, Any])
     if memory.owner(a) is memory.owner(b):
         more = out._more()
         more.base, more.view = base, (View(cls), params)
-        more.stamp = 0 if extra is None else extra.rebased
+        more.stamp = memory.tick()
 
 
 class View:
@@ -197,15 +207,19 @@ def _unify(
             elif dtype is not first:
                 plain = False
         elif x is not None and not isinstance(x, int | float):
-            inputs = tuple(
-                v if v is None or isinstance(v, Tensor | Number) else Tensor(array_of(v))
-                for v in inputs
-            )
-            inputs = tuple(v.item() if isinstance(v, np.generic) else v for v in inputs)
-            return _unify(cls, inputs, params)
+            return _unify(cls, tuple(map(_operand, inputs)), params)
     if cls.dtypes == "keep" or (plain and (first is _F32 or first is _F64)):
         return inputs, None
     return _promote(cls, inputs, params)
+
+
+def _operand(x: Any) -> Any:
+    """NumPy's numbers as Python's, other data as tensors; DTypeError for what cannot be one."""
+    if x is None or isinstance(x, Tensor | int | float):
+        return x
+    if isinstance(x, np.generic) and x.dtype.kind in "biuf":
+        return x.item()
+    return Tensor(array_of(x))
 
 
 def _promote(
@@ -318,7 +332,10 @@ def _unary(cls: type[Op]) -> Callable[..., Any]:
                 and (x._extra is None or ready(x))
                 and ((dtype := data.dtype) is _F32 or dtype is _F64)
             ):
-                y = mode.quiet(forward, F, data)
+                try:
+                    y = mode.quiet(forward, F, data)
+                except TypeError:
+                    return apply(cls, x)  # which words the error
                 if y.__class__ is not ndarray:
                     y = np.asarray(y)
                 elif y is data:
@@ -364,8 +381,8 @@ def _binary(cls: type[Op]) -> Callable[..., Any]:
                 if (dtype is _F32 or dtype is _F64) and (number_a or number_b or b.dtype is dtype):
                     try:
                         y = mode.quiet(forward, NUMPY, a, b)
-                    except ValueError:
-                        return apply(cls, x, o)
+                    except (ValueError, TypeError):
+                        return apply(cls, x, o)  # which words the error
                     if y.__class__ is not ndarray:
                         y = np.asarray(y)
                     out = wrap(y)

@@ -334,7 +334,7 @@ class Erf(Elementwise):
 
 @op
 class Sign(Elementwise):
-    """−1, 0 or 1, and 0 for NaN; the gradient is 0 (straight-through forms are separate operations)."""
+    """−1, 0 or 1, and 0 for NaN; the gradient is 0 (`sign_ste` lets it through)."""
 
     math = "sign(x)"
     saves = ()

@@ -16,8 +16,8 @@ from chainrule.graph.tensor import Tensor
 from chainrule.ops.arrays.index import HOLE
 from chainrule.ops.dispatch import apply, cast
 from chainrule.ops.op import REGISTRY
+from chainrule.ops.register import FUNCTIONS, method
 from chainrule.ops.register import function as function
-from chainrule.ops.register import method
 
 
 class Extreme(NamedTuple):
@@ -142,6 +142,42 @@ def einsum(equation: str, *operands: Any) -> Tensor:
         operands = tuple(operands[0])
     params = REGISTRY["einsum"].validate({"equation": equation})
     return apply(REGISTRY["einsum"], *operands, **params)
+
+
+# ---- arithmetic with PyTorch's extra arguments ----------------------------------------------
+
+
+@function("add")
+def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+    """input + alpha·other."""
+    return REGISTRY["add"].function(input, other if alpha == 1 else other * alpha)
+
+
+@function("sub", "subtract")
+def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
+    """input − alpha·other."""
+    return REGISTRY["subtract"].function(input, other if alpha == 1 else other * alpha)
+
+
+@function("div", "divide")
+def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
+    """input / other; rounded towards zero ("trunc") or down ("floor") on request."""
+    if rounding_mode is None:
+        return REGISTRY["divide"].function(input, other)
+    if rounding_mode == "floor":
+        return REGISTRY["floor_divide"].function(input, other)
+    if rounding_mode != "trunc":
+        raise ArgumentError(
+            t(
+                "div: rounding_mode must be None, 'trunc' or 'floor', got {mode!r}.",
+                mode=rounding_mode,
+            )
+        )
+    kind = input.dtype if isinstance(input, Tensor) else other.dtype
+    return REGISTRY["divide"].function(input, other).trunc().to(kind)
+
+
+FUNCTIONS.update(subtract=sub, divide=div, true_divide=div)
 
 
 # ---- matrix products under their rank's name ------------------------------------------------

@@ -102,7 +102,7 @@ def _rebase(target: Tensor, value: Tensor, recorded: bool) -> None:
     if more.base is None:
         if recorded:
             target._node, target._index, target._rg = value._node, value._index, value._rg
-        more.rebased = memory.tick()
+        more.rebased = memory.rebased()
         return
     base, params = more.base, {"view": more.view}
     if mode.trace is not None:

@@ -167,7 +167,8 @@ def repeat(input: Tensor, *sizes: Any) -> Tensor:
     split_ = tuple(v for n in shape for v in (1, n))
     wide = tuple(v for k, n in zip(times, shape, strict=True) for v in (k, n))
     final = tuple(k * n for k, n in zip(times, shape, strict=True))
-    return input.reshape(split_).expand(wide).reshape(final)
+    out = input.reshape(split_).expand(wide).reshape(final)
+    return out.clone() if all(k == 1 for k in times) else out
 
 
 @function("tile")

@@ -12,7 +12,8 @@ from chainrule.graph.convert import array_of
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.dispatch import cast
 from chainrule.ops.functions import scatter, scatter_add
-from chainrule.ops.inplace import assign, fill
+from chainrule.ops.inplace import assign, fill, inplace_of
+from chainrule.ops.op import REGISTRY
 from chainrule.ops.register import function as function
 from chainrule.ops.register import method
 
@@ -44,6 +45,21 @@ def zero_(self: Tensor) -> Tensor:
 def masked_fill_(self: Tensor, mask: Tensor, value: Any) -> Tensor:
     """`value` written where mask is true."""
     return assign(self, self.masked_fill(mask, value))
+
+
+_add_, _sub_ = inplace_of(REGISTRY["add"]), inplace_of(REGISTRY["subtract"])
+
+
+@method("add_")
+def add_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """`alpha`·other added, in place."""
+    return _add_(self, other if alpha == 1 else other * alpha)
+
+
+@method("sub_", "subtract_")
+def sub_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
+    """`alpha`·other subtracted, in place."""
+    return _sub_(self, other if alpha == 1 else other * alpha)
 
 
 @method("scatter_")

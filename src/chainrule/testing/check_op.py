@@ -90,11 +90,10 @@ def _failure(chosen: Check, op: type[Op], sample: Sample, error: Exception) -> C
     else:
         what = t("{kind}: {error}", kind=type(error).__name__, error=error)
     message = t(
-        "{op}: {check}: {what}\n  contract: {meaning}\n  inputs: {inputs}",
+        "{op}: {check}: {what}\n  inputs: {inputs}",
         op=op.name,
         check=chosen.name,
         what=what,
-        meaning=(chosen.run.__doc__ or "").strip(),
         inputs=sample.describe(op),
     )
     return CheckFailure(message, op.name, chosen.name)

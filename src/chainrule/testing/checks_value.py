@@ -101,13 +101,13 @@ def single(op: type[Op], sample: Sample) -> int:
         if y.dtype.is_floating_point:
             expect(y.dtype is float32, t("float32 in, {dtype} out.", dtype=y.dtype.name))
         close("y", value_of(y), value_of(w), 1.3e-6, 1e-5)
-    for g, w in zip(grads, wide_grads, strict=True):
+    for g, e in zip(grads, wide_grads, strict=True):
         if op.differentiable and any(y.requires_grad for y in ys):
             expect(
                 g.dtype == np.float32 or not g.any(),
                 t("The gradient of a float32 input is {dtype}.", dtype=g.dtype),
             )
-        close("∂/∂x", g, w, 2e-5, 2e-5)
+        close("∂/∂x", g, e, 2e-5, 2e-5)
     return len(ys)
 
 
@@ -131,12 +131,12 @@ def halves(op: type[Op], sample: Sample) -> int:
             close(dtype.name, value_of(y), value_of(w), eps * 1.01, 2e-5)
             count += 1
         inputs = [tensors[i] for i in sample.differentiable(op)]
-        for g, w in zip(pull(ys, inputs, vectors(ys)), wide_grads, strict=True):
+        for g, e in zip(pull(ys, inputs, vectors(ys)), wide_grads, strict=True):
             if g is not None:
                 expect(g.dtype is dtype, t("The gradient of a {dtype} input is {out}.",
                                            dtype=dtype.name, out=g.dtype.name))  # fmt: skip
-                scale = float(np.abs(w).max(initial=1.0))
-                close(f"∂/∂x {dtype.name}", value_of(g), w, 16 * eps, 16 * eps * scale)
+                scale = float(np.abs(e).max(initial=1.0))
+                close(f"∂/∂x {dtype.name}", value_of(g), e, 16 * eps, 16 * eps * scale)
     return count
 
 
@@ -204,10 +204,9 @@ def empty(op: type[Op], sample: Sample) -> int:
         inputs = tuple(None if x is None else np.zeros(shape, x.dtype) for x in sample.inputs)
         hollow = Sample(inputs, sample.params)
         ys, found = gradients(op, hollow)
-        for shaped in (*ys, *found):
+        for got in [y.shape for y in ys] + [g.shape for g in found]:
             expect(
-                shaped.shape == shape,
-                t("Inputs {x} gave a result or gradient {y}.", x=shape, y=shaped.shape),
+                got == shape, t("Inputs {x} gave a result or gradient {y}.", x=shape, y=got)
             )
     return 2
 
@@ -273,14 +272,14 @@ def broadcasting(op: type[Op], sample: Sample) -> int:
     wide_ys, wide_grads = gradients(op, wide)
     for y, w in zip(ys, wide_ys, strict=True):
         close("y", value_of(y), value_of(w), 1e-12, 0)
-    for i, g, w in zip(sample.differentiable(op), grads, wide_grads, strict=True):
+    for i, g, e in zip(sample.differentiable(op), grads, wide_grads, strict=True):
         x = sample.inputs[i]
         assert x is not None
-        extra = w.ndim - x.ndim
+        extra = e.ndim - x.ndim
         axes = tuple(range(extra)) + tuple(
-            a + extra for a, n in enumerate(x.shape) if n == 1 and w.shape[a + extra] != 1
+            a + extra for a, n in enumerate(x.shape) if n == 1 and e.shape[a + extra] != 1
         )
-        close(f"∂/∂{op.inputs[i]}", g, w.sum(axes, keepdims=True).reshape(x.shape), 1e-10, 1e-12)
+        close(f"∂/∂{op.inputs[i]}", g, e.sum(axes, keepdims=True).reshape(x.shape), 1e-10, 1e-12)
     return len(ys)
 
 

@@ -23,15 +23,15 @@ from chainrule.ops.dispatch import View
 from chainrule.ops.op import REGISTRY, Elementwise, Op
 
 # Shapes of the inputs of elementwise operations: equal, broadcast both ways, 0-d.
-_ONE = [((3, 4),), ((),), ((2, 1, 3),)]
-_TWO = [
+_ONE: list[Any] = [((3, 4),), ((),), ((2, 1, 3),)]
+_TWO: list[Any] = [
     ((3, 4), (3, 4)), ((3, 4), (4,)), ((3, 1), (1, 4)), ((), (2, 3)), ((2, 3), ()),
     ((2, 1, 3), (4, 1)), ((), ()),
 ]  # fmt: skip
-_THREE = [((3, 4), (3, 4), (3, 4)), ((4,), (3, 1), (3, 4)), ((3, 4), (), ()), ((3, 1), (4,), ())]
+_THREE: list[Any] = [((3, 4), (3, 4), (3, 4)), ((4,), (3, 1), (3, 4)), ((3, 4), (), ()), ((3, 1), (4,), ())]
 
 # Shapes for operations of one tensor that take an axis.
-_ALONG = [((3, 4),), ((2, 3, 2),), ((),)]
+_ALONG: list[Any] = [((3, 4),), ((2, 3, 2),), ((),)]
 
 
 @dataclass(frozen=True)
@@ -86,7 +86,8 @@ def samples_of(op: type[Op], samples: Sequence[Any] | None = None) -> list[Sampl
 def _drawn(op: type[Op], entry: Any, number: int) -> Sample:
     if isinstance(entry, Sample):
         return entry
-    shapes, given = entry, {}
+    given: dict[str, Any] = {}
+    shapes: Any = entry
     if len(entry) == 2 and isinstance(entry[1], dict):
         shapes, given = entry
     rng = np.random.default_rng([crc32(op.name.encode()), number])
@@ -119,7 +120,8 @@ def _indexed(op: type[Op]) -> Any:
 
 def _derived(op: type[Op]) -> list[Any]:
     if issubclass(op, Elementwise):
-        shapes = {1: _ONE, 2: _TWO, 3: _THREE}.get(len(op.inputs), [((3, 4),) * len(op.inputs)])
+        n = len(op.inputs)
+        shapes: list[Any] = {1: _ONE, 2: _TWO, 3: _THREE}.get(n, [((3, 4),) * n])
     elif len(op.inputs) == 1 and not op.variadic:
         shapes = _ALONG
     else:

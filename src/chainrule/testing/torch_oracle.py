@@ -87,10 +87,10 @@ def _special(name: str) -> Callable[..., Any] | None:
 
         return call
 
-    def batch_norm_inference(x: Any, *rest: Any, eps: float) -> Any:
-        return F.batch_norm(x, *rest, False, 0.1, eps)
+    def batch_norm_inference(x: Any, mean: Any, var: Any, *affine: Any, eps: float) -> Any:
+        return F.batch_norm(x, mean, var, *affine, training=False, eps=eps)
 
-    return {
+    table: dict[str, Callable[..., Any]] = {
         "clamp": clamp,
         "amax": every(torch.amax),
         "amin": every(torch.amin),
@@ -121,7 +121,8 @@ def _special(name: str) -> Callable[..., Any] | None:
         "batch_norm_inference": batch_norm_inference,
         "nll_loss": classes(F.nll_loss),
         "softmax_cross_entropy": classes(F.cross_entropy),
-    }.get(name)
+    }
+    return table.get(name)
 
 
 # Our names of inputs where PyTorch has others.

@@ -25,11 +25,11 @@ TEXT = {
     ),
     "a file": "某个文件",
     "{path}: {reason}": "{path}：{reason}",
-    "{path}: the disk is full; what stood there before is still there.": (
-        "{path}：磁盘已满；原来的内容仍在。"
+    "{path}: the disk is full; no half file was left behind.": (
+        "{path}：磁盘已满；没有留下半个文件。"
     ),
-    "{path}: larger than files may be here; what stood there before is still there.": (
-        "{path}：超过此处文件大小的上限；原来的内容仍在。"
+    "{path}: larger than files may be here; no half file was left behind.": (
+        "{path}：超过此处文件大小的上限；没有留下半个文件。"
     ),
     "{path}: permission denied.": "{path}：没有权限。",
     "{path}: this place can only be read.": "{path}：此处只读。",
@@ -167,9 +167,8 @@ TEXT = {
     "{model}, {parameters} parameters, on {n} examples of {data}; tested on {m}.": (
         "{model}，{parameters} 个参数；{data} 的 {n} 个样本用于训练，{m} 个用于测试。"
     ),
-    "The training diverged and no model was written: try a smaller rate, such as --lr {rate:g}.": (
-        "训练发散，没有写出模型：请试更小的学习率，例如 --lr {rate:g}。"
-    ),
+    "{reason} The training diverged and no model was written: try a smaller rate, such as --lr "
+    "{rate:g}.": "{reason}训练发散，没有写出模型：请试更小的学习率，例如 --lr {rate:g}。",
     "To go on: {command}": "继续训练：{command}",
     "Interrupted after {n} of {all} epochs.": "在 {all} 轮中的第 {n} 轮后中断。",
     "Test accuracy {accuracy:.4f}, loss {loss:.4f} ({where})": (

@@ -74,6 +74,11 @@ TEXT = {
     "scatter: index has shape {index}, which must not exceed src's {src}.": (
         "scatter：index 的形状 {index} 不能超过 src 的 {src}。"
     ),
+    "{name} does not take {dtypes} ({error}).": "{name} 不接受 {dtypes}（{error}）。",
+    "{name}: division of integers by zero.": "{name}：整数除以零。",
+    "div: rounding_mode must be None, 'trunc' or 'floor', got {mode!r}.": (
+        "div：rounding_mode 必须是 None、'trunc' 或 'floor'，得到 {mode!r}。"
+    ),
     "masked_scale: mask has shape {mask}, the input {x}: they must be equal.": (
         "masked_scale：mask 的形状是 {mask}，输入是 {x}：两者必须相同。"
     ),

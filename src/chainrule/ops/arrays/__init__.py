@@ -7,7 +7,9 @@ from typing import Any
 import numpy as np
 
 from chainrule.base.dtypes import DType, bfloat16, round_bfloat16
+from chainrule.base.errors import ArgumentError
 from chainrule.base.shapes import broadcast_shapes
+from chainrule.base.text import t
 from chainrule.ops.arrays import conv as _conv
 from chainrule.ops.arrays import index as _index
 from chainrule.ops.arrays import reduce as _reduce
@@ -35,6 +37,18 @@ def _pad(x: Any, width: Any, value: Any = 0) -> Any:
 
 def _full(shape: Any, value: Any, dtype: Any) -> Any:
     return np.full(shape, value, dtype.numpy if isinstance(dtype, DType) else dtype)
+
+
+def _checked(name: str, function: Any) -> Any:
+    """NumPy gives 0 for integers divided by zero, with a warning at most; PyTorch raises."""
+
+    def run(x: Any, o: Any) -> Any:
+        kinds = {getattr(v, "dtype", np.asarray(v).dtype).kind for v in (x, o)}
+        if "f" not in kinds and not np.all(o):
+            raise ArgumentError(t("{name}: division of integers by zero.", name=name))
+        return function(x, o)
+
+    return run
 
 
 class Arrays(Namespace):
@@ -71,8 +85,8 @@ class Arrays(Namespace):
     subtract = staticmethod(np.subtract)
     multiply = staticmethod(np.multiply)
     divide = staticmethod(np.divide)
-    floor_divide = staticmethod(np.floor_divide)
-    remainder = staticmethod(np.remainder)
+    floor_divide = staticmethod(_checked("floor_divide", np.floor_divide))
+    remainder = staticmethod(_checked("remainder", np.remainder))
     pow = staticmethod(np.power)
     maximum = staticmethod(np.maximum)
     minimum = staticmethod(np.minimum)
