@@ -8,10 +8,13 @@ from __future__ import annotations
 import inspect
 import re
 import sys
+from html import escape
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from chainrule.base.text import set_language
+from chainrule.explain.worksheet import to_text, worksheet
 from chainrule.ops.functional import PUBLIC
 from chainrule.ops.op import REGISTRY
 from chainrule.ops.primitives import PRIMITIVES
@@ -80,8 +83,39 @@ def primitives() -> str:
     return "\n".join(lines)
 
 
+def picture(language: str) -> str:
+    """The first worked example of the notes as `chainrule explain` prints it, drawn as SVG."""
+    set_language(language)
+    try:
+        sheet = worksheet("(x+y)*z", {"x": -2.0, "y": 5.0, "z": -4.0})
+        lines = to_text(sheet, 2, 80).rstrip().splitlines()
+    finally:
+        set_language(None)
+    command = '$ chainrule explain "(x+y)*z" x=-2 y=5 z=-4'
+    if language != "en":
+        command = command.replace("chainrule", f"chainrule --lang {language}")
+    rows = [f'<tspan fill="#8b949e">{escape(command)}</tspan>', ""]
+    for line in lines:
+        colour = "#e6edf3" if line.startswith(" ") else "#7ee787"
+        kept = escape(line).replace(" ", "\u00a0")  # SVG would run spaces together
+        rows.append(f'<tspan fill="{colour}">{kept}</tspan>' if line else "")
+    height = 21 * len(rows) + 34
+    text = "\n".join(
+        f'<text x="24" y="{36 + 21 * i}">{row}</text>' for i, row in enumerate(rows) if row
+    )
+    return (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 640 {height}" width="640">\n'
+        f"<title>{escape(command[2:])}</title>\n"
+        f'<rect width="640" height="{height}" rx="10" fill="#0d1117"/>\n'
+        f'<g font-family="ui-monospace,SFMono-Regular,Menlo,Consolas,monospace" font-size="14">\n'
+        f"{text}\n</g>\n</svg>"
+    )
+
+
 def pages() -> dict[Path, str]:
     out = {HERE / "primitives.md": primitives()}
+    for language, name in (("en", "explain.svg"), ("zh", "explain.zh.svg")):
+        out[HERE / "images" / name] = picture(language)
     out[HERE / "reference" / "functions.md"] = page(
         "chainrule: functions", [entry(n, PUBLIC[n]) for n in sorted(PUBLIC)]
     )

@@ -22,7 +22,7 @@ class Mutant(NamedTuple):
 
 
 def build(mutant: Mutant) -> type[Op]:
-    """The wrong operation, made by the registration that all operations go through, then forgotten."""
+    """The wrong operation: registered as all operations are, then forgotten."""
     base = REGISTRY[mutant.base]
     fields = {
         "__doc__": base.__doc__, "name": f"wrong_{mutant.base}", "forward": base.forward,

@@ -62,7 +62,9 @@ def test_every_operation_is_really_checked(name):
     wanted += ["bad params"] if any(c.bad for c in op.params.values()) else []
     wanted += ["gradient", "gradient2"] if smooth else []
     wanted += ["traced gradient"] if op.differentiable else []
-    wanted += ["float32", "half precision"] if floats and name != "cast" and op.differentiable else []
+    wanted += (
+        ["float32", "half precision"] if floats and name != "cast" and op.differentiable else []
+    )
     wanted += ["edges"] if op.edges else []
     wanted += ["saved values"] if smooth and op.vjp and not op.view else []
     wanted += ["no elements"] if issubclass(op, Elementwise) else []
@@ -84,7 +86,9 @@ def test_a_derived_gradient_is_expanded_unless_the_operation_is_a_primitive():
             continue
         with suppress(CheckFailure):  # test_contract tells of it
             expanded = check_op(op, checks=["chain rule"])["chain rule"]
-            assert expanded or name in PRIMITIVES or name in renamed, f"{name}: nothing was expanded"
+            assert expanded or name in PRIMITIVES or name in renamed, (
+                f"{name}: nothing was expanded"
+            )
 
 
 def test_every_elementwise_formula_can_be_evaluated():
@@ -119,7 +123,9 @@ def test_the_report_names_operation_check_inputs_and_numbers():
     with pytest.raises(CheckFailure) as caught:
         check_op("relu", samples=((np.array([0.0, 1.0]),),), checks=["gradient"])
     text = str(caught.value)
-    assert text.startswith("relu: gradient: ∂/∂x: 1 of 2 entries differ; at (0,) got 0, expected 0.5")
+    assert text.startswith(
+        "relu: gradient: ∂/∂x: 1 of 2 entries differ; at (0,) got 0, expected 0.5"
+    )
     assert "inputs: x float64 (2,)" in text
     assert caught.value.check == "gradient" and caught.value.op == "relu"
 

@@ -205,7 +205,14 @@ def test_numpy_and_tensors_mix_in_either_order():
 
 
 def test_item_bool_len_index_and_format(agree):
-    agree(lambda m: [m.tensor(3).item(), m.tensor([2.5]).item(), float(m.tensor(2.5)), int(m.tensor(7))])
+    agree(
+        lambda m: [
+            m.tensor(3).item(),
+            m.tensor([2.5]).item(),
+            float(m.tensor(2.5)),
+            int(m.tensor(7)),
+        ]
+    )
     agree(lambda m: bool(m.tensor([1, 2])))
     agree(lambda m: m.tensor([1, 2]).item())
     agree(lambda m: len(m.tensor(1)))

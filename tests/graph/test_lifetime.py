@@ -303,4 +303,6 @@ def test_long_float32_sums_are_close_to_float64():
     for x in (values, np.asfortranarray(values), values[::-1], np.ascontiguousarray(values.T).T):
         exact = values.astype(np.float64).sum(0)
         np.testing.assert_allclose(cr.tensor(x).sum(0).numpy(), exact, rtol=3e-7)
-        np.testing.assert_allclose(cr.tensor(x).mean().item(), values.mean(dtype=np.float64), rtol=3e-7)
+        np.testing.assert_allclose(
+            cr.tensor(x).mean().item(), values.mean(dtype=np.float64), rtol=3e-7
+        )

@@ -54,19 +54,16 @@ def _expression(options: Any) -> int:
         print(json.dumps({"expression": sheet.source, "agrees": right, "gradients": rows},
                          ensure_ascii=False, indent=2))  # fmt: skip
         return 0 if right else 1
-    print(t("{name} = {expression}", name=sheet.output, expression=sheet.source))
+    print(f"{sheet.output} = {sheet.source}")
     width = max(len(row["name"]) for row in rows)
     for row in rows:
-        print(
-            t(
-                "  ∂{output}/∂{name}  gradient {gradient:.9g}  differences {numeric:.9g}  {verdict}",
-                output=sheet.output,
-                name=row["name"].ljust(width),
-                gradient=row["gradient"],
-                numeric=row["numeric"],
-                verdict=t("agree") if row["agrees"] else t("DIFFER"),
-            )
+        verdict = t("agree") if row["agrees"] else t("DIFFER")
+        numbers = t(
+            "gradient {gradient:.9g}  differences {numeric:.9g}",
+            gradient=float(row["gradient"]),
+            numeric=float(row["numeric"]),
         )
+        print(f"  ∂{sheet.output}/∂{row['name']:{width}}  {numbers}  {verdict}")
     return 0 if right else 1
 
 

@@ -12,8 +12,9 @@ from contextlib import contextmanager
 from importlib import import_module
 from typing import Any
 
+from chainrule.base import text
 from chainrule.base.errors import ChainruleError
-from chainrule.base.text import LANGUAGES, language, set_language, t
+from chainrule.base.text import LANGUAGES, set_language, t
 from chainrule.cli.parser import Parser, UsageError, own_words
 
 OK, FAILED, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
@@ -32,7 +33,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], str]]] = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run a command line; the exit status. Only bugs show a traceback, and only when asked to."""
-    before = language()
+    before = text._current
     arguments = list(sys.argv[1:] if argv is None else argv)
     _let_any_terminal_print()
     try:
@@ -57,22 +58,24 @@ def main(argv: Sequence[str] | None = None) -> int:
         if os.environ.get("CHAINRULE_DEBUG"):
             traceback.print_exc()
         else:
-            kind, text = type(error).__name__, " ".join(str(error).split())
             say(
                 t(
-                    "This is a bug in chainrule, please report it ({kind}: {text}). "
+                    "This is a bug in chainrule, please report it ({kind}: {what}). "
                     "CHAINRULE_DEBUG=1 shows where.",
-                    kind=kind,
-                    text=text,
+                    kind=type(error).__name__,
+                    what=error,
                 )
             )
         return FAILED
     finally:
+        # As the caller had it: a script may call main() several times.
         set_language(before)
 
 
 def _run(arguments: list[str]) -> int:
-    set_language(_take_language(arguments))
+    chosen = _take_language(arguments)
+    if chosen is not None:
+        set_language(chosen)
     with own_words():
         if arguments and arguments[0] in COMMANDS:
             name = arguments[0]

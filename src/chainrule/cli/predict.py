@@ -138,7 +138,8 @@ def _as_pixels(path: str, x: NDArray[Any]) -> NDArray[np.float64]:
         return x.astype(np.float64)
     raise DataError(
         t(
-            "{path} holds values from {low:g} to {high:g}: pixels go from 0 to 255, or from 0 to 1.",
+            "{path} holds values from {low:g} to {high:g}: pixels go from 0 to 255, or from 0 "
+            "to 1.",
             path=path,
             low=low,
             high=high,

@@ -62,9 +62,9 @@ def prepare(
         tested_on = t("{source}, {n} examples held out", source=source, n=f"{len(held):,}")
     if len(train.classes) < 2:
         raise DataError(t("{source} has one class only: there is nothing to learn.", source=source))
-    if source == DIGITS:
-        mean, std = (recipe.mean,), (recipe.std,)
-    else:
+    mean: tuple[float, ...] = (recipe.mean,)
+    std: tuple[float, ...] = (recipe.std,)
+    if source != DIGITS:
         mean, std = _moments(train.x, rows)
     steps: list[Any] = [transforms.ToFloat()]
     normalise = transforms.Normalize(mean, std)
@@ -72,6 +72,7 @@ def prepare(
         steps.append(recipe.augmentation.transform())
     shown = train.with_transform(transforms.Compose([*steps, normalise]))
     tested = test.with_transform(transforms.Compose([transforms.ToFloat(), normalise]))
+    assert test.y is not None
     return Prepared(
         data.Subset(shown, rows),
         data.Subset(tested, held),

@@ -47,7 +47,7 @@ def write(
         created=time.strftime("%Y-%m-%d %H:%M"),
         evaluated_on=prepared.tested_on,
         notes=notes,
-        config={k: _shown(v) for k, v in {**settings, **history.config}.items() if v is not None},
+        config=_config(settings, history.config),
         environment=environment(version),
         metrics=measured.metrics,
         history=history.epochs,
@@ -75,6 +75,13 @@ def environment(version: str) -> dict[str, object]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return out | {"system": platform.platform(terse=True), "machine": platform.machine(),
                   "cores": cores}  # fmt: skip
+
+
+def _config(settings: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:
+    """The settings of the command line, then what else the training recorded."""
+    merged = dict(settings) | {k: v for k, v in recorded.items() if k not in settings}
+    merged["weights"] = t("of the last epoch")
+    return {k: _shown(v) for k, v in merged.items() if v is not None}
 
 
 def _source(data: str) -> str:

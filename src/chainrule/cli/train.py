@@ -164,7 +164,7 @@ def _trainer(
         "cross_entropy",
         optimizer,
         ["accuracy"],
-        recipe.scheduler,
+        recipe.scheduler_name,
         seed=settings["seed"],
         run_dir=folder,
         **options,

@@ -71,7 +71,9 @@ def _weights(outputs: list[Tensor]) -> list[Tensor]:
 
 def _gradients(module: Module, args: tuple[Any, ...]) -> None:
     floats = [x for x in args if isinstance(x, Tensor) and x.dtype.is_floating_point]
-    named: list[tuple[str, Tensor]] = [(n, p) for n, p in module.named_parameters() if p.requires_grad]
+    named: list[tuple[str, Tensor]] = [
+        (n, p) for n, p in module.named_parameters() if p.requires_grad
+    ]
     named += [(t("input {i}", i=i), x.requires_grad_()) for i, x in enumerate(floats)]
     outputs = _outputs(module, args)
     expect(outputs, t("It returns no floating-point tensor."))

@@ -65,16 +65,17 @@ def _find(op: type[Op] | str) -> type[Op]:
 
 def _run(chosen: Check, op: type[Op], samples: list[Sample]) -> int:
     total = 0
-    for given in [samples] if chosen.once else samples:
+    rounds: Any = [samples] if chosen.once else samples
+    for given in rounds:
         try:
             total += chosen.run(op, given)
         except Exception as error:
-            sample = given[0] if chosen.once else given
-            raise _failure(chosen, op, sample, error) from error  # type: ignore[arg-type]
+            raise _failure(chosen, op, samples[0] if chosen.once else given, error) from error
     if chosen.must and not total:
         raise CheckFailure(
             t(
-                "{op}: {check}: no sample lets this be checked: give the operation samples that do.",
+                "{op}: {check}: no sample lets this be checked: give the operation samples that "
+                "do.",
                 op=op.name,
                 check=chosen.name,
             ),

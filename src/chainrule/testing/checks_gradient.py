@@ -138,7 +138,8 @@ def gradient2(op: type[Op], sample: Sample) -> int:
 
 def without_vjp(op: type[Op]) -> type[Op]:
     """The operation with its derived gradient taken away."""
-    return type(op)(op.__name__, (op,), {"vjp": None, "__doc__": op.__doc__})
+    kind: Any = type(op)
+    return kind(op.__name__, (op,), {"vjp": None, "__doc__": op.__doc__})
 
 
 def _nodes(outputs: Sequence[Tensor]) -> list[Node]:

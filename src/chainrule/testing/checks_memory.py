@@ -15,13 +15,23 @@ from chainrule.graph.tensor import Tensor
 from chainrule.ops.arrays import NUMPY
 from chainrule.ops.inplace import inplace_of
 from chainrule.ops.op import Op
-from chainrule.testing.gradients import gradients, invoke, pull, tensors_of, value_of, vectors
+from chainrule.testing.gradients import (
+    differences,
+    gradients,
+    invoke,
+    probes,
+    projected,
+    pull,
+    tensors_of,
+    value_of,
+    vectors,
+)
 from chainrule.testing.registry import check, derived, differentiable
 from chainrule.testing.report import close, expect
 from chainrule.testing.sampling import Sample
 
 
-def _same_bits(a: np.ndarray, b: np.ndarray) -> bool:
+def _same_bits(a: np.ndarray, b: Any) -> bool:
     return a.shape == b.shape and a.dtype == b.dtype and a.tobytes() == b.tobytes()
 
 
@@ -214,3 +224,40 @@ def in_place(op: type[Op], sample: Sample) -> int:
             1e-12,
         )
     return 1
+
+
+# ---- views ----------------------------------------------------------------------------------
+
+
+def _written(op: type[Op], sample: Sample, x: np.ndarray) -> tuple[Tensor, Tensor]:
+    """A leaf around x, and the square of its copy after a write through the operation's view."""
+    leaf = Tensor(np.array(x), requires_grad=True)
+    base = leaf.clone()
+    (view,) = invoke(op, [base], sample.params)
+    view.mul_(view + 2.0)
+    return leaf, base * base
+
+
+@check("view", lambda op: op.view and len(op.inputs) == 1, must=False)
+def view(op: type[Op], sample: Sample) -> int:
+    """The output is the input's memory; what is written there reaches input and gradient."""
+    x = sample.inputs[0]
+    assert x is not None
+    tensor = Tensor(np.ascontiguousarray(x))
+    (seen,) = invoke(op, [tensor], sample.params)
+    shared = np.shares_memory(seen._data, tensor._data) or not x.size
+    expect(shared, t("The view does not share its input's memory."))
+    if 0 in seen._data.strides or x.dtype.kind != "f" or not x.size:
+        return 1  # several elements in one place: writing is refused
+    leaf, squared = _written(op, sample, x)
+    (v,) = vectors((squared,))
+    assert v is not None
+    (g,) = grad(squared, leaf, v)
+
+    def total(a: np.ndarray) -> float:
+        return float(np.sum(_written(op, sample, a)[1]._data * v._data))
+
+    directions = probes(x)
+    found = projected(directions, value_of(g))
+    close(t("gradient after a write"), found, differences(total, x, directions), 2e-5, 2e-6)
+    return 2

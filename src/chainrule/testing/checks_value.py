@@ -205,9 +205,7 @@ def empty(op: type[Op], sample: Sample) -> int:
         hollow = Sample(inputs, sample.params)
         ys, found = gradients(op, hollow)
         for got in [y.shape for y in ys] + [g.shape for g in found]:
-            expect(
-                got == shape, t("Inputs {x} gave a result or gradient {y}.", x=shape, y=got)
-            )
+            expect(got == shape, t("Inputs {x} gave a result or gradient {y}.", x=shape, y=got))
     return 2
 
 

@@ -87,8 +87,8 @@ def _special(name: str) -> Callable[..., Any] | None:
 
         return call
 
-    def batch_norm_inference(x: Any, mean: Any, var: Any, *affine: Any, eps: float) -> Any:
-        return F.batch_norm(x, mean, var, *affine, training=False, eps=eps)
+    def batch_norm_inference(x: Any, mean: Any, var: Any, w: Any, b: Any, eps: float) -> Any:
+        return F.batch_norm(x, mean, var, w, b, training=False, eps=eps)
 
     table: dict[str, Callable[..., Any]] = {
         "clamp": clamp,

@@ -1,4 +1,4 @@
-"""Traced replay = glass: the same program, written down once and replayed, gives the same numbers."""
+"""Traced replay = glass: a program written down once and replayed gives the same numbers."""
 
 from __future__ import annotations
 

@@ -20,8 +20,8 @@ TEXT = {
     "Interrupted.": "已中断。",
     "There is not enough memory for this.": "内存不足。",
     "warning: {message}": "警告：{message}",
-    "This is a bug in chainrule, please report it ({kind}: {text}). CHAINRULE_DEBUG=1 shows where.": (
-        "这是 chainrule 的缺陷，请报告（{kind}：{text}）。CHAINRULE_DEBUG=1 会显示出处。"
+    "This is a bug in chainrule, please report it ({kind}: {what}). CHAINRULE_DEBUG=1 shows where.": (
+        "这是 chainrule 的缺陷，请报告（{kind}：{what}）。CHAINRULE_DEBUG=1 会显示出处。"
     ),
     "a file": "某个文件",
     "{path}: {reason}": "{path}：{reason}",
@@ -117,9 +117,8 @@ TEXT = {
     ),
     "check an expression instead": "改为检验一个表达式",
     "NAME=VALUE belongs to --expr \"EXPRESSION\".": "名字=值 要与 --expr \"表达式\" 同用。",
-    "{name} = {expression}": "{name} = {expression}",
-    "  ∂{output}/∂{name}  gradient {gradient:.9g}  differences {numeric:.9g}  {verdict}": (
-        "  ∂{output}/∂{name}  梯度 {gradient:.9g}  差分 {numeric:.9g}  {verdict}"
+    "gradient {gradient:.9g}  differences {numeric:.9g}": (
+        "梯度 {gradient:.9g}  差分 {numeric:.9g}"
     ),
     "agree": "一致",
     "DIFFER": "不一致",
@@ -186,6 +185,7 @@ TEXT = {
     "{source} holds one sample: there is nothing to test on.": (
         "{source} 只有一个样本：没有可测试的。"
     ),
+    "of the last epoch": "最后一轮的权重",
     "{model} on {data}": "{data} 上的 {model}",
     # run folders
     "{path} holds no checkpoint to resume from: leave out --resume.": (

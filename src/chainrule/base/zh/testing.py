@@ -64,6 +64,8 @@ TEXT = {
     ),
     "The in-place form returns another tensor.": "就地形式返回了另一个张量。",
     "in place: gradient": "就地形式的梯度",
+    "The view does not share its input's memory.": "视图没有与输入共享内存。",
+    "gradient after a write": "写入之后的梯度",
     # ---- values ----
     "float32 in, {dtype} out.": "输入 float32，输出却是 {dtype}。",
     "{dtype} in, {out} out.": "输入 {dtype}，输出却是 {out}。",

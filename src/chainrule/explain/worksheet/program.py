@@ -170,7 +170,7 @@ class _Builder:
         function, arguments = _gate(tree)
         operands = [self.operand(argument) for argument in arguments]
         if function in _FOLD and not any(isinstance(x, str) for x in operands):
-            return _fold(function, [float(x) for x in operands])
+            return _fold(function, float(operands[0]), float(operands[1]))
         op = self._operation(function)
         inputs, params = self._split(function, op, operands)
         self.steps.append(Step(name or self._fresh(), function, op, inputs, params))
@@ -244,12 +244,12 @@ def _count(tree: Expression) -> int:
     return 1 + sum(map(_count, tree.arguments)) if isinstance(tree, Call) else 0
 
 
-def _fold(function: str, values: list[float]) -> float:
+def _fold(function: str, left: float, right: float) -> float:
     with np.errstate(all="ignore"):
-        value = float(_FOLD[function](*values))
+        value = float(_FOLD[function](left, right))
     if not math.isfinite(value):
         raise ExpressionError(
             t("{left:g} {sign} {right:g} is not a finite number.",
-              left=values[0], sign=function, right=values[1])
+              left=left, sign=function, right=right)
         )  # fmt: skip
     return value

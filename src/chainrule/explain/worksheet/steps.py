@@ -310,9 +310,12 @@ def _differences(step: Step, arrays: Sequence[Any], index: int, value: Array) ->
 
     def shifted(delta: Any) -> Array:
         moved = [a + delta if i == index else a for i, a in enumerate(leaves)]
+        inputs = [
+            Tensor(a) if isinstance(x, str) else x
+            for a, x in zip(moved, step.inputs, strict=True)
+        ]
         with no_grad():
-            return _apply(step, [Tensor(a) if isinstance(x, str) else x
-                                 for a, x in zip(moved, step.inputs, strict=True)]).numpy()  # fmt: skip
+            return _apply(step, inputs).numpy()
 
     if value.ndim == 0 and leaves[index].ndim:
         unit = np.eye(len(leaves[index])) * h
