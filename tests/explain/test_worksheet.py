@@ -161,6 +161,36 @@ def test_every_number_comes_out_again(expression, values):
     assert data["disagreements"] == []
 
 
+@pytest.mark.parametrize(
+    ("expression", "values"),
+    [
+        A2,
+        A3,
+        ("x*x + 3*x", {"x": 2}),
+        ("sigmoid(w*x)*x + relu(w) - max(x,w)^2/x", {"w": 0.5, "x": 2}),
+        ("log(1 + exp(x)) / sqrt(2 + cos(x)*sin(x))", {"x": -0.4}),
+    ],
+)
+def test_both_sides_of_every_printed_equation_are_equal(expression, values):
+    sheet = worksheet(expression, values)
+    known = {name: float(x) for name, x in sheet.values.items()}
+    text = to_text(sheet, 12, 10_000)
+    pairs = re.findall(r"(\w+) = ([^,\n]+)", text[text.index("Values") : text.index("Forward")])
+    assert {name: float(value) for name, value in pairs} == values
+    compared = 0
+    for line in text[text.index("Forward") :].splitlines():
+        if not line.startswith("  "):
+            continue
+        # Two spaces part the columns, but those before "=" belong to one equation.
+        for cell in re.split(r" {2,}(?![ =])", line.strip()):
+            sides = [side.strip() for side in re.split(r"\+?= ", cell.replace("×", "*"))]
+            numbers = [python(side, known) for side in sides if not side.startswith("∂")]
+            for number in numbers[1:]:
+                assert number == pytest.approx(numbers[0], rel=1e-9, abs=1e-11), line
+                compared += 1
+    assert compared >= 2 * len(sheet.steps)
+
+
 def expansion_of(text, name):
     line = next(line for line in text.splitlines() if line.startswith(f"  {name} = "))
     return line.split("  = ")[0].split(" = ")[-1].strip()
@@ -209,8 +239,8 @@ def test_what_is_not_a_number_is_said():
     [
         (3.0, 2, "3"), (-0.0, 2, "0"), (0.5, 2, "0.5"), (0.196612, 2, "0.20"), (1.3679, 2, "1.37"),
         (1.3679, 4, "1.3679"), (0.012345, 2, "0.012"), (-0.04997, 2, "-0.050"), (0.125, 2, "0.125"),
-        (123.4567, 2, "123.46"), (12345678.9, 2, "1.23e+07"), (3.2e-9, 2, "3.2e-09"),
-        (1 / 3, 6, "0.333333"), (0.1 + 0.2, 2, "0.30"), (2.5e15, 2, "2.5e+15"),
+        (123.4567, 2, "123.46"), (12345678.9, 2, "1.23e+07"), (3.2e-9, 2, "3.20e-09"),
+        (1 / 3, 6, "0.333333"), (0.1 + 0.2, 2, "0.30"), (2.5e15, 2, "2.50e+15"),
     ],
 )  # fmt: skip
 def test_numbers_are_shown_as_the_notes_show_them(value, digits, shown):

@@ -95,9 +95,10 @@ def _list(found: dict[str, type[Op]]) -> None:
 def _card(op: type[Op]) -> list[str]:
     width = min(shutil.get_terminal_size((80, 24)).columns, 100)
     card = op.card.zh if language() == "zh" else op.card.en
-    lines = [op.signature(), ""]
+    lines = [*textwrap.wrap(op.signature(), width, subsequent_indent="    "), ""]
     if op.math:
-        lines += [f"  {op.name} = {op.math}", ""]
+        formula = f"{op.name} = {op.math}"
+        lines += [*textwrap.wrap(formula, width, initial_indent="  ", subsequent_indent="    "), ""]
     lines += [*_wrapped(card, width), ""]
     lines += [
         line

@@ -41,7 +41,8 @@ def add_arguments(parser: Parser) -> None:
     add("--input", type=shape, metavar="C,H,W", help=t("give each input this shape (CSV pixels)"))
     add("--epochs", type=whole(1), metavar="N", help=t("passes over the data (by the recipe)"))
     add("--batch-size", type=whole(1), metavar="N", help=t("examples a step (by the recipe)"))
-    add("--optimizer", choices=train.optimizer_names(), help=t("by the recipe adamw"))
+    add("--optimizer", choices=train.optimizer_names(), metavar=t("NAME"),
+        help=t("by the recipe adamw; also {names}", names=_others()))  # fmt: skip
     add("--lr", type=positive, metavar=t("RATE"), help=t("largest learning rate of the cycle"))
     add("--seed", type=whole(0), metavar="N", help=t("names all that is random (0)"))
     add("--precision", choices=("float32", "float64"), help=t("of the computation (float32)"))
@@ -50,6 +51,10 @@ def add_arguments(parser: Parser) -> None:
     add("--out", metavar=t("FOLDER"), help=t("the run folder (runs/MODEL)"))
     add("--resume", action="store_true", help=t("go on with the run in that folder"))
     add("--overwrite", action="store_true", help=t("replace what lies in that folder"))
+
+
+def _others() -> str:
+    return ", ".join(name for name in train.optimizer_names() if name != "adamw")
 
 
 def run(options: Any) -> int:

@@ -253,6 +253,7 @@ def view(op: type[Op], sample: Sample) -> int:
     (v,) = vectors((squared,))
     assert v is not None
     (g,) = grad(squared, leaf, v)
+    assert g is not None
 
     def total(a: np.ndarray) -> float:
         return float(np.sum(_written(op, sample, a)[1]._data * v._data))

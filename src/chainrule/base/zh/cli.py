@@ -151,7 +151,7 @@ TEXT = {
     "what to learn from ({digits})": "学习所用的数据（{digits}）",
     "passes over the data (by the recipe)": "遍历数据的轮数（依配方）",
     "examples a step (by the recipe)": "每步的样本数（依配方）",
-    "by the recipe adamw": "配方为 adamw",
+    "by the recipe adamw; also {names}": "配方为 adamw；还有 {names}",
     "largest learning rate of the cycle": "周期中最大的学习率",
     "names all that is random (0)": "决定一切随机数（0）",
     "of the computation (float32)": "计算的精度（float32）",
