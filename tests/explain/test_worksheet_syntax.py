@@ -96,9 +96,14 @@ def test_signs_from_texts_are_understood():
     assert value_of(parse("2**3**2"), {}) == 512
     assert value_of(parse("-2^2"), {}) == -4
     assert value_of(parse("2^-1 + 1.5e1 + .5"), {}) == 16
-    assert text_of(parse("a-(b-c)-(-d)/(e*f)^g"), leaf) == (
-        "a - (b - c) - (-d / (e * f)^g)"
-    )
+    assert text_of(parse("a-(b-c)-(-d)/(e*f)^g"), leaf) == ("a - (b - c) - (-d / (e * f)^g)")
+
+
+def test_powers_of_powers_keep_their_parentheses():
+    for text, value in (("(2^3)^2", 64), ("2^3^2", 512), ("(-2)^2", 4), ("-2^2", -4)):
+        tree = parse(text)
+        assert value_of(tree, {}) == value
+        assert text_of(tree, leaf) == text
 
 
 def test_a_quotient_of_one_is_the_reciprocal_gate():
@@ -185,6 +190,16 @@ def test_hostile_input_ends_in_an_error_at_once(hostile):
     with pytest.raises(ExpressionError):
         worksheet(hostile, {"x": 1.0})
     assert time.perf_counter() - started < 1
+
+
+def test_deep_nesting_is_refused_before_it_runs_out_of_stack():
+    text = "(" * 59 + "x" + ")" * 59
+    assert worksheet(text, {"x": 2}).output == "x"
+    for deep in ("(" * 150 + "x" + ")" * 150, "-" * 150 + "x", "2^" * 150 + "x"):
+        with pytest.raises(ExpressionError, match="nested more than"):
+            worksheet(deep, {"x": 2})
+    # Sums are as long as they like to be, up to the number of operations.
+    assert worksheet("x" + "+x" * 199, {"x": 1}).gradients["x"] == 200
 
 
 def test_noise_never_does_anything_but_compute_or_refuse():

@@ -31,6 +31,18 @@ PROGRAMS = {
     "relu in place": "y = x - 0.5; y.relu_(); y = y * y",
     "clamp in place": "y = x * 2; y.clamp_(0.5, 2.0); y = y * y",
     "masked fill in place": "y = x * 2; y.masked_fill_(x > 1.0, 0.5); y = y * y",
+    "copy from a leaf": "y = x * 2; y.copy_(x); y.add_(1.0); y = y * y",
+    "copy from a leaf into plain memory": "y = m.zeros(3, 4, dtype=m.float64); y.copy_(x); y = y * y",
+    "set everything to a leaf": "y = x * 2; y[...] = x; y = y * y",
+    "copy from a view whose base was written": (
+        "y = x * 2; v = y[0]; y.mul_(3.0); z = m.zeros(4, dtype=m.float64); z.copy_(v); y = z"
+    ),
+    "set from a view whose base was written": (
+        "y = x * 2; v = y[1]; y.sin_(); z = x.clone(); z[0] = v; z[1:2] = v; y = z * z"
+    ),
+    "set from a detached view whose base was written": (
+        "y = x * 2; v = y[1].detach(); y.sin_(); z = x.clone(); z[0] = v; y = z * z"
+    ),
     "detach then write elsewhere": "y = x * 2; d = y.detach().clone(); d += 100.0; y = y * d",
     "not recorded write": "y = x * 2\nwith m.no_grad():\n    y[0] = 7.0\ny = y * 1.5",
     "view made in no_grad": "y = x * 2\nwith m.no_grad():\n    v = y[0]\ny = y * v.detach()",

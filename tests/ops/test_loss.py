@@ -35,7 +35,8 @@ def check(mine, inputs, torch_version, rtol=1e-10):
         a = np.zeros(tuple(b.shape)) if a is None else a.detach().numpy()
         b = np.zeros(a.shape) if b is None else b.numpy(force=True)
         assert a.shape == b.shape
-        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-12)
+        # Entries are sums of larger terms: rounding is relative to the largest.
+        np.testing.assert_allclose(a, b, rtol=rtol, atol=1e-12 * (1 + np.abs(b).max(initial=0)))
 
 
 def peer():

@@ -103,12 +103,13 @@ def resumed(folder: Path, given: dict[str, Any]) -> dict[str, Any]:
 
 def _unfinished(folder: Path, epochs: int) -> bool:
     """Whether the run in the folder was cut short and could go on."""
-    if not (folder / CHECKPOINT).exists() or not (folder / HISTORY).exists():
+    if not (folder / CHECKPOINT).exists():
         return False
     try:
         history = History.load(folder / HISTORY)
-    except FileFormatError:
-        return False
+    except (FileNotFoundError, FileFormatError):
+        # Killed before it could say how far it got.
+        return not (folder / FILE).exists()
     return len(history) < epochs and history.stopped is None
 
 

@@ -31,8 +31,9 @@ def add_arguments(parser: Parser) -> None:
     parser.epilog = t(
         "examples: chainrule train lenet\n"
         "          chainrule train mlp --data FOLDER --epochs 5 --out runs/mine\n"
-        "Data: {digits} (built in), a folder with MNIST's four IDX files, a folder of pictures\n"
-        "(train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png), .csv, .npy, .npz.",
+        "Data: {digits} (built in), a folder with MNIST's four IDX files,\n"
+        "a folder of pictures (train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png),\n"
+        "a .csv, .npy or .npz file.",
         digits=DIGITS,
     )
     add = parser.add_argument

@@ -206,7 +206,10 @@ def _unify(
                 first = dtype
             elif dtype is not first:
                 plain = False
-        elif x is not None and not isinstance(x, int | float):
+        elif x is None:
+            if cls.per_input(cls.inputs, len(inputs))[i] not in cls.optional:
+                _refuse_operands(cls, inputs)
+        elif not isinstance(x, int | float):
             return _unify(cls, tuple(map(_operand, inputs)), params)
     if cls.dtypes == "keep" or (plain and (first is _F32 or first is _F64)):
         return inputs, None
@@ -408,11 +411,33 @@ def _binary(cls: type[Op]) -> Callable[..., Any]:
                         out._rg = True
                     return out
         inputs, params = cls.bind(args, kwargs)
-        if cls.dunder and not all(map(_is_operand, inputs)):
+        if not all(map(_is_operand, inputs)):
             return NotImplemented
         return apply(cls, *inputs, **params)
 
-    return function
+    def named(*args: Any, **kwargs: Any) -> Any:
+        out = function(*args, **kwargs)
+        if out is NotImplemented:
+            _refuse_operands(cls, (*args, *kwargs.values()))
+        return out
+
+    vars(named)["operator"] = function
+    return named
+
+
+def operator_of(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The form for `x + o`: NotImplemented for operands that it does not know."""
+    return vars(function).get("operator", function)
+
+
+def _refuse_operands(cls: type[Op], operands: tuple[Any, ...]) -> None:
+    raise DTypeError(
+        t(
+            "{name} takes tensors and numbers, not {kinds}.",
+            name=cls.name,
+            kinds=", ".join(type(v).__name__ for v in operands if not _is_operand(v)),
+        )
+    )
 
 
 def _indices(x: Any, o: Any, rx: bool, ro: bool) -> tuple[int, int] | None:

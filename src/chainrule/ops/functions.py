@@ -229,6 +229,8 @@ def addmm(
 
 
 def _indices(index: Tensor, size: int, name: str) -> Tensor:
+    if not isinstance(index, Tensor):
+        index = Tensor(array_of(index))
     if index.dtype.is_floating_point or index.dtype is dtypes.bool_:
         raise DTypeError(
             t("{name}: the index must hold integers, not {d}.", name=name, d=index.dtype.name)
@@ -301,10 +303,21 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 @function("take_along_dim")
 def take_along_dim(input: Tensor, indices: Tensor, dim: Any = None) -> Tensor:
     """One entry a line along `dim` (None: of the flattened tensor)."""
+    if not isinstance(indices, Tensor):
+        indices = Tensor(array_of(indices))
     if dim is None:
         input, indices, dim = input.reshape(-1), indices.reshape(-1), 0
     axis = normalize_axis(dim, input.ndim)
     indices = _indices(indices, input.shape[axis], "take_along_dim")
+    if indices.ndim == input.ndim:
+        # On the other axes both broadcast.
+        one = (*input.shape[:axis], 1, *input.shape[axis + 1 :])
+        two = (*indices.shape[:axis], 1, *indices.shape[axis + 1 :])
+        shape = list(broadcast_shapes(one, two))
+        shape[axis] = input.shape[axis]
+        input = input if input.shape == tuple(shape) else input.expand(shape)
+        shape[axis] = indices.shape[axis]
+        indices = indices if indices.shape == tuple(shape) else indices.expand(shape)
     return _run("take_along_dim", input, indices, dim=axis)
 
 
@@ -314,9 +327,11 @@ def take_along_dim(input: Tensor, indices: Tensor, dim: Any = None) -> Tensor:
 @function()
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
     """input where condition holds, else other; with one argument, the indices of the non-zeros."""
+    if not isinstance(condition, Tensor):
+        condition = Tensor(array_of(condition))
     if input is None:
         return nonzero(condition, as_tuple=True)
-    if isinstance(condition, Tensor) and condition.dtype is not dtypes.bool_:
+    if condition.dtype is not dtypes.bool_:
         condition = cast(condition, dtypes.bool_)
     return _run("where", condition, input, other)
 

@@ -54,6 +54,8 @@ def refuse_leaf(target: Tensor) -> None:
 def assign(target: Tensor, value: Tensor) -> Tensor:
     """Writes `value` into the memory of `target` and gives it the value's history."""
     refuse_leaf(target)
+    ready(target)
+    ready(value)
     if value.shape != target.shape:
         raise ShapeError(
             t(
@@ -75,6 +77,8 @@ def assign(target: Tensor, value: Tensor) -> Tensor:
             )
         value = cast(value, target.dtype)
     recorded = mode.grad and (target._rg or value._rg)
+    if recorded and value._rg and value._node is None:
+        value = value.clone()  # the target is computed from that leaf, it does not become one
     if mode.trace is not None:
         mode.trace.assign(target, value)
         _rebase(target, value, recorded)

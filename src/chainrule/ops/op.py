@@ -161,8 +161,7 @@ class Op(metaclass=_OpType):
     def bind(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """Arguments in PyTorch's order sorted into inputs and validated params."""
         if cls.variadic:
-            inputs, rest = args[0], args[1:]
-            inputs = tuple(inputs)
+            inputs, rest = cls._gathered(args, kwargs)
         else:
             n = len(cls.inputs)
             inputs, rest = args[:n], args[n:]
@@ -195,6 +194,21 @@ class Op(metaclass=_OpType):
                 )
             given[key] = value
         return inputs, cls.validate(given)
+
+    @classmethod
+    def _gathered(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+        """The tensors of `cat([x, y], dim)`, given first or as `tensors=`."""
+        inputs = kwargs.pop("tensors") if not args and "tensors" in kwargs else args[:1]
+        inputs = inputs[0] if args else inputs
+        if not isinstance(inputs, tuple | list) or not inputs:
+            raise ArgumentError(
+                t(
+                    "{name}() needs a list of tensors, at least one: {signature}.",
+                    name=cls.name,
+                    signature=cls.signature(),
+                )
+            )
+        return tuple(inputs), args[1:]
 
     @classmethod
     def inputs_in(cls, kwargs: dict[str, Any]) -> bool:
@@ -333,11 +347,14 @@ def expose(cls: type[Op]) -> None:
     cls.function = staticmethod(function)
     if not cls.method:
         return
-    for name in (cls.name, *cls.aliases, *cls.dunder):
+    for name in (cls.name, *cls.aliases):
         setattr(Tensor, name, function)
+    operator = dispatch.operator_of(function)
+    for name in cls.dunder:
+        setattr(Tensor, name, operator)
     if cls.dunder and len(cls.inputs) == 2 and cls.dunder[0] not in _COMPARISONS:
         reflected = f"__r{cls.dunder[0][2:]}"
-        setattr(Tensor, reflected, lambda self, other: function(other, self))
+        setattr(Tensor, reflected, lambda self, other: operator(other, self))
     if cls.inplace:
         method = inplace.inplace_of(cls)
         method.__name__ = f"{cls.name}_"

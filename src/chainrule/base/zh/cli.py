@@ -75,12 +75,12 @@ TEXT = {
     "give each input this shape (CSV pixels)": "把每个输入变成这个形状（CSV 中的像素）",
     "a run folder, or a model.safetensors": "运行文件夹，或一个 model.safetensors",
     # explain
-    "example: chainrule explain \"(x+y)*z\" x=-2 y=5 z=-4\n"
+    'example: chainrule explain "(x+y)*z" x=-2 y=5 z=-4\n'
     "Numbers, names, + - * / ^, parentheses, functions (chainrule ops lists them);\n"
-    "vectors as x=[1,2,3] with sum, mean, dot; several steps as \"q = x+y; q*z\".": (
-        "例：chainrule explain \"(x+y)*z\" x=-2 y=5 z=-4\n"
+    'vectors as x=[1,2,3] with sum, mean, dot; several steps as "q = x+y; q*z".': (
+        '例：chainrule explain "(x+y)*z" x=-2 y=5 z=-4\n'
         "可用数、名字、+ - * / ^、括号与函数（chainrule ops 列出它们）；\n"
-        "向量写作 x=[1,2,3]，配合 sum、mean、dot；多步写作 \"q = x+y; q*z\"。"
+        '向量写作 x=[1,2,3]，配合 sum、mean、dot；多步写作 "q = x+y; q*z"。'
     ),
     "what to differentiate": "要求导的表达式",
     "a number, or a vector [1,2,3]": "一个数，或向量 [1,2,3]",
@@ -107,16 +107,16 @@ TEXT = {
     # gradcheck
     "examples: chainrule gradcheck            every operation\n"
     "          chainrule gradcheck exp conv2d\n"
-    "          chainrule gradcheck --expr \"sin(x)*x\" x=0.5": (
+    '          chainrule gradcheck --expr "sin(x)*x" x=0.5': (
         "例：chainrule gradcheck            全部运算\n"
         "    chainrule gradcheck exp conv2d\n"
-        "    chainrule gradcheck --expr \"sin(x)*x\" x=0.5"
+        '    chainrule gradcheck --expr "sin(x)*x" x=0.5'
     ),
     "operations to check; with --expr the values NAME=VALUE": (
         "要检验的运算；与 --expr 同用时为 名字=值"
     ),
     "check an expression instead": "改为检验一个表达式",
-    "NAME=VALUE belongs to --expr \"EXPRESSION\".": "名字=值 要与 --expr \"表达式\" 同用。",
+    'NAME=VALUE belongs to --expr "EXPRESSION".': '名字=值 要与 --expr "表达式" 同用。',
     "gradient {gradient:.9g}  differences {numeric:.9g}": (
         "梯度 {gradient:.9g}  差分 {numeric:.9g}"
     ),
@@ -141,12 +141,13 @@ TEXT = {
     # train
     "examples: chainrule train lenet\n"
     "          chainrule train mlp --data FOLDER --epochs 5 --out runs/mine\n"
-    "Data: {digits} (built in), a folder with MNIST's four IDX files, a folder of pictures\n"
-    "(train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png), .csv, .npy, .npz.": (
+    "Data: {digits} (built in), a folder with MNIST's four IDX files,\n"
+    "a folder of pictures (train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png),\n"
+    "a .csv, .npy or .npz file.": (
         "例：chainrule train lenet\n"
         "    chainrule train mlp --data 文件夹 --epochs 5 --out runs/mine\n"
         "数据：{digits}（内置）、含 MNIST 四个 IDX 文件的文件夹、图片文件夹\n"
-        "（train/类别/*.png 与 test/类别/*.png，或 类别/*.png）、.csv、.npy、.npz。"
+        "（train/类别/*.png 与 test/类别/*.png，或 类别/*.png）、.csv、.npy 或 .npz 文件。"
     ),
     "what to learn from ({digits})": "学习所用的数据（{digits}）",
     "passes over the data (by the recipe)": "遍历数据的轮数（依配方）",
@@ -213,8 +214,7 @@ TEXT = {
     # evaluate
     "examples: chainrule evaluate runs/lenet\n"
     "          chainrule evaluate runs/lenet --data FOLDER --json": (
-        "例：chainrule evaluate runs/lenet\n"
-        "    chainrule evaluate runs/lenet --data 文件夹 --json"
+        "例：chainrule evaluate runs/lenet\n    chainrule evaluate runs/lenet --data 文件夹 --json"
     ),
     "what to measure on (what the run learned from)": "评估所用的数据（默认为训练时的来源）",
     "which part of it (test, where there is one)": "用哪一部分（有 test 时为 test）",
@@ -255,8 +255,7 @@ TEXT = {
     ),
     "{path} holds tensors but does not say of which model: rebuild that yourself and give it "
     "chainrule.load_file(path).": (
-        "{path} 中有张量，但没有说明属于什么模型：请自行重建模型并载入 "
-        "chainrule.load_file(path)。"
+        "{path} 中有张量，但没有说明属于什么模型：请自行重建模型并载入 chainrule.load_file(path)。"
     ),
     "{path} is no run folder: it holds no {file}.": "{path} 不是运行文件夹：其中没有 {file}。",
     "{path}: this model was written by a newer chainrule: update it.": (

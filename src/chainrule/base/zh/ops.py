@@ -79,6 +79,10 @@ TEXT = {
     "div: rounding_mode must be None, 'trunc' or 'floor', got {mode!r}.": (
         "div：rounding_mode 必须是 None、'trunc' 或 'floor'，得到 {mode!r}。"
     ),
+    "{name} takes tensors and numbers, not {kinds}.": "{name} 接受张量与数，不接受 {kinds}。",
+    "{name}() needs a list of tensors, at least one: {signature}.": (
+        "{name}() 需要张量的列表，至少一个：{signature}。"
+    ),
     "masked_scale: mask has shape {mask}, the input {x}: they must be equal.": (
         "masked_scale：mask 的形状是 {mask}，输入是 {x}：两者必须相同。"
     ),

@@ -311,8 +311,7 @@ def _differences(step: Step, arrays: Sequence[Any], index: int, value: Array) ->
     def shifted(delta: Any) -> Array:
         moved = [a + delta if i == index else a for i, a in enumerate(leaves)]
         inputs = [
-            Tensor(a) if isinstance(x, str) else x
-            for a, x in zip(moved, step.inputs, strict=True)
+            Tensor(a) if isinstance(x, str) else x for a, x in zip(moved, step.inputs, strict=True)
         ]
         with no_grad():
             return _apply(step, inputs).numpy()
