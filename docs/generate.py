@@ -56,6 +56,8 @@ def public_names(module: Any) -> list[str]:
 
 
 def entry(name: str, x: Any) -> str:
+    if isinstance(x, property):
+        return f"### `{name}`\n\n{first_paragraph(x)}\n"
     if not (callable(x) or inspect.isclass(x)):
         return f"### `{name}`\n\n`{x!r}`\n"
     op = getattr(x, "op", None)

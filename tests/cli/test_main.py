@@ -4,7 +4,6 @@ import errno
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -159,14 +158,8 @@ def process(*arguments, **options):
     )  # fmt: skip
 
 
-def test_it_starts_fast_and_loads_nothing_heavy():
-    best = 10.0
-    for _ in range(3):
-        started = time.perf_counter()
-        assert process("--version").returncode == 0
-        best = min(best, time.perf_counter() - started)
-    # 0.2 s on a quiet machine; the rest is for busy ones.
-    assert best < 0.6
+def test_it_starts_and_loads_nothing_heavy():
+    assert process("--version").returncode == 0
     code = "import sys; from chainrule.cli.main import main; main(['--help']); print(*sys.modules)"
     source = str(Path(entry.__file__).parents[2])
     done = subprocess.run(

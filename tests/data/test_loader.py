@@ -415,14 +415,3 @@ def test_streams_cannot_be_shuffled():
 def test_an_index_outside_the_dataset():
     with pytest.raises(DataError, match="sample 99 failed"):
         list(DataLoader(numbers(), sampler=[99]))
-
-
-def test_a_plain_batch_is_cheap():
-    data = ArrayDataset(np.zeros((6400, 784), np.float32), np.zeros(6400, np.int64))
-    loader = DataLoader(data, 64, shuffle=True, seed=0)
-    best = float("inf")
-    for _ in range(5):
-        start = time.perf_counter()
-        count = sum(1 for _ in loader)
-        best = min(best, (time.perf_counter() - start) / count)
-    assert best < 0.3e-3

@@ -32,7 +32,7 @@ PROGRAMS = {
     "clamp in place": "y = x * 2; y.clamp_(0.5, 2.0); y = y * y",
     "masked fill in place": "y = x * 2; y.masked_fill_(x > 1.0, 0.5); y = y * y",
     "copy from a leaf": "y = x * 2; y.copy_(x); y.add_(1.0); y = y * y",
-    "copy from a leaf into plain memory": "y = m.zeros(3, 4, dtype=m.float64); y.copy_(x); y = y * y",
+    "copy from a leaf into zeros": "y = m.zeros(3, 4, dtype=m.float64); y.copy_(x); y = y * y",
     "set everything to a leaf": "y = x * 2; y[...] = x; y = y * y",
     "copy from a view whose base was written": (
         "y = x * 2; v = y[0]; y.mul_(3.0); z = m.zeros(4, dtype=m.float64); z.copy_(v); y = z"

@@ -103,7 +103,7 @@ def test_backward_hook_with_several_tensors():
     a, b = (cr.tensor([v], requires_grad=True) for v in (2.0, 3.0))
     y, flag, _ = net(a, True, b)
     y.sum().backward()
-    (grad_input, grad_output), = seen
+    ((grad_input, grad_output),) = seen
     assert flag is True and grad_input[1] is None
     assert [g.tolist() for g in grad_input[::2]] == [[3.0], [2.0]]
     assert grad_output[0].tolist() == [1.0] and grad_output[1:] == (None, None)

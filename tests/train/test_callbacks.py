@@ -102,9 +102,7 @@ def test_model_checkpoint_keeps_the_best_and_fills_in_names(blobs, mlp, digest, 
     best = ModelCheckpoint(tmp_path / "best.safetensors", save_best_only=True)
     each = ModelCheckpoint(tmp_path / "sub" / "{epoch:02d}-{loss:.1f}.safetensors", every=2)
     trainer = Trainer(mlp(), lr=0.1)
-    trainer.fit(
-        blobs, epochs=4, callbacks=[best, each, scripted([3, 1, 2, 2]), watch], verbose=0
-    )
+    trainer.fit(blobs, epochs=4, callbacks=[best, each, scripted([3, 1, 2, 2]), watch], verbose=0)
     model = mlp()
     tensors, _ = load_file(tmp_path / "best.safetensors")
     model.load_state_dict(tensors)

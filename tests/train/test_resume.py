@@ -70,9 +70,7 @@ def fit(made, stop_at=None, resume=None, callbacks=()):
     own = [Recorder(), EarlyStopping(patience=9, restore_best=True), *callbacks]
     if stop_at is not None:
         own.append(LambdaCallback(on_step_end=cut))
-    return made.fit(
-        train, validation, EPOCHS, own, batch_size=BATCH, verbose=0, resume=resume
-    )
+    return made.fit(train, validation, EPOCHS, own, batch_size=BATCH, verbose=0, resume=resume)
 
 
 def record(history):
@@ -271,9 +269,7 @@ def test_randomness_of_the_validation_and_a_seed_of_the_user(digest, tmp_path):
             return forward(x)
 
         made.model.forward = interrupting
-        history = made.fit(
-            random, random, 3, batch_size=BATCH, verbose=0, resume=resume
-        )
+        history = made.fit(random, random, 3, batch_size=BATCH, verbose=0, resume=resume)
         return history.interrupted, digest(made.model), record(history)
 
     wanted = run(None, seed=1)

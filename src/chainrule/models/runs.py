@@ -6,11 +6,14 @@ its inputs are prepared stands in the metadata as JSON.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from chainrule.base.errors import ArgumentError, ChainruleError, FileFormatError
 from chainrule.base.text import t
@@ -60,7 +63,8 @@ def save(
         "normalization": _json({"mean": [float(m) for m in mean], "std": [float(s) for s in std]}),
         "info": _json(dict(info or {})),
     }
-    save_file(model.state_dict(), path, content)
+    state = model.state_dict()
+    save_file(state, path, content | {"sha256": _digest(state, content)})
 
 
 def load(path: str | os.PathLike[str]) -> Any:
@@ -80,6 +84,15 @@ def load(path: str | os.PathLike[str]) -> Any:
             t(
                 "{path} holds tensors but does not say of which model: rebuild that yourself and "
                 "give it chainrule.load_file(path).",
+                path=file,
+            )
+        )
+    said = metadata.pop("sha256", "")
+    if said != _digest(tensors, metadata):
+        raise FileFormatError(
+            t(
+                "{path} is damaged: its content does not match its checksum. Train again, or take "
+                "the weights from the run's checkpoint.",
                 path=file,
             )
         )
@@ -126,6 +139,18 @@ def _file(path: Path) -> Path:
             t("{path} is no run folder: it holds no {file}.", path=path, file=FILE)
         )
     return path / FILE
+
+
+def _digest(tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> str:
+    """SHA-256 over the metadata and every tensor's name, dtype, shape and bytes."""
+    digest = hashlib.sha256()
+    for key in sorted(metadata):
+        digest.update(f"{key}={metadata[key]}\n".encode())
+    for name in sorted(tensors):
+        x = tensors[name]
+        digest.update(f"{name}:{x.dtype.name}:{x.shape}\n".encode())
+        digest.update(np.ascontiguousarray(x.detach()._data).tobytes())
+    return digest.hexdigest()
 
 
 def _json(value: Any) -> str:

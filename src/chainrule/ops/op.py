@@ -73,6 +73,7 @@ class Op(metaclass=_OpType):
     dtypes: "promote" inputs to one dtype; "float": and integers to the default float; "keep" them.
     view: the output may share memory with the first input.
     differentiable: False for operations whose output is not a continuous number.
+    surrogate: the gradient is a rule of its own, not the derivative (straight-through estimators).
     shape: rule from the inputs' shapes and the params to the output's; raises ShapeError.
     always_check: apply `shape` before each call (else only once NumPy has refused).
     domain, edges: where tests draw inputs; where value and gradient must stay finite.
@@ -93,6 +94,7 @@ class Op(metaclass=_OpType):
     dtypes: str = "promote"
     view: bool = False
     differentiable: bool = True
+    surrogate: bool = False
     shape: ShapeRule | None = None
     always_check: bool = False
     domain: tuple[float, float] = (-3.0, 3.0)

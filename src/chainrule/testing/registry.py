@@ -47,7 +47,7 @@ def differentiable(op: type[Op]) -> bool:
 
 def smooth(op: type[Op]) -> bool:
     """The gradient is the derivative: not one chosen instead, as straight-through forms do."""
-    return op.differentiable and not getattr(op, "surrogate", False)
+    return op.differentiable and not op.surrogate
 
 
 def derived(op: type[Op]) -> bool:

@@ -69,10 +69,11 @@ class Run:
         self.epochs = epochs
         self.steps_per_epoch = feeding.length(train)
         total = None if self.steps_per_epoch is None else self.steps_per_epoch * epochs
+        # Described first: a schedule made for the run moves the rate to where it starts.
+        self.history = History(trainer.describe() | {"epochs": epochs})
         self.schedule = Schedule(
             trainer.scheduler, trainer.scheduler_every, trainer.optimizer, total
         )
-        self.history = History(trainer.describe() | {"epochs": epochs})
         if train.batch_size is not None:
             self.history.config["batch_size"] = train.batch_size
         # Those that write the run's state see what the others made of it.

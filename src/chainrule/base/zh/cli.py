@@ -1,6 +1,10 @@
 """Chinese texts of the command line, argparse's own words among them."""
 
 TEXT = {
+    "{path} is damaged: its content does not match its checksum. Train again, or take the weights "
+    "from the run's checkpoint.": (
+        "{path} 已损坏：内容与校验和不符。请重新训练，或从该次运行的检查点取回权重。"
+    ),
     # main
     "A deep-learning framework that you can see through.": "看得透的深度学习框架。",
     "chainrule COMMAND --help tells more about a command.": (
