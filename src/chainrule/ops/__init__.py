@@ -2,6 +2,7 @@
 
 from chainrule.ops import activation as activation
 from chainrule.ops import adaptive_pooling as adaptive_pooling
+from chainrule.ops import along as along
 from chainrule.ops import arithmetic as arithmetic
 from chainrule.ops import casting as casting
 from chainrule.ops import comparison as comparison
@@ -22,9 +23,11 @@ from chainrule.ops import pooling as pooling
 from chainrule.ops import recording as recording
 from chainrule.ops import rectifier as rectifier
 from chainrule.ops import reduction as reduction
+from chainrule.ops import rounding as rounding
 from chainrule.ops import shaping as shaping
 from chainrule.ops import softmax as softmax
 from chainrule.ops import transposed_convolution as transposed_convolution
+from chainrule.ops import view_write as view_write
 from chainrule.ops import views as views
 from chainrule.ops import windows as windows
 from chainrule.ops import writing as writing

@@ -1,0 +1,200 @@
+"""Looking up along one axis: gather, scatter, select, sort orders, embedding."""
+
+from __future__ import annotations
+
+from chainrule.base.constraints import Anything, Int, Number, Optional
+from chainrule.base.errors import ShapeError
+from chainrule.base.shapes import normalize_axis
+from chainrule.base.text import t
+from chainrule.ops.arrays.index import HOLE
+from chainrule.ops.op import Card, Op, op
+
+# ---- along one axis -------------------------------------------------------------------------
+
+
+@op
+class TakeAlongDim(Op):
+    """One entry a line: out[i][j] = x[i][index[i][j]] along `dim`; other axes have equal sizes."""
+
+    params = {"dim": Int()}
+    math = "x[index]"
+    dtypes = "keep"
+    saves = ("index",)
+    method = False
+    samples = ()
+    card = Card(en="Picks along one axis.", zh="沿一个轴选取。")
+
+    def forward(F, x, index, *, dim):
+        return F.take_along_axis(x, index, dim)
+
+    def vjp(F, g, y, x, index, *, dim):
+        return lambda: F.put_along_axis_add(g, index, dim, x.shape[dim]), None
+
+
+@op
+class PutAlongDimAdd(Op):
+    """Zeros, `size` long on `dim`, with x added at index: the adjoint of take_along_dim."""
+
+    params = {"dim": Int(), "size": Int()}
+    math = "zeros[index] += x"
+    dtypes = "keep"
+    saves = ("index",)
+    method = False
+    samples = ()
+    card = Card(en="Adds along one axis at given places.", zh="沿一个轴按位置相加。")
+
+    def forward(F, x, index, *, dim, size):
+        return F.put_along_axis_add(x, index, dim, size)
+
+    def vjp(F, g, y, x, index, *, dim, size):
+        return lambda: F.take_along_axis(g, index, dim), None
+
+
+@op
+class Gather(Op):
+    """out[i][j] = x[index[i][j]][j] for dim 0 (and so for any `dim`); index may be the smaller."""
+
+    method = False
+    params = {"dim": Int()}
+    math = "x[index]"
+    dtypes = "keep"
+    vjp = None
+    samples = ()
+    card = Card(en="Looks entries up along one axis.", zh="沿一个轴查表。")
+
+    def forward(F, x, index, *, dim):
+        axis = normalize_axis(dim, len(x.shape))
+        if len(x.shape) != len(index.shape) or any(
+            i > n for k, (i, n) in enumerate(zip(index.shape, x.shape, strict=True)) if k != axis
+        ):
+            raise ShapeError(
+                t(
+                    "gather along axis {axis}: index has shape {index}, which must not exceed "
+                    "the input's {x} on the other axes.",
+                    axis=axis,
+                    index=index.shape,
+                    x=x.shape,
+                )
+            )
+        key = tuple(slice(None) if k == axis else slice(0, n) for k, n in enumerate(index.shape))
+        return F.take_along_axis(F.slice(x, key), index, axis)
+
+
+@op
+class ScatterAdd(Op):
+    """x with src added at index along `dim`; repeats add up."""
+
+    method = False
+    params = {"dim": Int()}
+    math = "x[index] += src"
+    dtypes = "keep"
+    vjp = None
+    samples = ()
+    card = Card(
+        en="Adds into a table; the mirror image of gather.", zh="向表中累加；与 gather 互为镜像。"
+    )
+
+    def forward(F, x, index, src, *, dim):
+        axis = normalize_axis(dim, len(x.shape))
+        if not len(x.shape) == len(index.shape) == len(src.shape) or any(
+            i > s or (k != axis and i > n)
+            for k, (i, s, n) in enumerate(zip(index.shape, src.shape, x.shape, strict=True))
+        ):
+            raise ShapeError(
+                t(
+                    "scatter_add along axis {axis}: index has shape {index}, which must not "
+                    "exceed src's {src} nor, on the other axes, the input's {x}.",
+                    axis=axis,
+                    index=index.shape,
+                    src=src.shape,
+                    x=x.shape,
+                )
+            )
+        src = F.slice(src, tuple(slice(0, n) for n in index.shape))
+        added = F.put_along_axis_add(src, index, axis, x.shape[axis])
+        width = tuple((0, n - m) for n, m in zip(x.shape, added.shape, strict=True))
+        return x + (F.pad(added, width, 0) if any(hi for _, hi in width) else added)
+
+
+@op
+class IndexSelect(Op):
+    """Whole slices x[…, index, …] along `dim`; index is one-dimensional."""
+
+    method = False
+    params = {"dim": Int()}
+    math = "x[index]"
+    dtypes = "keep"
+    vjp = None
+    samples = ()
+    card = Card(en="Picks rows (or columns) by number.", zh="按编号选取行或列。")
+
+    def forward(F, x, index, *, dim):
+        axis = normalize_axis(dim, len(x.shape))
+        return F.gather(x, (slice(None),) * axis + (HOLE,), index)
+
+
+@op
+class MaskedFill(Op):
+    """x with `value` where mask is true."""
+
+    method = False
+    params = {"value": Number()}
+    math = "where(mask, value, x)"
+    dtypes = "keep"
+    vjp = None
+    samples = ()
+    card = Card(
+        en="Overwrites where a mask says so; no gradient there.",
+        zh="按掩码覆盖；被覆盖处没有梯度。",
+    )
+
+    def forward(F, x, mask, *, value):
+        return F.where(mask, F.full((), value, x.dtype), x)
+
+
+@op
+class Argsort(Op):
+    """The indices that would sort along `dim`; equal entries keep their order."""
+
+    params = {"dim": Int(-1), "descending": Anything(False)}
+    math = "argsort(x)"
+    differentiable = False
+    card = Card(en="The order of the entries.", zh="各元素的排序位置。")
+
+    def forward(F, x, *, dim, descending):
+        if not x.shape:
+            return F.full((), 0, "int64")
+        return F.argsort(x, normalize_axis(dim, len(x.shape)), descending)
+
+
+# ---- embedding ------------------------------------------------------------------------------
+
+
+@op
+class Embedding(Op):
+    """Rows of weight (n, d) by integer index (…) → (…, d). `padding_idx` gets no gradient."""
+
+    params = {"padding_idx": Optional(Int())}
+    math = "weight[index]"
+    integers = ("index",)
+    saves = ("index",)
+    method = False
+    samples = ()
+    card = Card(
+        en="A table of vectors; a row used twice gets both gradients added.",
+        zh="向量查找表；用到两次的行梯度相加。",
+    )
+
+    def forward(F, index, weight, *, padding_idx):
+        return F.gather(weight, (HOLE,), index)
+
+    def vjp(F, g, y, index, weight, *, padding_idx):
+        def rows():
+            kept = g
+            if padding_idx is not None:
+                hole = padding_idx + weight.shape[0] if padding_idx < 0 else padding_idx
+                pad = F.expand_dims(F.equal(index, hole), -1)
+                kept = F.where(pad, F.zeros_like(g), g)
+            return F.scatter_add(kept, weight.shape, (HOLE,), index)
+
+        return None, rows
