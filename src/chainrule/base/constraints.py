@@ -201,6 +201,16 @@ class Ints(Constraint):
         return t("an integer or a tuple of integers ≥ {low}", low=self.low)
 
 
+class Dims(Optional):
+    """Axes to reduce: an axis, several, or all of them (None, or none named, as in PyTorch)."""
+
+    def __init__(self) -> None:
+        super().__init__(Ints())
+
+    def check(self, value: Any, owner: str, name: str) -> Any:
+        return super().check(value, owner, name) or None
+
+
 class Spatial(Ints):
     """One size for each of `n` spatial axes; one integer serves all of them."""
 

@@ -17,11 +17,11 @@ class DTypeError(ChainruleError, TypeError, RuntimeError):
     """A dtype that the operation does not take."""
 
 
-class ArgumentError(ChainruleError, ValueError, TypeError):
+class ArgumentError(ChainruleError, ValueError, TypeError, RuntimeError):
     """An argument outside its domain."""
 
 
-class IndexRangeError(ChainruleError, IndexError):
+class IndexRangeError(ChainruleError, IndexError, RuntimeError):
     """An index or axis outside the tensor."""
 
 

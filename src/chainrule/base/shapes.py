@@ -30,7 +30,8 @@ def normalize_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     if axis is None:
         return tuple(range(ndim))
     if not isinstance(axis, tuple | list):
-        return (normalize_axis(axis, ndim),) if ndim else ()
+        checked = normalize_axis(axis, ndim)
+        return (checked,) if ndim else ()
     axes = tuple(normalize_axis(a, ndim) for a in axis)
     if len(set(axes)) != len(axes):
         raise IndexRangeError(t("The axes {axes} name one axis twice.", axes=tuple(axis)))
@@ -50,7 +51,7 @@ def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:
                         t(
                             "The shapes {shapes} do not broadcast: counted from the right, axis "
                             "{axis} has sizes {a} and {b}, and neither is 1.",
-                            shapes=" , ".join(map(str, shapes)),
+                            shapes=" and ".join(map(str, shapes)),
                             axis=-i,
                             a=size,
                             b=n,

@@ -8,6 +8,7 @@ import numpy as np
 
 from chainrule.base.dtypes import DType
 from chainrule.base.shapes import broadcast_shapes, normalize_axes
+from chainrule.ops.arrays import NUMPY
 from chainrule.ops.arrays.conv import conv_output_size
 from chainrule.ops.arrays.index import basic, fill
 from chainrule.ops.primitives import BINARY, UNARY
@@ -170,7 +171,7 @@ _RULES: dict[str, Any] = {
     "cumulative_prod": _running,
     "reshape": np.reshape,
     "permute_dims": np.transpose,
-    "broadcast_to": np.broadcast_to,
+    "broadcast_to": NUMPY.broadcast_to,
     "slice": basic,
     "unslice": lambda x, key, shape: np.empty(shape, x.dtype),
     "pad": _pad,

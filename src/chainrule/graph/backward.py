@@ -21,8 +21,8 @@ from chainrule.graph.tensor import Tensor, ready, wrap
 
 
 def backward(
-    tensors: Sequence[Tensor],
-    gradients: Sequence[Tensor | None],
+    tensors: Tensor | Sequence[Tensor],
+    gradients: Tensor | Sequence[Tensor | None] | None = None,
     retain_graph: bool | None = None,
     create_graph: bool = False,
     inputs: Tensor | Sequence[Tensor] | None = None,
@@ -31,6 +31,10 @@ def backward(
     wanted = None if inputs is None else ([inputs] if isinstance(inputs, Tensor) else list(inputs))
     if wanted is not None and not wanted:
         raise AutogradError(t("backward(inputs=[]) has nothing to compute a gradient for."))
+    tensors = [tensors] if isinstance(tensors, Tensor) else list(tensors)
+    if gradients is None:
+        gradients = [None] * len(tensors)
+    gradients = [gradients] if isinstance(gradients, Tensor) else list(gradients)
     walk = _Walk(bool(create_graph if retain_graph is None else retain_graph), create_graph)
     for tensor, gradient in zip(tensors, gradients, strict=True):
         walk.start(tensor, gradient)
@@ -271,8 +275,20 @@ class _Walk:
                 result = hook(g if self.record else _as_tensor(g, leaf))
                 if result is not None:
                     g, own = (result if self.record else result._data), False
-        if not self.record and not own and isinstance(g, np.ndarray | np.generic):
-            g = np.array(g)
+        if g.shape != leaf.shape:
+            raise ShapeError(
+                t(
+                    "A hook or custom function gave a gradient of shape {grad} for a tensor of "
+                    "shape {shape}: they must be equal.",
+                    grad=g.shape,
+                    shape=leaf.shape,
+                )
+            )
+        if not self.record and isinstance(g, np.ndarray | np.generic):
+            if g.dtype != leaf._data.dtype:
+                g = np.asarray(g).astype(leaf._data.dtype)
+            elif not own:
+                g = np.array(g)
         return g
 
     def _useful(self, wanted: list[Tensor]) -> tuple[set[Any], set[Any]]:

@@ -11,7 +11,7 @@ from chainrule.base.text import t
 from chainrule.graph import memory
 from chainrule.graph.modes import mode, no_grad
 from chainrule.graph.node import Node, Spec
-from chainrule.graph.tensor import Tensor, ready, wrap
+from chainrule.graph.tensor import Tensor, ready, spec_of, wrap
 
 
 class Context:
@@ -53,7 +53,9 @@ class _Custom:
         context: Context,
         count: int,
         places: tuple[int | None, ...],
+        specs: tuple[Spec | None, ...],
     ) -> None:
+        self.specs: Any = specs  # shape and dtype of each tensor among the arguments
         self.places = places  # where in the node's saved values each saved tensor stands
         self.name = function.__name__
         self.function = function
@@ -85,10 +87,33 @@ class _Custom:
                     m=self.count,
                 )
             )
-        out = []
-        for edge, r in zip(node.edges, results, strict=True):
-            out.append(None if edge is None or r is None else r if record else r._data)
+        out: list[Any] = []
+        for i, (edge, r) in enumerate(zip(node.edges, results, strict=True)):
+            if edge is None or r is None:
+                out.append(None)
+                continue
+            r = r if record else r._data
+            shape, dtype = self.specs[i].shape, self.specs[i].dtype
+            if not _expands(shape, r.shape):
+                raise AutogradError(
+                    t(
+                        "{name}.backward returned a gradient of shape {found} for argument {i} of "
+                        "shape {shape}: they must be equal.",
+                        name=self.name,
+                        found=r.shape,
+                        i=i,
+                        shape=shape,
+                    )
+                )
+            r = F.sum_to(r, shape)
+            out.append(r if r.dtype.kind == dtype.kind and r.dtype == dtype else F.astype(r, dtype))
         return out
+
+
+def _expands(shape: tuple[int, ...], to: tuple[int, ...]) -> bool:
+    """Whether `shape` broadcasts to `to`, so that a sum brings `to` back to it."""
+    extra = len(to) - len(shape)
+    return extra >= 0 and all(n in (1, m) for n, m in zip(shape, to[extra:], strict=True))
 
 
 class Function:
@@ -150,8 +175,9 @@ class Function:
                 saved.append(k._data)
                 known.append(k)
             places.append(at)
+        specs = tuple(spec_of(a) if isinstance(a, Tensor) else None for a in args)
         node = Node(
-            _Custom(cls, context, len(args), tuple(places)), {}, memory.tick(), tuple(edges),
+            _Custom(cls, context, len(args), tuple(places), specs), {}, memory.tick(), tuple(edges),
             tuple(indices) if any(indices) else None, tuple(saved),
         )  # fmt: skip
         context._to_save = ()

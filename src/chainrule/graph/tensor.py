@@ -62,7 +62,8 @@ class Tensor(Face):
     """An n-dimensional array with a gradient.
 
     `Tensor(data, dtype=None, requires_grad=False)`: an array is used without copying where its
-    dtype fits (`chainrule.tensor` copies). Errors: DTypeError for data that is not numeric.
+    dtype fits (`chainrule.tensor` copies); lists become the default dtype. Errors: DTypeError for
+    data that is not numeric.
     """
 
     __slots__ = ("__weakref__", "_data", "_extra", "_grad", "_index", "_node", "_rg")
@@ -84,6 +85,8 @@ class Tensor(Face):
             data = data._data
         elif isinstance(data, tuple) and not data:
             data = []
+        if data.__class__ in (list, tuple, int, float) and dtype is None:
+            dtype = dtypes.get_default_dtype()  # as PyTorch's constructor; cr.tensor() infers
         wanted = None if dtype is None else dtypes.as_dtype(dtype)
         self._data = data if hasattr(data, "is_symbol") else array_of(data, wanted)
         if mode.trace is not None and isinstance(self._data, np.ndarray):

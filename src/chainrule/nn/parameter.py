@@ -19,6 +19,13 @@ class Parameter(Tensor):
         super().__init__(data.detach() if isinstance(data, Tensor) else data)
         self.requires_grad = requires_grad
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        known = id(self) in memo
+        copy = super().__deepcopy__(memo)
+        if not known:
+            copy.grad = None  # as in PyTorch: a copied parameter starts without a gradient
+        return copy
+
     def __repr__(self) -> str:
         return "Parameter containing:\n" + super().__repr__()
 

@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from chainrule.base import dtypes
 from chainrule.base.constraints import Anything, Int, Number, Optional
-from chainrule.base.errors import ShapeError
+from chainrule.base.errors import DTypeError, IndexRangeError, ShapeError
 from chainrule.base.shapes import normalize_axis
 from chainrule.base.text import t
+from chainrule.graph.convert import array_of
+from chainrule.graph.tensor import Tensor
 from chainrule.ops.arrays.index import HOLE
+from chainrule.ops.dispatch import apply, cast
 from chainrule.ops.op import Card, Op, op
+from chainrule.ops.register import function
 
 # ---- along one axis -------------------------------------------------------------------------
 
@@ -198,3 +205,32 @@ class Embedding(Op):
             return F.scatter_add(kept, weight.shape, (HOLE,), index)
 
         return None, rows
+
+
+@function()
+def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+    """Rows of weight (n, d) by integer input (…) → (…, d); `padding_idx` gets no gradient.
+
+    Errors: IndexRangeError for an index below 0 or from n on.
+    """
+    if not isinstance(input, Tensor):
+        input = Tensor(array_of(input))
+    if input.dtype.is_floating_point or input.dtype is dtypes.bool_:
+        kind = input.dtype.name
+        raise DTypeError(
+            t("{name}: the index must hold integers, not {d}.", name="embedding", d=kind)
+        )
+    data = input._data
+    if isinstance(data, np.ndarray) and data.size:
+        low, high, n = int(data.min()), int(data.max()), weight.shape[0]
+        if low < 0 or high >= n:
+            raise IndexRangeError(
+                t(
+                    "{name}: index {i} is out of range for size {n}.",
+                    name="embedding",
+                    i=low if low < 0 else high,
+                    n=n,
+                )
+            )
+    params = Embedding.validate({"padding_idx": padding_idx})
+    return apply(Embedding, cast(input, dtypes.int64), weight, **params)

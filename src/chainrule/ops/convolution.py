@@ -37,6 +37,7 @@ class Conv(Op):
     math = "conv(x, w)"
     params = _GEOMETRY
     saves = {"x": ("w",), "w": ("x",)}
+    dtypes = "match"
     method = False
     samples = ((((2, 4, 5, 6), (6, 2, 3, 2)), _EXAMPLE),)
     card = Card(
@@ -61,6 +62,7 @@ class ConvInput(Op):
     math = "conv_input(g, w)"
     params = {"size": Ints()} | _GEOMETRY
     saves = {"g": ("w",), "w": ("g",)}
+    dtypes = "match"
     method = False
     samples = ((((2, 6, 2, 5), (6, 2, 3, 2)), {"size": (5, 6)} | _EXAMPLE),)
     card = Card(
@@ -87,6 +89,7 @@ class ConvWeight(Op):
     math = "conv_weight(x, g)"
     params = {"kernel": Ints()} | _GEOMETRY
     saves = {"x": ("g",), "g": ("x",)}
+    dtypes = "match"
     method = False
     samples = ((((2, 4, 5, 6), (2, 6, 2, 5)), {"kernel": (3, 2)} | _EXAMPLE),)
     card = Card(
@@ -247,6 +250,7 @@ class _Convolution(Op):
     math = "conv(x, weight) + bias"
     optional = ("bias",)
     saves = {"x": ("weight",), "weight": ("x",)}
+    dtypes = "match"
     method = False
 
     @staticmethod

@@ -26,7 +26,9 @@ def _made(array: np.ndarray, dtype: Any, requires_grad: bool) -> Tensor:
     return Tensor(array, dtype, requires_grad)
 
 
-def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def tensor(
+    data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """A copy of `data` (numbers, nested lists, arrays, tensors) as a tensor without history."""
     if isinstance(data, Tensor):
         dtype = data.dtype if dtype is None else dtype
@@ -35,7 +37,7 @@ def tensor(data: Any, *, dtype: Any = None, requires_grad: bool = False, **_: An
     return _made(np.array(array_of(data, kind)), kind, requires_grad)
 
 
-def as_tensor(data: Any, dtype: Any = None, **_: Any) -> Tensor:
+def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, without copying where that is possible."""
     if isinstance(data, Tensor):
         return data if dtype is None else data.to(dtype)
@@ -60,7 +62,12 @@ def _kind(dtype: Any, value: Any = 0.0) -> dtypes.DType:
 
 
 def full(
-    size: Any, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+    size: Any,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """A tensor of one value."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
@@ -69,45 +76,76 @@ def full(
     return _made(cast_array(array, kind), kind, requires_grad)
 
 
-def zeros(*size: Any, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def zeros(
+    *shape: Any,
+    size: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Zeros."""
     kind = _kind(dtype)
-    return _made(np.zeros(_shape(size), kind.numpy), kind, requires_grad)
+    return _made(
+        np.zeros(_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
+    )
 
 
-def ones(*size: Any, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def ones(
+    *shape: Any,
+    size: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Ones."""
     kind = _kind(dtype)
-    return _made(np.ones(_shape(size), kind.numpy), kind, requires_grad)
+    return _made(
+        np.ones(_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
+    )
 
 
-def empty(*size: Any, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def empty(
+    *shape: Any,
+    size: Any = None,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
+) -> Tensor:
     """Memory as it comes: fill it before you read it."""
     kind = _kind(dtype)
-    return _made(np.empty(_shape(size), kind.numpy), kind, requires_grad)
+    return _made(
+        np.empty(_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
+    )
 
 
 def zeros_like(
-    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     """Zeros in the shape and dtype of `input`."""
     return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
-def ones_like(input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any) -> Tensor:
+def ones_like(
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+) -> Tensor:
     """Ones in the shape and dtype of `input`."""
     return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 def empty_like(
-    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
 ) -> Tensor:
     """Memory as it comes, in the shape and dtype of `input`."""
     return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
 
 
 def full_like(
-    input: Tensor, fill_value: Any, *, dtype: Any = None, requires_grad: bool = False, **_: Any
+    input: Tensor,
+    fill_value: Any,
+    *,
+    dtype: Any = None,
+    requires_grad: bool = False,
+    device: Any = None,
 ) -> Tensor:
     """One value in the shape and dtype of `input`."""
     return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)

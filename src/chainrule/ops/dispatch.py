@@ -26,6 +26,7 @@ from chainrule.ops.op import Elementwise, Op
 mode.__class__.F = NUMPY
 
 _F32, _F64 = np.dtype("float32"), np.dtype("float64")
+_NUMBERS = (float, int, bool)  # exactly: a NumPy scalar would take part in promotion
 _HALVES = (dtypes.float16, dtypes.bfloat16)
 ndarray = np.ndarray
 
@@ -209,16 +210,33 @@ def _unify(
         elif x is None:
             if cls.per_input(cls.inputs, len(inputs))[i] not in cls.optional:
                 _refuse_operands(cls, inputs)
-        elif not isinstance(x, int | float):
+        elif x.__class__ not in _NUMBERS:
             return _unify(cls, tuple(map(_operand, inputs)), params)
     if cls.dtypes == "keep" or (plain and (first is _F32 or first is _F64)):
         return inputs, None
     return _promote(cls, inputs, params)
 
 
+def _require_one_dtype(cls: type[Op], inputs: tuple[Any, ...]) -> None:
+    kinds = {x.dtype for x in inputs if isinstance(x, Tensor)}
+    if len(kinds) > 1:
+        raise DTypeError(
+            t(
+                "{name}: the dtypes differ ({pairs}). NumPy's floats are float64, the default here "
+                "is float32: write x.float(), or model.double() to compute in float64.",
+                name=cls.name,
+                pairs=", ".join(
+                    f"{n} {x.dtype.name}"
+                    for n, x in zip(cls.per_input(cls.inputs, len(inputs)), inputs, strict=True)
+                    if isinstance(x, Tensor)
+                ),
+            )
+        )
+
+
 def _operand(x: Any) -> Any:
     """NumPy's numbers as Python's, other data as tensors; DTypeError for what cannot be one."""
-    if x is None or isinstance(x, Tensor | int | float):
+    if x is None or isinstance(x, Tensor) or x.__class__ in _NUMBERS:
         return x
     if isinstance(x, np.generic) and x.dtype.kind in "biuf":
         return x.item()
@@ -241,6 +259,8 @@ def _promote(
         else:
             kind = dtypes.bool_ if isinstance(x, bool) else dtypes.as_dtype(type(x))
             operands.append((kind, 0))
+    if cls.dtypes == "match":
+        _require_one_dtype(cls, inputs)
     result = dtypes.result_type(operands)
     if cls.dtypes == "float" and not result.is_floating_point:
         result = dtypes.get_default_dtype()

@@ -174,6 +174,8 @@ def _entry(x: Tensor, e: Any) -> Any:
             )
         if e.ndim == 0 and e.dtype.name != "bool" and mode.trace is None:
             return int(e.item())
+        if e.dtype is dtypes.uint8:
+            return cast(e, dtypes.bool_)  # a mask, as in PyTorch
         return e if e.dtype.name in ("int64", "bool") else cast(e, dtypes.int64)
     raise DTypeError(
         t(

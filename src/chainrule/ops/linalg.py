@@ -42,6 +42,7 @@ class Matmul(Op):
 
     math = "x @ o"
     saves = {"x": ("o",), "o": ("x",)}
+    dtypes = "match"
     shape = staticmethod(_matmul_shape)
     dunder = ("__matmul__",)
     samples = (((3, 4), (4, 2)), ((4,), (4,)), ((3, 4), (4,)), ((4,), (4, 2)), ((2, 3, 4), (4, 2)),
@@ -108,6 +109,7 @@ class Linear(Op):
     math = "x @ weight.T + bias"
     optional = ("bias",)
     saves = {"x": ("weight",), "weight": ("x",)}
+    dtypes = "match"
     shape = staticmethod(_linear_shape)
     always_check = True
     method = False

@@ -40,6 +40,10 @@ from chainrule.ops.primitives import PRIMITIVES
 
 REGISTRY: dict[str, type[Op]] = {}
 
+# PyTorch's other names for the first and second operand, and NumPy's for params.
+_FIRST, _SECOND = ("input", "self"), ("other", "exponent", "mat2", "vec")
+_PARAMS = {"axis": "dim", "keepdims": "keepdim"}
+
 ShapeRule = Callable[[dict[str, tuple[int, ...]], dict[str, Any]], Any]
 
 
@@ -70,7 +74,8 @@ class Op(metaclass=_OpType):
         `vjp` gets only shape and dtype, their memory is free at once, and they may be changed. As
         a dict: for each input, what its own gradient reads.
     outputs: names of the outputs where there are several.
-    dtypes: "promote" inputs to one dtype; "float": and integers to the default float; "keep" them.
+    dtypes: "promote" inputs to one dtype; "float": and integers to the default float; "match":
+        refuse different ones; "keep" them.
     view: the output may share memory with the first input.
     differentiable: False for operations whose output is not a continuous number.
     surrogate: the gradient is a rule of its own, not the derivative (straight-through estimators).
@@ -182,8 +187,10 @@ class Op(metaclass=_OpType):
             )
         given = dict(zip(cls.params, rest, strict=False))
         for key, value in kwargs.items():
-            if key in cls.inputs or (key == "input" and cls.inputs):
+            if key in cls.inputs or key in _FIRST or (key in _SECOND and len(cls.inputs) > 1):
                 continue
+            if key not in cls.params:
+                key = _PARAMS.get(key, key)
             if key not in cls.params or key in given:
                 raise ArgumentError(
                     t(
@@ -215,7 +222,7 @@ class Op(metaclass=_OpType):
     @classmethod
     def inputs_in(cls, kwargs: dict[str, Any]) -> bool:
         """Whether an input was given by name."""
-        return any(name in kwargs for name in (*cls.inputs, "input"))
+        return any(name in kwargs for name in (*cls.inputs, *_FIRST, *_SECOND))
 
     @classmethod
     def _named_inputs(cls, inputs: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, ...]:
@@ -224,8 +231,8 @@ class Op(metaclass=_OpType):
             name = cls.inputs[i]
             if name in kwargs:
                 out.append(kwargs[name])
-            elif i == 0 and "input" in kwargs:
-                out.append(kwargs["input"])
+            elif other := [k for k in (_FIRST, _SECOND, ())[min(i, 2)] if k in kwargs]:
+                out.append(kwargs[other[0]])
             elif name in cls.optional:
                 out.append(None)
             else:

@@ -135,19 +135,35 @@ def _float(dtype: Any) -> dtypes.DType:
 
 
 def rand(
-    *size: Any, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False
+    *shape: Any,
+    size: Any = None,
+    dtype: Any = None,
+    generator: Generator | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
     kind = _float(dtype)
-    return _finish(mode.quiet(_uniform, _shape(size), kind, generator), kind, requires_grad)
+    return _finish(
+        mode.quiet(_uniform, _shape(shape if size is None else (size,)), kind, generator),
+        kind,
+        requires_grad,
+    )
 
 
 def randn(
-    *size: Any, dtype: Any = None, generator: Generator | None = None, requires_grad: bool = False
+    *shape: Any,
+    size: Any = None,
+    dtype: Any = None,
+    generator: Generator | None = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Numbers from the standard normal distribution."""
     kind = _float(dtype)
-    return _finish(mode.quiet(_normal, _shape(size), kind, generator), kind, requires_grad)
+    return _finish(
+        mode.quiet(_normal, _shape(shape if size is None else (size,)), kind, generator),
+        kind,
+        requires_grad,
+    )
 
 
 def randint(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from chainrule.base.constraints import Bool, DTypeOf, Int, Ints, Number, Optional
+from chainrule.base.constraints import Bool, Dims, DTypeOf, Int, Number, Optional
 from chainrule.base.errors import DTypeError
 from chainrule.base.shapes import normalize_axes, normalize_axis
 from chainrule.base.text import t
@@ -14,7 +14,7 @@ from chainrule.ops.shape_rules import reduced, same_as
 class Reduction(Op):
     """One number from many: over `dim` (an axis, several, None: all), kept as size 1 or not."""
 
-    params = {"dim": Optional(Ints()), "keepdim": Bool(False)}
+    params = {"dim": Dims(), "keepdim": Bool(False)}
     shape = staticmethod(reduced)
 
 
@@ -148,7 +148,7 @@ class Var(Reduction):
     """The variance over `dim`, divided by n − correction; 0 exactly for a constant column."""
 
     math = "sum((x - mean(x)) ^ 2) / (n - correction)"
-    params = {"dim": Optional(Ints()), "correction": Number(1), "keepdim": Bool(False)}
+    params = {"dim": Dims(), "correction": Number(1), "keepdim": Bool(False)}
     saves = ("x",)
     dtypes = "float"
     card = Card(

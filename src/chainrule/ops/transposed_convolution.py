@@ -91,6 +91,7 @@ class _Transposed(Op):
     math = "conv_input(x, weight) + bias"
     optional = ("bias",)
     saves = {"x": ("weight",), "weight": ("x",)}
+    dtypes = "match"
     method = False
 
     @staticmethod

@@ -72,6 +72,10 @@ TEXT = {
     "forward, None where there is none.": (
         "{name}.backward 对 {m} 个输入返回了 {n} 个梯度：请为 forward 的每个参数返回一个，没有则为 None。"
     ),
+    "{name}.backward returned a gradient of shape {found} for argument {i} of shape {shape}: they "
+    "must be equal.": "{name}.backward 为参数 {i}（形状 {shape}）返回了形状 {found} 的梯度：两者必须相同。",
+    "A hook or custom function gave a gradient of shape {grad} for a tensor of shape {shape}: they "
+    "must be equal.": "钩子或自定义函数给出的梯度形状是 {grad}，而张量的形状是 {shape}：两者必须相同。",
     "output": "输出",
     "input": "输入",
     "strict=True: an output does not depend on an input.": "strict=True：有输出不依赖于某个输入。",

@@ -83,6 +83,11 @@ TEXT = {
     "{name}() needs a list of tensors, at least one: {signature}.": (
         "{name}() 需要张量的列表，至少一个：{signature}。"
     ),
+    "{name}: the dtypes differ ({pairs}). NumPy's floats are float64, the default here is float32: "
+    "write x.float(), or model.double() to compute in float64.": (
+        "{name}：数据类型不同（{pairs}）。NumPy 的浮点数是 float64，这里默认 float32：请写 x.float()，"
+        "或用 model.double() 以 float64 计算。"
+    ),
     "masked_scale: mask has shape {mask}, the input {x}: they must be equal.": (
         "masked_scale：mask 的形状是 {mask}，输入是 {x}：两者必须相同。"
     ),

@@ -35,6 +35,11 @@ def _pad(x: Any, width: Any, value: Any = 0) -> Any:
     return x[tuple(slice(-min(lo, 0), n + min(hi, 0)) for n, (lo, hi) in zip(x.shape, width))]
 
 
+def _broadcast_to(x: Any, shape: Any) -> Any:
+    # NumPy's result is read-only even where nothing was stretched.
+    return x[...] if x.shape == tuple(shape) else np.broadcast_to(x, shape)
+
+
 def _full(shape: Any, value: Any, dtype: Any) -> Any:
     return np.full(shape, value, dtype.numpy if isinstance(dtype, DType) else dtype)
 
@@ -117,7 +122,7 @@ class Arrays(Namespace):
 
     reshape = staticmethod(np.reshape)
     permute_dims = staticmethod(np.transpose)
-    broadcast_to = staticmethod(np.broadcast_to)
+    broadcast_to = staticmethod(_broadcast_to)
     slice = staticmethod(_index.basic)
     unslice = staticmethod(_index.basic_adjoint)
     pad = staticmethod(_pad)

@@ -42,7 +42,9 @@ def total(x: Any, axis: Any = None, keepdims: bool = False) -> Any:
 
 def _axis(x: Any, axis: Any) -> Any:
     # PyTorch lets a 0-d tensor have axis 0.
-    return None if x.ndim == 0 else tuple(axis) if isinstance(axis, list) else axis
+    if x.ndim == 0:
+        return normalize_axes(axis, 0) and None
+    return tuple(axis) if isinstance(axis, list) else axis
 
 
 def _along(x: Any, axis: int) -> Any:
