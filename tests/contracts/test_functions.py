@@ -55,6 +55,7 @@ CALLS = {
     "scatter": "m.scatter(x, 2, i, 2 * x[:, :2, :2])",
     "scatter_add": "m.scatter_add(x, 1, i, x[:, :2, :2])",
     "index_select": "m.index_select(x, 1, i[0, 0])",
+    "embedding": "m.nn.functional.embedding(i, x[0], padding_idx=1)",
     "take_along_dim": "m.take_along_dim(x, i[:, :1, :], 2)",
     "masked_fill": "m.masked_fill(x, x > 0, -2.0)",
     "masked_select": "m.masked_select(x, x > 0)",
