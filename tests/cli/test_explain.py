@@ -143,3 +143,18 @@ def test_commands_are_documented_in_one_table():
     assert list(entry.COMMANDS) == [
         "train", "evaluate", "predict", "explain", "summary", "gradcheck", "ops",
     ]  # fmt: skip
+
+
+def test_a_result_that_is_an_input_is_checked_too(cli):
+    result = cli("explain", "x", "x=1", "--check", "--json")
+    assert result.status == 0 and result.json["gradients"]["x"] == 1.0, result
+    rows = cli("gradcheck", "--expr", "x", "x=1", "--json").json["gradients"]
+    assert [row["agrees"] for row in rows] == [True]
+
+
+def test_signs_before_an_expression_are_no_options(cli, refused):
+    assert cli("explain", "--x", "x=2", "--json").json["gradients"]["x"] == 1.0
+    assert cli("explain", "---x", "x=2", "--json").json["gradients"]["x"] == -1.0
+    assert "--chek" in refused("explain", "x", "x=1", "--chek")
+    assert "'-1' is not a whole number" in refused("explain", "x", "x=1", "--digits", "-1")
+    assert "'-1,28,28' is not a shape" in refused("summary", "lenet", "--input", "-1,28,28")

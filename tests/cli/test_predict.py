@@ -10,6 +10,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import data, models
+from chainrule.files import read_file, save_file
+from chainrule.models import runs
 
 
 @pytest.fixture(scope="module")
@@ -222,7 +224,7 @@ def test_what_is_no_model_file_is_said(tmp_path, run_folder):
         cr.load(plain)
     with pytest.raises(cr.ChainruleError, match="not made by chainrule.models.build"):
         models.save(plain, cr.nn.Linear(2, 2))
-    tensors, metadata = cr.load_file(run_folder / "model.safetensors")
+    tensors, metadata = cr.files.read_file(run_folder / "model.safetensors")
     broken = {
         "config": ["{", "[]", json.dumps({"name": "lenet"}), json.dumps({"name": "nope"}),
                    json.dumps({"name": "linear", "classes": 3}), "null"],
@@ -241,3 +243,19 @@ def test_what_is_no_model_file_is_said(tmp_path, run_folder):
         plain.write_bytes(whole[:cut])
         with pytest.raises(cr.ChainruleError, match="plain.safetensors"):
             cr.load(plain)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"info": "null"}, {"info": "[]"}, {"info": "5"}, {"info": '{"data": 5}'},
+        {"info": '{"seed": "x"}'}, {"info": '{"input": 7}'}, {"config": "[" * 100_000},
+    ],
+)  # fmt: skip
+def test_a_model_file_of_another_kind_is_refused(refused, run_folder, tmp_path, changed):
+    tensors, metadata = read_file(run_folder / "model.safetensors")
+    del metadata["sha256"]
+    metadata |= changed
+    path = tmp_path / "model.safetensors"
+    save_file(tensors, path, metadata | {"sha256": runs._digest(tensors, metadata)})
+    assert "is damaged or no model" in refused("evaluate", path)

@@ -18,6 +18,7 @@ import pytest
 import chainrule
 from chainrule import data, train
 from chainrule.cli import main as entry
+from chainrule.cli.run_folder import locked
 
 FILES = {"model.safetensors", "history.json", "report.html", "settings.json", "checkpoint"}
 
@@ -129,6 +130,10 @@ def test_a_folder_of_another_run_is_refused(cli, refused, run_folder, tmp_path):
     said = refused("train", "linear", "--epochs", "3", "--out", out)
     assert "holds a run with epochs = 2, this one has 3" in said and "--overwrite" in said
     assert "model = linear, this one has mlp" in refused("train", "mlp", "--out", out)
+    said = refused("train", "linear", "--epochs", "2", "--out", out)
+    assert "holds a finished run" in said and "--overwrite" in said and "--out" in said
+    (out / "history.json").unlink()
+    assert "unfinished run" in refused("train", "linear", "--epochs", "2", "--out", out)
     assert digest(out / "model.safetensors") == before
     assert cli("train", "linear", "--epochs", "1", "--out", out, "--overwrite").status == 0
 
@@ -183,7 +188,8 @@ def test_a_run_that_died_can_be_resumed(cli, refused, run_folder, tmp_path, monk
     assert "unfinished run" in refused(*arguments)
     assert cli("train", "linear", "--resume", "--out", out).status == 0
     assert digest(out / "model.safetensors") == digest(run_folder / "model.safetensors")
-    assert cli(*arguments).status == 0  # a finished run may be made again
+    assert "holds a finished run" in refused(*arguments)
+    assert cli(*arguments, "--overwrite").status == 0
 
 
 def dies_in_epoch(epoch):
@@ -233,10 +239,83 @@ def test_a_run_that_diverges_writes_no_model(cli, tmp_path):
         warnings.simplefilter("always")
         result = cli("train", "linear", "--optimizer", "sgd", "--lr", "1e38", "--out", tmp_path)
     assert result.status == 1
-    warning, refusal = result.err.splitlines()
-    assert warning.startswith("chainrule: warning: The loss is inf")
-    assert "no model was written" in refusal and "--lr 1e+37" in refusal
+    (refusal,) = result.err.splitlines()
+    assert "no model was written" in refusal and "--lr 0.1." in refusal
     assert not (tmp_path / "model.safetensors").exists()
+
+
+def contents(folder):
+    return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
+
+
+def test_a_run_that_comes_to_nothing_leaves_the_one_it_was_to_replace(
+    cli, refused, run_folder, tmp_path, monkeypatch
+):
+    out = tmp_path / "run"
+    shutil.copytree(run_folder, out)
+    before = contents(out)
+    again = ("train", "linear", "--epochs", "2", "--seed", "1", "--overwrite", "--out", out)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        diverging = ("--optimizer", "sgd", "--lr", "1e38")
+        assert cli(*again, *diverging).status == 1
+    assert contents(out) == before and not (out / "run-unfinished").exists()
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Run, "_validate", dies_in_epoch(1))
+        assert cli(*again).status == 1
+    assert contents(out) == before and not (out / "run-unfinished").exists()
+    # Cut after its first checkpoint, the new run can go on beside the old one.
+    with monkeypatch.context() as patch:
+        patch.setattr(train.Run, "_validate", dies_in_epoch(2))
+        assert cli(*again).status == 1
+    assert contents(out) == before
+    assert "unfinished run" in refused("train", "linear", "--epochs", "2", "--seed", "1",
+                                       "--out", out)  # fmt: skip
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 80)
+        assert cli("train", "linear", "--resume", "--out", out).status == 130
+    assert contents(out) == before
+    assert cli("train", "linear", "--resume", "--out", out).status == 0
+    assert {path.name for path in out.iterdir()} == FILES
+    assert json.loads((out / "settings.json").read_text())["seed"] == 1
+    other = tmp_path / "other"
+    assert cli(*again[:-1], other).status == 0
+    assert digest(out / "model.safetensors") == digest(other / "model.safetensors")
+
+
+def test_a_move_cut_short_is_completed(refused, run_folder, tmp_path):
+    out = tmp_path / "run"
+    shutil.copytree(run_folder, out)
+    before = contents(out)
+    (out / "run-finished").mkdir()
+    os.replace(out / "model.safetensors", out / "run-finished" / "model.safetensors")
+    assert "holds a finished run" in refused("train", "linear", "--epochs", "2", "--out", out)
+    assert contents(out) == before and not (out / "run-finished").exists()
+
+
+def test_two_trainings_do_not_share_a_folder(cli, refused, tmp_path):
+    with locked(tmp_path):
+        said = refused("train", "linear", "--epochs", "1", "--overwrite", "--out", tmp_path)
+    assert "Another training is writing" in said and not list(tmp_path.iterdir())
+    assert cli("train", "linear", "--epochs", "1", "--out", tmp_path).status == 0
+
+
+@pytest.mark.parametrize("text", ['{"model": "linear"}', '{"data": 5}', "[" * 100_000, "[]"])
+def test_settings_of_another_kind_are_refused(refused, run_folder, tmp_path, text):
+    out = tmp_path / "run"
+    shutil.copytree(run_folder, out)
+    (out / "settings.json").write_text(text)
+    assert "not the settings" in refused("train", "linear", "--resume", "--out", out)
+
+
+def test_options_that_cannot_be_are_refused(refused, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert "--seed: 18446744073709551615" in refused("train", "linear", "--seed", 2**64)
+    assert "--out: it is empty" in refused("train", "linear", "--out", "")
+    assert "--data: it is empty" in refused("train", "linear", "--data", "")
+    assert "it is empty" in refused("evaluate", "")
+    assert "--classes" in refused("summary", "linear", "--classes", 10**23)
+    assert not list(tmp_path.iterdir())
 
 
 # ---- bad data ------------------------------------------------------------------------------------
@@ -260,6 +339,12 @@ def test_bad_data_are_refused_before_anything_is_written(refused, tmp_path, idx_
     assert "has one class only" in says(tmp_path / "one.csv")
     (tmp_path / "single.csv").write_text("label,a\n0,1\n")
     assert "holds one sample" in says(tmp_path / "single.csv")
+    np.savez(tmp_path / "none.npz", x=np.zeros((9, 0), np.float32), y=np.arange(9) % 2)
+    assert "no features" in says(tmp_path / "none.npz")
+    sizes = tmp_path / "sizes"
+    shutil.copytree(idx_folder, sizes)
+    data.write_idx(sizes / "t10k-images-idx3-ubyte", np.zeros((100, 20, 20), np.uint8))
+    assert "are 1×28×28 and the test examples 1×20×20" in says(sizes)
     (tmp_path / "empty").mkdir()
     assert "neither IDX files" in says(tmp_path / "empty")
     assert not out.exists()
@@ -288,6 +373,32 @@ def test_ctrl_c_ends_cleanly_and_twice_at_once(tmp_path):
     assert running.returncode == 130 and errors == ""
     assert "--resume --out" in rest and {path.name for path in out.iterdir()} == FILES
     assert chainrule.load(out).config["name"] == "lenet"
+
+
+def test_sigterm_saves_what_there_is(tmp_path):
+    out = tmp_path / "run"
+    with start("train", "lenet", "--out", out) as running:
+        assert running.stdout is not None
+        while "Epoch   1" not in running.stdout.readline():
+            pass
+        running.terminate()
+        running.terminate()
+        rest, errors = running.communicate(timeout=60)
+    assert running.returncode == 143 and errors == ""
+    assert "--resume --out" in rest and {path.name for path in out.iterdir()} == FILES
+
+
+def test_streams_that_are_closed_or_broken_are_no_bug(tmp_path):
+    command = f"{sys.executable} -m chainrule"
+    source = os.environ | {"PYTHONPATH": str(Path(entry.__file__).parents[2])}
+    closed = subprocess.run(f"{command} ops 1>&-", shell=True, env=source, capture_output=True)
+    assert closed.returncode == 0 and closed.stderr == b""
+    # The reading end is closed before anything is said.
+    reading, writing = os.pipe()
+    os.close(reading)
+    broken = subprocess.run([*command.split(), "bogus"], env=source, stdout=writing, stderr=writing)
+    os.close(writing)
+    assert broken.returncode == 2
 
 
 def test_files_larger_than_allowed_are_one_line(tmp_path):

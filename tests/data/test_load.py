@@ -149,7 +149,7 @@ def test_csv(tmp_path, text):
         ("0,1\n1.5,2\n", "label 1.5 of row 1.*whole"),
         ("0,1\n-1,2\n", "label -1 of row 1"),
         ("0,1\n2000000000,2\n", "label 2000000000.*give classes="),
-        ("0,1\n1,1e300\n", "row 1, column 0.*inf"),
+        ("0,1\n1,1e300\n", "row 2, column 2: 1e300 is too large"),
         ("0,1\0\n", "zero bytes"),
         ("0,1\n1,# 2\n", "'# 2' is not a number"),
     ],

@@ -13,7 +13,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.base.errors import FileFormatError
-from chainrule.files import load_checkpoint, load_file, save_checkpoint, save_file
+from chainrule.files import load_checkpoint, read_file, save_checkpoint, save_file
 
 KILLS = 200 if os.environ.get("CHAINRULE_SLOW") == "1" else 20
 
@@ -37,7 +37,7 @@ def test_round_trip(tmp_path):
     assert loaded["rng"]["seed"] == 2**64 - 1
     assert [p.name for p in tmp_path.iterdir()] == ["c"]
     # It is an ordinary safetensors file.
-    tensors, _ = load_file(tmp_path / "c")
+    tensors, _ = read_file(tmp_path / "c")
     assert tensors["model.0.weight"].tolist() == state["model"]["0.weight"].tolist()
 
 

@@ -9,7 +9,7 @@ import pytest
 
 import chainrule as cr
 from chainrule.base.errors import DTypeError, FileFormatError
-from chainrule.files import load_file, save_file
+from chainrule.files import read_file, save_file
 
 DTYPES = ["float64", "float32", "float16", "bfloat16", "int64", "int32", "int16", "int8", "uint8"]
 
@@ -41,7 +41,7 @@ def _kind(x):
 def test_round_trip_bit_by_bit(tmp_path):
     tensors = example()
     save_file(tensors, tmp_path / "f", {"note": "α\n", "empty": ""})
-    loaded, metadata = load_file(tmp_path / "f")
+    loaded, metadata = read_file(tmp_path / "f")
     assert metadata == {"note": "α\n", "empty": ""}
     assert loaded.keys() == tensors.keys()
     for name, x in tensors.items():
@@ -65,7 +65,7 @@ def test_the_package_reads_it_and_is_read(tmp_path):
         assert file.metadata() == {"a": "b"}
     more = {"u2": np.array([65535], "u2"), "u4": np.array([2**32 - 1], "u4"), "f": np.ones(3)}
     numpy.save_file(more, tmp_path / "theirs", {"x": "y"})
-    loaded, metadata = load_file(tmp_path / "theirs")
+    loaded, metadata = read_file(tmp_path / "theirs")
     assert metadata == {"x": "y"}
     assert {k: v.tolist() for k, v in loaded.items()} == {k: v.tolist() for k, v in more.items()}
 
@@ -79,7 +79,7 @@ def test_torch_reads_our_bfloat16(tmp_path):
         assert theirs[name].dtype is torch.bfloat16
         np.testing.assert_array_equal(theirs[name].float().numpy(), example()[name].float().numpy())
     other.save_file(theirs, tmp_path / "g")
-    loaded, _ = load_file(tmp_path / "g")
+    loaded, _ = read_file(tmp_path / "g")
     assert all(bits(loaded[n]) == bits(x) for n, x in example().items())
 
 
@@ -162,13 +162,13 @@ def test_hostile_files_are_refused(kind, tmp_path):
     path = tmp_path / "model.safetensors"
     path.write_bytes(HOSTILE[kind])
     with pytest.raises(FileFormatError, match=r"model\.safetensors is no intact"):
-        load_file(path)
+        read_file(path)
 
 
 def test_a_valid_file_built_by_hand(tmp_path):
     content = {"a": entry((1,), (8, 12)), "b": entry(), "__metadata__": {}}
     (tmp_path / "f").write_bytes(build(content, np.arange(3, dtype="<f4").tobytes()))
-    loaded, _ = load_file(tmp_path / "f")
+    loaded, _ = read_file(tmp_path / "f")
     assert loaded["a"].tolist() == [2] and loaded["b"].tolist() == [0, 1]
 
 
@@ -176,7 +176,7 @@ def test_a_header_that_promises_much_allocates_nothing(tmp_path, memory_below):
     path = tmp_path / "f"
     path.write_bytes(build({"a": entry((2**34,), (0, 2**36))}, EIGHT))
     with memory_below(10**6), pytest.raises(FileFormatError):
-        load_file(path)
+        read_file(path)
 
 
 def test_random_damage_never_escapes(tmp_path):
@@ -190,7 +190,7 @@ def test_random_damage_never_escapes(tmp_path):
             damaged[draw.randrange(1500)] = draw.randrange(256)
         (tmp_path / "g").write_bytes(damaged)
         with suppress(FileFormatError):
-            load_file(tmp_path / "g")
+            read_file(tmp_path / "g")
 
 
 def test_big_tensors_are_streamed(tmp_path, memory_below):
@@ -203,8 +203,8 @@ def test_big_tensors_are_streamed(tmp_path, memory_below):
 
 def test_missing_files_and_folders(tmp_path):
     with pytest.raises(FileNotFoundError):
-        load_file(tmp_path / "none")
+        read_file(tmp_path / "none")
     with pytest.raises(FileNotFoundError):
         save_file({}, tmp_path / "none" / "f")
     save_file({}, tmp_path / "f")
-    assert load_file(tmp_path / "f") == ({}, {})
+    assert read_file(tmp_path / "f") == ({}, {})

@@ -11,7 +11,7 @@ import pytest
 
 from chainrule import nn
 from chainrule.base.errors import ArgumentError
-from chainrule.files import load_file
+from chainrule.files import read_file
 from chainrule.graph import Tensor
 from chainrule.train import (
     Callback,
@@ -104,7 +104,7 @@ def test_model_checkpoint_keeps_the_best_and_fills_in_names(blobs, mlp, digest, 
     trainer = Trainer(mlp(), lr=0.1)
     trainer.fit(blobs, epochs=4, callbacks=[best, each, scripted([3, 1, 2, 2]), watch], verbose=0)
     model = mlp()
-    tensors, _ = load_file(tmp_path / "best.safetensors")
+    tensors, _ = read_file(tmp_path / "best.safetensors")
     model.load_state_dict(tensors)
     assert digest(model) == kept[2]
     assert [p.name[:3] for p in sorted((tmp_path / "sub").iterdir())] == ["02-", "04-"]

@@ -10,7 +10,7 @@ from chainrule import data, models
 from chainrule.base.errors import DataError
 from chainrule.base.text import t
 from chainrule.cli.measure import measure
-from chainrule.cli.options import shape
+from chainrule.cli.options import filled, shape
 from chainrule.cli.parser import Parser
 from chainrule.cli.prepare import DIGITS, split_off
 
@@ -23,8 +23,9 @@ def add_arguments(parser: Parser) -> None:
         "          chainrule evaluate runs/lenet --data FOLDER --json"
     )
     add = parser.add_argument
-    add("run", metavar=t("RUN"), help=t("a run folder, or a model.safetensors"))
-    add("--data", metavar=t("SOURCE"), help=t("what to measure on (what the run learned from)"))
+    add("run", type=filled, metavar=t("RUN"), help=t("a run folder, or a model.safetensors"))
+    add("--data", type=filled, metavar=t("SOURCE"),
+        help=t("what to measure on (what the run learned from)"))  # fmt: skip
     add("--split", choices=("train", "test", "all"),
         help=t("which part of it (test, where there is one)"))  # fmt: skip
     add("--input", type=shape, metavar="C,H,W", help=t("give each input this shape (CSV pixels)"))

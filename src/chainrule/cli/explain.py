@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import sys
 from typing import Any
@@ -40,10 +41,9 @@ def add_arguments(parser: Parser) -> None:
 
 def tidy(arguments: list[str]) -> list[str]:
     """An expression may begin with a minus sign; a space keeps it from being taken for options."""
-    return [
-        f" {a}" if a.startswith("-") and not a.startswith("--") and a != "-h" else a
-        for a in arguments
-    ]
+    # Options are words: --check, --digits=3. Two signs before a single name are an expression.
+    option = re.compile(r"--([a-z][a-z-]+(=.*)?)?|-h", re.DOTALL)
+    return [f" {a}" if a.startswith("-") and not option.fullmatch(a) else a for a in arguments]
 
 
 def assignments(texts: list[str]) -> dict[str, Any]:

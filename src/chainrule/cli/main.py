@@ -17,7 +17,7 @@ from chainrule.base.errors import ChainruleError
 from chainrule.base.text import LANGUAGES, set_language, t
 from chainrule.cli.parser import Parser, UsageError, own_words
 
-OK, FAILED, BAD_INPUT, INTERRUPTED, BROKEN_PIPE = 0, 1, 2, 130, 141
+OK, FAILED, BAD_INPUT, INTERRUPTED, BROKEN_PIPE, TERMINATED = 0, 1, 2, 130, 141, 143
 
 # Each command's module, loaded when the command is used, and what it is for.
 COMMANDS: dict[str, tuple[str, Callable[[], str]]] = {
@@ -45,8 +45,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         say(t("Interrupted."))
         return INTERRUPTED
     except BrokenPipeError:
-        # What reads our output has gone, as `head` does; Python would complain at its exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        # What reads our output has gone, as `head` does.
+        _silence(sys.stdout)
         return BROKEN_PIPE
     except (ChainruleError, UnicodeDecodeError) as error:
         return _refuse(str(error))
@@ -179,8 +179,19 @@ def _refuse(message: str) -> int:
 
 def say(message: str) -> None:
     """One line on stderr."""
-    sys.stdout.flush()
-    print(f"chainrule: {' '.join(message.split())}", file=sys.stderr)
+    try:
+        sys.stdout.flush()
+    except BrokenPipeError:
+        _silence(sys.stdout)
+    try:
+        print(f"chainrule: {' '.join(message.split())}", file=sys.stderr)
+    except BrokenPipeError:
+        _silence(sys.stderr)
+
+
+def _silence(stream: Any) -> None:
+    # Python would complain at its exit about what it cannot write to the end of a broken pipe.
+    os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
 
 
 @contextmanager
@@ -202,6 +213,10 @@ def _plain_warnings() -> Iterator[None]:
 
 
 def _let_any_terminal_print() -> None:
+    # A daemon may start us with its streams closed; what we say then goes nowhere.
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: SIM115
     # ∂ and × in an ASCII or Latin-1 terminal become question marks rather than an error.
     for stream in (sys.stdout, sys.stderr):
         if "utf" not in (getattr(stream, "encoding", "") or "utf").lower():

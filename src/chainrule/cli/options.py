@@ -9,10 +9,11 @@ from collections.abc import Callable
 from chainrule.base.text import t
 
 
-def whole(least: int) -> Callable[[str], int]:
-    """An integer from `least` up."""
+def whole(least: int, most: int | None = None) -> Callable[[str], int]:
+    """An integer from `least` up, to `most` where that is given."""
 
     def read(text: str) -> int:
+        text = text.strip()
         try:
             value = int(text)
         except ValueError:
@@ -21,9 +22,18 @@ def whole(least: int) -> Callable[[str], int]:
             raise argparse.ArgumentTypeError(
                 t("{text!r} is not a whole number from {least} up", text=text, least=least)
             )
+        if most is not None and value > most:
+            raise argparse.ArgumentTypeError(t("{most} is the most it can be", most=most))
         return value
 
     return read
+
+
+def filled(text: str) -> str:
+    """A text that is not empty."""
+    if not text.strip():
+        raise argparse.ArgumentTypeError(t("it is empty"))
+    return text
 
 
 def positive(text: str) -> float:

@@ -24,6 +24,8 @@ class Parser(argparse.ArgumentParser):
     def __init__(self, **options: Any) -> None:
         options.setdefault("formatter_class", _Formatter)
         super().__init__(allow_abbrev=False, **options)
+        # What begins like a negative number is a value, which its option then judges.
+        self._negative_number_matcher = re.compile(r"-[\d.]")
 
     def error(self, message: str) -> NoReturn:
         raise UsageError(t("{message} (see {command} --help)", message=message, command=self.prog))

@@ -14,8 +14,9 @@ from chainrule import data, models
 from chainrule.base.errors import DataError, ShapeError
 from chainrule.base.text import t
 from chainrule.cli.measure import logits_of, softmax
-from chainrule.cli.options import whole
+from chainrule.cli.options import filled, whole
 from chainrule.cli.parser import Parser
+from chainrule.data.readers.checks import white_of
 from chainrule.data.readers.images import SUFFIXES
 from chainrule.data.readers.npy import read_npy
 
@@ -23,7 +24,7 @@ from chainrule.data.readers.npy import read_npy
 def add_arguments(parser: Parser) -> None:
     parser.epilog = t("example: chainrule predict runs/lenet seven.png --top 3")
     add = parser.add_argument
-    add("run", metavar=t("RUN"), help=t("a run folder, or a model.safetensors"))
+    add("run", type=filled, metavar=t("RUN"), help=t("a run folder, or a model.safetensors"))
     add("images", nargs="+", metavar=t("IMAGE"),
         help=t("pictures, .npy arrays or IDX files, of the size the model takes"))  # fmt: skip
     add("--top", type=whole(1), default=1, metavar="K", help=t("show the K likeliest classes (1)"))
@@ -39,8 +40,10 @@ def run(options: Any) -> int:
     parts = []
     for path in options.images:
         x = _as_batch(path, _read(path, shape), shape)
+        if pixels or len(shape) == 3:
+            x = _as_pixels(path, x, strict=pixels)
         if pixels:
-            x = _as_pixels(path, x)
+            _warn_if_blank(path, x)
             if options.invert:
                 x = 1 - x
             elif _looks_inverted(x, model):
@@ -123,28 +126,42 @@ def _as_batch(path: str, x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any
     )
 
 
-def _as_pixels(path: str, x: NDArray[Any]) -> NDArray[np.float64]:
-    """Values 0 .. 1 from 0 .. 255 or 0 .. 1. Raises DataError for anything else."""
-    if x.dtype == np.bool_:
-        return x.astype(np.float64)
-    if x.dtype.kind not in "iuf":
-        raise DataError(t("{path} holds {dtype}, which are no pixels.", path=path, dtype=x.dtype))
+def _as_pixels(path: str, x: NDArray[Any], strict: bool) -> NDArray[Any]:
+    """Pixels as 0 .. 1 by the rule of `data.load`; other values stay, unless `strict`.
+
+    Raises DataError for NaN and infinite values, and where strict for values that are no pixels.
+    """
     if not np.isfinite(x).all():
         raise DataError(t("{path} holds values that are NaN or infinite.", path=path))
-    low, high = float(x.min()), float(x.max())
-    if x.dtype == np.uint8 or (low >= 0 and 1 < high <= 255):
-        return x / 255.0
-    if low >= 0 and high <= 1:
-        return x.astype(np.float64)
+    white = white_of(x)
+    if white is not None:
+        return x / np.float64(white)
+    if not strict:
+        return x
     raise DataError(
         t(
             "{path} holds values from {low:g} to {high:g}: pixels go from 0 to 255, or from 0 "
             "to 1.",
             path=path,
-            low=low,
-            high=high,
+            low=float(x.min()),
+            high=float(x.max()),
         )
     )
+
+
+def _warn_if_blank(path: str, x: NDArray[Any]) -> None:
+    """Say so where a picture shows nothing: dark by mistake, or of values on another scale."""
+    flat = x.reshape(len(x), -1)
+    blank = np.flatnonzero(flat.max(axis=1) - flat.min(axis=1) < 0.02)
+    if len(blank):
+        print(
+            t(
+                "{image} is one colour all over (or nearly): what the model says about it means "
+                "nothing. Check how it was stored.",
+                image=path if len(x) == 1 else f"{path}[{blank[0]}]",
+            ),
+            file=sys.stderr,
+        )
 
 
 def _looks_inverted(x: NDArray[np.float64], model: Any) -> bool:

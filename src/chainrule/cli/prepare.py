@@ -48,6 +48,16 @@ def prepare(
     options: dict[str, Any] = {"input_shape": input_shape, "transform": None}
     if "train" in splits and "test" in splits:
         train, test = (data.load(source, split, **options) for split in ("train", "test"))
+        if train.input_shape != test.input_shape:
+            raise DataError(
+                t(
+                    "{source}: the training examples are {train} and the test examples {test}: "
+                    "both parts must have the same shape.",
+                    source=source,
+                    train="×".join(map(str, train.input_shape)),
+                    test="×".join(map(str, test.input_shape)),
+                )
+            )
         tested_on = t("{source}, {n} test examples", source=source, n=f"{len(test):,}")
         if source == DIGITS:
             tested_on = t("{source}, the last {n}", source=source, n=f"{len(test):,}")
@@ -60,6 +70,9 @@ def prepare(
                               source=source))  # fmt: skip
         rows, held = (part.indices for part in split_off(train, seed))
         tested_on = t("{source}, {n} examples held out", source=source, n=f"{len(held):,}")
+    if 0 in train.input_shape:
+        raise DataError(t("{source} has no features: there is nothing to learn from.",
+                          source=source))  # fmt: skip
     if len(train.classes) < 2:
         raise DataError(t("{source} has one class only: there is nothing to learn.", source=source))
     mean: tuple[float, ...] = (recipe.mean,)

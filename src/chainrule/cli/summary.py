@@ -20,7 +20,8 @@ def add_arguments(parser: Parser) -> None:
     parser.add_argument(
         "--input", type=shape, metavar="C,H,W", help=t("shape of one input (1,28,28)")
     )
-    parser.add_argument("--classes", type=whole(1), metavar="N", help=t("outputs (10)"))
+    parser.add_argument("--classes", type=whole(1, 1 << 20), metavar="N",
+                        help=t("outputs (10)"))  # fmt: skip
     parser.add_argument("--json", action="store_true", help=t("print JSON"))
 
 

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import signal
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +16,13 @@ from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
 from chainrule.cli import main as entry
 from chainrule.cli import report, run_folder
-from chainrule.cli.measure import measure
-from chainrule.cli.options import positive, shape, whole
+from chainrule.cli.measure import Measured, measure
+from chainrule.cli.options import filled, positive, shape, whole
 from chainrule.cli.parser import Parser
 from chainrule.cli.prepare import DIGITS, Prepared, prepare
 from chainrule.models.runs import FILE
 from chainrule.ops.random import manual_seed
+from chainrule.train.run import read_checkpoint
 from chainrule.train.trainer import CHECKPOINT
 
 # Peaks of the one-cycle rate for optimisers other than the recipe's, and their other settings.
@@ -38,18 +41,20 @@ def add_arguments(parser: Parser) -> None:
     )
     add = parser.add_argument
     add("model", metavar=t("MODEL"), help=", ".join(models.names()))
-    add("--data", metavar=t("SOURCE"), help=t("what to learn from ({digits})", digits=DIGITS))
+    add("--data", type=filled, metavar=t("SOURCE"),
+        help=t("what to learn from ({digits})", digits=DIGITS))  # fmt: skip
     add("--input", type=shape, metavar="C,H,W", help=t("give each input this shape (CSV pixels)"))
     add("--epochs", type=whole(1), metavar="N", help=t("passes over the data (by the recipe)"))
     add("--batch-size", type=whole(1), metavar="N", help=t("examples a step (by the recipe)"))
     add("--optimizer", choices=train.optimizer_names(), metavar=t("NAME"),
         help=t("by the recipe adamw; also {names}", names=_others()))  # fmt: skip
     add("--lr", type=positive, metavar=t("RATE"), help=t("largest learning rate of the cycle"))
-    add("--seed", type=whole(0), metavar="N", help=t("names all that is random (0)"))
+    add("--seed", type=whole(0, run_folder.MAX_SEED), metavar="N",
+        help=t("names all that is random (0)"))  # fmt: skip
     add("--precision", choices=("float32", "float64"), help=t("of the computation (float32)"))
     add("--no-augment", action="store_true", help=t("do not turn and shift the training images"))
     add("--workers", type=whole(0), default=0, metavar="N", help=t("threads that load data (0)"))
-    add("--out", metavar=t("FOLDER"), help=t("the run folder (runs/MODEL)"))
+    add("--out", type=filled, metavar=t("FOLDER"), help=t("the run folder (runs/MODEL)"))
     add("--resume", action="store_true", help=t("go on with the run in that folder"))
     add("--overwrite", action="store_true", help=t("replace what lies in that folder"))
 
@@ -77,34 +82,64 @@ def run(options: Any) -> int:
         tuple(settings["input"]) if settings["input"] else None,
         settings["augment"],
     )
-    trainer = _trainer(settings, recipe, prepared, folder)
-    if not options.resume:
-        run_folder.claim(folder, settings, options.overwrite)
+    trainer = _trainer(settings, recipe, prepared)
+    with run_folder.locked(folder):
+        if options.resume:
+            work = run_folder.working(folder)
+            if run_folder.resumed(folder, given) != settings:
+                raise ArgumentError(
+                    t("The run in {path} has just been replaced: look at it first.", path=folder)
+                )
+            # A damaged one is refused before anything is said.
+            read_checkpoint(work / CHECKPOINT)
+        else:
+            work = run_folder.claim(folder, settings, options.overwrite)
+        return _in_folder(folder, work, settings, prepared, trainer, options)
+
+
+def _in_folder(
+    folder: Path,
+    work: Path,
+    settings: dict[str, Any],
+    prepared: Prepared,
+    trainer: train.Trainer,
+    options: Any,
+) -> int:
+    """Train, writing into `work`, which becomes `folder` when all is there; the exit status."""
+    trainer.run_dir = work
     print(_headline(settings, prepared, trainer), flush=True)
-    history = trainer.fit(
-        prepared.train,
-        prepared.test,
-        epochs=settings["epochs"],
-        callbacks=[train.Recorder(), train.TerminateOnNaN()],
-        batch_size=settings["batch_size"],
-        num_workers=options.workers,
-        resume=folder / CHECKPOINT if options.resume else None,
-    )
+    with warnings.catch_warnings():
+        # They tell a program what to write; here divergence has one line of its own, below.
+        warnings.simplefilter("ignore", train.TrainingWarning)
+        history = trainer.fit(
+            prepared.train,
+            prepared.test,
+            epochs=settings["epochs"],
+            callbacks=[train.Recorder(), train.TerminateOnNaN()],
+            batch_size=settings["batch_size"],
+            num_workers=options.workers,
+            resume=work / CHECKPOINT if options.resume else None,
+        )
     if history.stopped is not None:
+        run_folder.discard(folder, work)
         entry.say(
             t(
                 "{reason} The training diverged and no model was written: try a smaller rate, "
                 "such as --lr {rate:g}.",
                 reason=history.stopped,
-                rate=settings["lr"] / 10,
+                rate=min(settings["lr"] / 10, _usual_rate(settings)),
             )
         )
         return entry.FAILED
-    _finish(folder, settings, prepared, trainer, options.command_line)
+    measured = _write(work, settings, prepared, trainer, options.command_line)
+    if not history.interrupted:
+        run_folder.publish(folder, work)
+        work = folder
+    _tell(work, prepared, measured)
     if history.interrupted:
         words = ["chainrule", "train", settings["model"], "--resume", "--out", str(folder)]
         print(t("To go on: {command}", command=shlex.join(words)))
-        return entry.INTERRUPTED
+        return entry.TERMINATED if history.signal == signal.SIGTERM else entry.INTERRUPTED
     return entry.OK
 
 
@@ -153,9 +188,11 @@ def _defaults(recipe: models.Recipe) -> dict[str, Any]:
     }
 
 
-def _trainer(
-    settings: dict[str, Any], recipe: models.Recipe, prepared: Prepared, folder: Path
-) -> train.Trainer:
+def _usual_rate(settings: dict[str, Any]) -> float:
+    return _RATES.get(settings["optimizer"], models.recipe(settings["model"]).max_lr)
+
+
+def _trainer(settings: dict[str, Any], recipe: models.Recipe, prepared: Prepared) -> train.Trainer:
     manual_seed(settings["seed"])
     model = models.build(settings["model"], prepared.input_shape, len(prepared.classes))
     model.to(as_dtype(settings["precision"]))
@@ -172,7 +209,6 @@ def _trainer(
         ["accuracy"],
         recipe.scheduler_name,
         seed=settings["seed"],
-        run_dir=folder,
         **options,
     )
 
@@ -188,14 +224,14 @@ def _headline(settings: dict[str, Any], prepared: Prepared, trainer: train.Train
     )
 
 
-def _finish(
+def _write(
     folder: Path,
     settings: dict[str, Any],
     prepared: Prepared,
     trainer: train.Trainer,
     command_line: list[str],
-) -> None:
-    """Measure, write the model and the report, and say where they are."""
+) -> Measured:
+    """Measure, and write the model and the report."""
     model, history = trainer.model, trainer.history
     measured = measure(model, prepared.test, len(prepared.classes))
     models.save(
@@ -230,6 +266,11 @@ def _finish(
         notes,
         entry.version(),
     )
+    return measured
+
+
+def _tell(folder: Path, prepared: Prepared, measured: Measured) -> None:
+    """Say what the model is worth and where its files are."""
     print(
         t(
             "Test accuracy {accuracy:.4f}, loss {loss:.4f} ({where})",

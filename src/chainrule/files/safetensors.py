@@ -41,7 +41,12 @@ def save_file(
     write(path, header, sources)
 
 
-def load_file(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
+def load_file(path: str | os.PathLike[str]) -> dict[str, Tensor]:
+    """The tensors of a safetensors file by name; errors as for `read_file`."""
+    return read_file(path)[0]
+
+
+def read_file(path: str | os.PathLike[str]) -> tuple[dict[str, Tensor], dict[str, str]]:
     """The tensors and the metadata in `path`.
 
     Unsigned 16- and 32-bit integers become int32 and int64. Errors: OSError; FileFormatError for
@@ -131,7 +136,7 @@ def write(path: str | os.PathLike[str], header: Header, sources: Mapping[str, So
 def read(
     path: str | os.PathLike[str], see: Callable[[Any], Any]
 ) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """`load_file`, which shows the header (as Header) and then all data (as bytes) to `see`."""
+    """`read_file`, which shows the header (as Header) and then all data (as bytes) to `see`."""
     path = Path(path)
     with path.open("rb") as file:
         try:

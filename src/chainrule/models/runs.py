@@ -18,7 +18,7 @@ import numpy as np
 from chainrule.base.errors import ArgumentError, ChainruleError, FileFormatError
 from chainrule.base.text import t
 from chainrule.data import transforms
-from chainrule.files import load_file, save_file
+from chainrule.files import read_file, save_file
 from chainrule.models.registry import build
 from chainrule.nn import Module
 from chainrule.ops.random import get_rng_state, set_rng_state
@@ -78,7 +78,7 @@ def load(path: str | os.PathLike[str]) -> Any:
         FileFormatError: a file that holds no such model, or is damaged.
     """
     file = _file(Path(path))
-    tensors, metadata = load_file(file)
+    tensors, metadata = read_file(file)
     if metadata.get("format") != FORMAT:
         raise FileFormatError(
             t(
@@ -114,10 +114,12 @@ def load(path: str | os.PathLike[str]) -> Any:
             [transforms.ToFloat(), transforms.Normalize(scale["mean"], scale["std"])]
         )
         model.classes, model.normalization = classes, scale
-        model.info = json.loads(metadata["info"])
+        model.info = _checked(json.loads(metadata["info"]))
     except FileFormatError:
         raise
-    except (ChainruleError, KeyError, TypeError, ValueError, MemoryError) as error:
+    except (
+        ChainruleError, AttributeError, KeyError, TypeError, ValueError, MemoryError, RecursionError
+    ) as error:  # fmt: skip
         reason = str(error).partition("\n")[0] or type(error).__name__
         raise FileFormatError(
             t("{path} is damaged or no model: {reason}", path=file, reason=reason)
@@ -139,6 +141,17 @@ def _file(path: Path) -> Path:
             t("{path} is no run folder: it holds no {file}.", path=path, file=FILE)
         )
     return path / FILE
+
+
+def _checked(info: Any) -> dict[str, Any]:
+    """What the file says beside the model, if what the commands read of it is of its kind."""
+    kinds: dict[str, Any] = {"data": str, "seed": int, "input": list | None, "pixels": bool}
+    if not isinstance(info, dict):
+        raise ValueError(t("info is no JSON object"))
+    for name, kind in kinds.items():
+        if name in info and not isinstance(info[name], kind):
+            raise ValueError(t("info has {name} = {value!r}", name=name, value=info[name]))
+    return info
 
 
 def _digest(tensors: Mapping[str, Any], metadata: Mapping[str, str]) -> str:

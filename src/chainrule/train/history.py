@@ -46,7 +46,8 @@ class History:
         step_loss, step_lr: one number a step (arrays of doubles).
         layers: layer → one mapping an epoch, from the `Recorder`.
         config: the settings of the run, plain JSON values.
-        interrupted: the run was ended by Ctrl-C and can be resumed.
+        interrupted: the run was ended by Ctrl-C or SIGTERM and can be resumed.
+        signal: the number of that signal; it is not stored.
         stopped: why the run ended before its last epoch, or None.
     """
 
@@ -57,6 +58,7 @@ class History:
         self.layers: dict[str, list[dict[str, float]]] = {}
         self.config: dict[str, Any] = dict(config or {})
         self.interrupted = False
+        self.signal: int | None = None
         self.stopped: str | None = None
 
     # ---- reading -----------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Ctrl-C during training: the first asks the run to end, the second ends it at once."""
+"""Ctrl-C and SIGTERM during training: they ask the run to end, Ctrl-C again ends it."""
 
 from __future__ import annotations
 
@@ -9,23 +9,30 @@ from typing import Any
 
 
 class Interrupt:
-    """A context in which the first SIGINT only sets `raised`; the next raises KeyboardInterrupt.
+    """A context in which SIGINT and SIGTERM set `raised`; SIGINT then raises KeyboardInterrupt.
 
-    Outside the main thread, where Python lets nobody set handlers, SIGINT keeps its meaning.
+    SIGTERM never raises, since job schedulers and `timeout` may send it twice. It is left alone
+    where the program handles or ignores it. Outside the main thread, where Python lets nobody set
+    handlers, both keep their meaning.
+
+    Attributes:
+        raised: whether one of them came; number: which, the first of them.
     """
 
     def __init__(self) -> None:
         self.raised = False
-        self._before: Any = None
-        self._installed = False
+        self.number: int | None = None
+        self._before: dict[int, Any] = {}
 
     def __enter__(self) -> Interrupt:
         if threading.current_thread() is threading.main_thread():
-            self._before = signal.getsignal(signal.SIGINT)
-            # None: a handler that was not set from Python and could not be put back.
-            if self._before is not None:
-                signal.signal(signal.SIGINT, self._handle)
-                self._installed = True
+            for number in (signal.SIGINT, signal.SIGTERM):
+                before = signal.getsignal(number)
+                # None: a handler that was not set from Python and could not be put back.
+                if before is None or (number == signal.SIGTERM and before != signal.SIG_DFL):
+                    continue
+                self._before[number] = before
+                signal.signal(number, self._handle)
         return self
 
     def __exit__(
@@ -34,11 +41,11 @@ class Interrupt:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self._installed:
-            signal.signal(signal.SIGINT, self._before)
-            self._installed = False
+        while self._before:
+            signal.signal(*self._before.popitem())
 
     def _handle(self, number: int, frame: FrameType | None) -> None:
-        if self.raised:
+        if self.raised and number == signal.SIGINT:
             raise KeyboardInterrupt
-        self.raised = True
+        if not self.raised:
+            self.raised, self.number = True, number

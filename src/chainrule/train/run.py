@@ -213,6 +213,7 @@ class Run:
     def _cut_short(self, started: float) -> bool:
         self._elapsed = time.perf_counter() - started
         self.history.interrupted = self._interrupt.raised and self._reason is None
+        self.history.signal = self._interrupt.number if self.history.interrupted else None
         return False
 
     def _warn_not_finite(self, value: float) -> None:
@@ -264,7 +265,8 @@ class Run:
         if self.checkpoint is None:
             return
         if self.checkpoint_every is None:
-            due = time.monotonic() - self._last_save >= _SAVE_INTERVAL
+            # The first one at once: until then a kill would lose all.
+            due = self.saved_to is None or time.monotonic() - self._last_save >= _SAVE_INTERVAL
         else:
             due = self.finished % self.checkpoint_every == 0
         if due:

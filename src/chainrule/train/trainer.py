@@ -117,7 +117,8 @@ class Trainer:
 
         Ctrl-C ends the run after the step in progress: it is not validated, `history.interrupted`
         is True, and with a `run_dir` the checkpoint to resume from is there. A second Ctrl-C
-        raises KeyboardInterrupt at once. The model is left in evaluation mode.
+        raises KeyboardInterrupt at once. SIGTERM, unless it has a handler, ends the run like the
+        first Ctrl-C. The model is left in evaluation mode.
 
         Args:
             train: a DataLoader, a Dataset, or (x, y) arrays or tensors.
@@ -130,7 +131,7 @@ class Trainer:
             resume: a checkpoint of this run: same model, data, epochs and settings. Training goes
                 on from there, within an epoch too, with the bits of a run that was never cut.
             checkpoint_every: write `run_dir/checkpoint` after every so many epochs; by default
-                after epochs, but at most every ten seconds, and at the end of the run.
+                after the first and then at most every ten seconds, and at the end of the run.
             checkpoint_steps: and after every so many steps.
 
         Raises:

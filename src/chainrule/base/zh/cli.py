@@ -44,6 +44,8 @@ TEXT = {
     "{value!r} is none of {known}{hint}": "{value!r} 不在 {known} 之中{hint}",
     "; did you mean {close!r}?": "；是否想写 {close!r}？",
     "{text!r} is not a whole number from {least} up": "{text!r} 不是不小于 {least} 的整数",
+    "{most} is the most it can be": "最大只能是 {most}",
+    "it is empty": "不能为空",
     "{text!r} is not a number above 0": "{text!r} 不是大于 0 的数",
     "{text!r} is not a shape such as 1,28,28": "{text!r} 不是形状，例如 1,28,28",
     # argparse's own words
@@ -215,6 +217,27 @@ TEXT = {
     ),
     "{path} holds an unfinished run with these settings: --resume goes on, --overwrite starts "
     "anew.": "{path} 中有一次同样设置的未完成的运行：--resume 继续，--overwrite 重新开始。",
+    "{path} holds a finished run with these settings: --overwrite makes it again, another --out "
+    "keeps it.": "{path} 中有一次同样设置的已完成的运行：--overwrite 重新训练，换一个 --out 则保留它。",
+    "Another training is writing into {path}: wait for its end, or choose another --out.": (
+        "另一个训练正在写入 {path}：请等它结束，或换一个 --out。"
+    ),
+    "{source}: the training examples are {train} and the test examples {test}: both parts must "
+    "have the same shape.": (
+        "{source}：训练样本是 {train}，测试样本是 {test}：两部分的形状必须相同。"
+    ),
+    "The run in {path} has just been replaced: look at it first.": (
+        "{path} 中的运行刚刚被替换：请先查看它。"
+    ),
+    "{source} has no features: there is nothing to learn from.": (
+        "{source} 没有特征：没有可供学习的内容。"
+    ),
+    "{image} is one colour all over (or nearly): what the model says about it means nothing. Check "
+    "how it was stored.": (
+        "{image} 整张（几乎）只有一种颜色：模型对它的回答没有意义。请检查它的存储方式。"
+    ),
+    "info is no JSON object": "info 不是 JSON 对象",
+    "info has {name} = {value!r}": "info 中 {name} = {value!r}",
     # evaluate
     "examples: chainrule evaluate runs/lenet\n"
     "          chainrule evaluate runs/lenet --data FOLDER --json": (

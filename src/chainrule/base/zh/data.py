@@ -117,6 +117,9 @@ TEXT = {
     "needed.": (
         "{path}，第 {row} 行，第 {column} 列（从 0 数）：出现 {value}，此处需要有限的 float32 数。"
     ),
+    "{path}, row {row}, column {column} (counted from 0): {value} is too large for float32.": (
+        "{path}，第 {row} 行，第 {column} 列（从 0 数）：{value} 太大，float32 无法表示。"
+    ),
     "labels count from 0": "标签从 0 数起",
     "{path}: inputs need an axis of samples and one of values; found shape {shape}.": (
         "{path}：输入需要样本轴和数值轴；得到的形状是 {shape}。"
@@ -194,6 +197,12 @@ TEXT = {
     "{folder}: no pictures found; expected {folder}/CLASS/*.png (or {kinds}).": (
         "{folder}：没有找到图片；应为 {folder}/类别/*.png（或 {kinds}）。"
     ),
+    "it is a folder": "这是文件夹",
+    "its content is of no known picture format": "内容不是已知的图片格式",
+    "{path}: the picture holds values from {low:g} to {high:g}; pixels go from 0 to 1, to 255 or, "
+    "as integers, to 65535.": (
+        "{path}：图片中的值从 {low:g} 到 {high:g}；像素应为 0 到 1、0 到 255，或整数 0 到 65535。"
+    ),
     "{path}: not a readable picture ({reason}).": "{path}：不是可读的图片（{reason}）。",
     "{path} is {width} x {height} pixels, but {first} is {first_width} x {first_height}: give "
     "size=(height, width) to resize all.": (
@@ -220,6 +229,11 @@ TEXT = {
     "task must be 'classification' or 'regression', not {value!r}.": (
         "task 必须是 'classification' 或 'regression'，不能是 {value!r}。"
     ),
+    "{path}: the largest label is {label}, which makes {count} classes, but there are only "
+    "{samples} samples: check the labels; in Python, classes= says how many classes there are.": (
+        "{path}：最大的标签是 {label}，即有 {count} 个类别，而样本只有 {samples} 个：请检查标签；在 "
+        "Python 中可用 classes= 说明类别数。"
+    ),
     "{path}: the parts hold inputs of different shapes, {shapes}.": (
         "{path}：各部分的输入形状不同：{shapes}。"
     ),
@@ -243,6 +257,12 @@ TEXT = {
     "{path}: announces {expected} bytes, but may unpack to {limit} at most.": (
         "{path}：声明 {expected} 字节，但最多允许解压为 {limit} 字节。"
     ),
+    "{path}: unpacks from {packed} bytes to {expected}, more than {ratio} times as many: no real "
+    "data do, and it is not unpacked. Save it uncompressed if it is meant so.": (
+        "{path}：{packed} 字节要解压为 {expected} 字节，超过 {ratio} 倍：真实数据不会如此，因此不解"
+        "压。若确实如此，请不压缩保存。"
+    ),
+    "the header cannot be read": "文件头无法读取",
     "{path}: not an .npy array ({reason}).": "{path}：不是 .npy 数组（{reason}）。",
     "{path}: not an .npz archive ({reason}).": "{path}：不是 .npz 压缩包（{reason}）。",
     "{path}: the archive is corrupt or cut off ({reason}).": (
@@ -282,6 +302,7 @@ TEXT = {
     "an empty cell where a number is needed": "需要数字的地方是空格子",
     "{cell!r} is not a number": "{cell!r} 不是数字",
     "{cell} where a finite number is needed": "出现 {cell}，此处需要有限的数",
+    "{cell} is too large for float32": "{cell} 太大，float32 无法表示",
     "{path}: not a text file: it holds zero bytes.": "{path}：不是文本文件：含有零字节。",
     "{path}: there are no rows.": "{path}：没有数据行。",
     "{path}: there is one column only; a label and features are needed.": (

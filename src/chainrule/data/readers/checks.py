@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -18,7 +19,11 @@ _CHANNELS = (1, 3, 4)
 def check_inputs(
     where: str, x: np.ndarray, input_shape: Sequence[int] | None = None, images: bool = False
 ) -> np.ndarray:
-    """Inputs as uint8 [N, C, H, W] for pixels, else float32 [N, ...].
+    """Inputs as uint8 [N, C, H, W] for pixels 0 .. 255, else float32 [N, ...].
+
+    Pictures are uint8 arrays, whole numbers in the range of pixels from three axes on, four axes,
+    an `input_shape` of three, and what `images` says. Their range is brought to 0 .. 1 (uint8
+    stays uint8, which stands for that) by `white_of`; values without a pixel range stay.
 
     Args:
         images: the values are pictures whatever their dtype: [N, H, W] gains a channel axis and
@@ -35,18 +40,26 @@ def check_inputs(
         )
     if input_shape is not None:
         x = _reshape(where, x, tuple(input_shape))
-    elif x.dtype == np.uint8 or images:
-        x = _channels_first(x)
+        pictures = len(input_shape) == 3
+    else:
+        pictures = images or x.ndim == 4
+        if x.dtype != np.uint8 and x.ndim == 3 and not images:
+            # [N, H, W] of other dtypes may be sequences: whole pixel values tell pictures.
+            pictures = white_of(x) in (255, 65535) and _are_whole(x)
+        if x.dtype == np.uint8 or pictures:
+            x = _channels_first(x)
     if x.dtype == np.uint8:
         return x
     if x.dtype.kind == "f":
         _check_finite(where, x)
-    if input_shape is not None and len(input_shape) == 3 and _are_pixels(x):
+    white = white_of(x) if pictures else None
+    if white == 255 and _are_whole(x):
         return x.astype(np.uint8)
+    if white is not None and white > 1:
+        return np.divide(x, white, dtype=np.float64).astype(np.float32)
     with np.errstate(over="ignore"):
         out = x.astype(np.float32)
-    # Too large for float32 shows as infinite only now.
-    _check_finite(where, out)
+    _check_fits(where, x, out)
     if x.dtype.kind in "iu" and not np.array_equal(out.astype(np.float64), x):
         raise DataError(
             t(
@@ -81,18 +94,36 @@ def _reshape(where: str, x: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return x.reshape(len(x), *shape)
 
 
-def _are_pixels(x: np.ndarray) -> bool:
-    if not x.size or x.dtype == np.bool_:
-        return False
-    return x.min() >= 0 and 1 < x.max() <= 255 and bool((x == np.rint(x)).all())
+def white_of(x: np.ndarray) -> int | None:
+    """The value that stands for white in pixels: 1, 255 or 65535; None for values of no such range.
+
+    uint8 goes to 255 whatever it holds. Else the values tell: 0 .. 1 goes to 1, 0 .. 255 to 255,
+    integers 0 .. 65535 to 65535. Negative values, larger ones, NaN, and floats beyond 255 have no
+    pixel range.
+    """
+    if x.dtype == np.uint8:
+        return 255
+    if x.dtype == np.bool_ or not x.size:
+        return 1
+    low, high = x.min(), x.max()
+    if not (low >= 0 and high <= 65535):
+        return None
+    if high <= 1:
+        return 1
+    if high <= 255:
+        return 255
+    return 65535 if x.dtype.kind in "iu" else None
+
+
+def _are_whole(x: np.ndarray) -> bool:
+    return x.dtype.kind in "iu" or bool((x == np.rint(x)).all())
 
 
 def _check_finite(where: str, x: np.ndarray) -> None:
     good = np.isfinite(x)
     if good.all():
         return
-    row, *rest = (int(i) for i in np.argwhere(~good)[0])
-    column = rest[0] if len(rest) == 1 else tuple(rest)
+    row, column, value = _first(x, ~good)
     raise DataError(
         t(
             "{path}, row {row}, column {column} (counted from 0): {value} where a finite float32 "
@@ -100,9 +131,32 @@ def _check_finite(where: str, x: np.ndarray) -> None:
             path=where,
             row=row,
             column=column,
-            value=float(x[(row, *rest)]),
+            value=value,
         )
     )
+
+
+def _check_fits(where: str, x: np.ndarray, out: np.ndarray) -> None:
+    """Finite values whose float32 is infinite are named as they stand in the file."""
+    bad = np.isinf(out)
+    if not bad.any():
+        return
+    row, column, value = _first(x, bad)
+    raise DataError(
+        t(
+            "{path}, row {row}, column {column} (counted from 0): {value} is too large for "
+            "float32.",
+            path=where,
+            row=row,
+            column=column,
+            value=value,
+        )
+    )
+
+
+def _first(x: np.ndarray, bad: np.ndarray) -> tuple[int, Any, float]:
+    row, *rest = (int(i) for i in np.argwhere(bad)[0])
+    return row, rest[0] if len(rest) == 1 else tuple(rest), float(x[(row, *rest)])
 
 
 def check_targets(

@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.base.errors import ArgumentError, ChainruleError, DataError, FileFormatError
 from chainrule.base.text import t
+from chainrule.data.readers.checks import white_of
 
 SUFFIXES = frozenset((".png", ".jpg", ".jpeg", ".bmp", ".gif", ".tif", ".tiff", ".webp", ".pgm",
                       ".ppm"))  # fmt: skip
@@ -31,13 +32,18 @@ def read_image(
 ) -> np.ndarray:
     """A picture as uint8 [C, H, W].
 
+    Wide grey values (16 and 32 bits, floats) are scaled by their range: 0 .. 1, 0 .. 255 or, for
+    integers, 0 .. 65535 becomes 0 .. 255. Transparent parts become white where the visible colours
+    are dark on average and black where they are light, so that the drawing stays visible.
+
     Args:
         channels: 1 (grey), 3 (RGB) or 4 (with alpha) to convert to; None keeps grey pictures
-            grey and makes all others RGB.
+            grey and makes all others RGB. With 4 transparency stays.
         size: (height, width) to resize to, bilinear; None keeps the size.
 
     Raises:
-        FileFormatError: no picture, corrupt, or of more than 64 million pixels.
+        FileFormatError: no picture, corrupt, of more than 64 million pixels, or values of no
+            range that pixels have.
         MissingExtraError: Pillow is not installed.
     """
     image_module = _pillow()
@@ -62,7 +68,10 @@ def read_image(
                         )
                     )
                 grey = image.mode in ("1", "L", "LA", "I", "I;16", "F")
-                image = _eight_bits(image).convert(_MODES[channels or (1 if grey else 3)])
+                image = _eight_bits(path, image)
+                if channels != 4 and _is_transparent(image):
+                    image = _on_background(image)
+                image = image.convert(_MODES[channels or (1 if grey else 3)])
                 if size is not None:
                     image = image.resize((size[1], size[0]), image_module.Resampling.BILINEAR)
                 pixels = np.array(image, dtype=np.uint8)
@@ -71,17 +80,53 @@ def read_image(
     except Exception as error:
         # Pillow raises many kinds for broken files: OSError, SyntaxError, ValueError, struct.error.
         raise FileFormatError(
-            t("{path}: not a readable picture ({reason}).", path=path, reason=error)
+            t("{path}: not a readable picture ({reason}).", path=path, reason=_reason(path, error))
         ) from error
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
-def _eight_bits(image: Any) -> Any:
-    # Pillow clips 16-bit grey at 255 when it converts; scale it instead.
-    if image.mode != "I" and not image.mode.startswith("I;16"):
+def _reason(path: Path, error: Exception) -> str:
+    # The path stands in the message already, and error numbers say nothing to a reader.
+    if path.is_dir():
+        return t("it is a folder")
+    if type(error).__name__ == "UnidentifiedImageError":
+        return t("its content is of no known picture format")
+    return getattr(error, "strerror", None) or str(error)
+
+
+def _eight_bits(path: Path, image: Any) -> Any:
+    # Pillow clips wide grey values at 255 when it converts; scale them instead.
+    if image.mode not in ("I", "F") and not image.mode.startswith("I;16"):
         return image
-    values = np.clip(np.asarray(image, dtype=np.float64) / 257.0, 0, 255)
-    return _pillow().fromarray(np.rint(values).astype(np.uint8))
+    values = np.asarray(image)
+    white = white_of(values)
+    if white is None:
+        raise FileFormatError(
+            t(
+                "{path}: the picture holds values from {low:g} to {high:g}; pixels go from 0 to "
+                "1, to 255 or, as integers, to 65535.",
+                path=path,
+                low=float(values.min()),
+                high=float(values.max()),
+            )
+        )
+    scaled = np.rint(values * (255.0 / white))
+    return _pillow().fromarray(scaled.astype(np.uint8))
+
+
+def _is_transparent(image: Any) -> bool:
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+
+
+def _on_background(image: Any) -> Any:
+    """The picture without transparency, on the background that its colours stand out from."""
+    pillow = _pillow()
+    image = image.convert("RGBA")
+    alpha = np.asarray(image.getchannel("A"), dtype=np.float64)
+    grey = np.asarray(image.convert("RGB").convert("L"), dtype=np.float64)
+    dark = float((grey * alpha).sum()) < 127.5 * float(alpha.sum())
+    ground = pillow.new("RGBA", image.size, "white" if dark else "black")
+    return pillow.alpha_composite(ground, image).convert("RGB")
 
 
 def read_image_folder(

@@ -42,14 +42,18 @@ def load(
         a .npy file: a table of numbers, label first.
         a .npz file: images and labels, or x and y, or x_train, y_train, x_test, y_test.
 
+    Pictures mean the same in every dtype: values 0 .. 255 (the largest above 1) are pixels and
+    become uint8, or are divided by 255 where they are not whole; integers up to 65535 are divided
+    by 65535; 0 .. 1, and what is negative or larger, stays.
+
     Args:
         split: "train", "test", or None for all there is. Only some sources have splits
             (`available_splits`).
         transform: for the inputs; by default uint8 becomes float32 0 .. 1.
         classes: how many there are, or their names; by default as many as the largest label of
-            the whole source asks for, named by their numbers, or the subfolders' names.
-        input_shape: the shape to give each input, as (1, 28, 28) for pixels in columns. For an
-            image shape, whole values 0 .. 255 (the largest above 1) are taken as uint8 pixels.
+            the whole source asks for (never more than there are samples), named by their numbers,
+            or the subfolders' names.
+        input_shape: the shape to give each input, as (1, 28, 28) for pixels in columns.
         task: "regression" takes any finite number as target (float32 [N]); then no classes.
         channels, size: for pictures, as in `read_image`.
         max_bytes: the most that a compressed file may unpack to.
@@ -125,7 +129,21 @@ def _count_classes(opened: Source, read: list[np.ndarray]) -> tuple[str, ...]:
         read = [
             check_targets(str(opened.path), y, len(y)) for y in map(opened.targets, opened.splits)
         ]
-    return tuple(map(str, range(1 + max(int(y.max()) for y in read))))
+    count, samples = 1 + max(int(y.max()) for y in read), sum(map(len, read))
+    # A handful of examples may well lack classes; thousands without one are a slip in the labels.
+    if count > max(samples, 1000):
+        raise DataError(
+            t(
+                "{path}: the largest label is {label}, which makes {count} classes, but there are "
+                "only {samples} samples: check the labels; in Python, classes= says how many "
+                "classes there are.",
+                path=opened.path,
+                label=count - 1,
+                count=count,
+                samples=samples,
+            )
+        )
+    return tuple(map(str, range(count)))
 
 
 def _no_split(opened: Source, split: str) -> DataError:

@@ -16,6 +16,10 @@ from chainrule.base.errors import FileFormatError
 from chainrule.base.text import t
 from chainrule.data.readers.idx import DEFLATE_RATIO, MAX_BYTES
 
+# Beyond this size an array packed tighter than this is one value over and over: no data, a trap.
+_LARGE = 64 << 20
+_MAX_RATIO = 900
+
 
 def read_npy(path: str | os.PathLike[str]) -> np.ndarray:
     """The array of a .npy file.
@@ -32,7 +36,7 @@ class NpzFile:
     """The arrays of a .npz file, read one at a time: `names`, and `file[name]`.
 
     Raises FileFormatError for a corrupt archive and for members that unpack to more than
-    `max_bytes` or than compression allows.
+    `max_bytes`, than compression allows, or (beyond 64 MiB) to 900 times their packed size.
     """
 
     def __init__(self, path: str | os.PathLike[str], max_bytes: int = MAX_BYTES):
@@ -69,6 +73,18 @@ class NpzFile:
                     path=where,
                     expected=member.file_size,
                     limit=limit,
+                )
+            )
+        if member.file_size > max(_LARGE, member.compress_size * _MAX_RATIO):
+            raise FileFormatError(
+                t(
+                    "{path}: unpacks from {packed} bytes to {expected}, more than {ratio} times "
+                    "as many: no real data do, and it is not unpacked. Save it uncompressed if "
+                    "it is meant so.",
+                    path=where,
+                    packed=member.compress_size,
+                    expected=member.file_size,
+                    ratio=_MAX_RATIO,
                 )
             )
         try:
@@ -145,4 +161,6 @@ def _read_array(where: str, file: IO[bytes], size: int) -> np.ndarray:
 
 
 def _first_line(error: BaseException) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0]
+    line = (str(error).splitlines() or [type(error).__name__])[0]
+    # Python's parser names its own objects and their addresses.
+    return t("the header cannot be read") if " object at 0x" in line else line

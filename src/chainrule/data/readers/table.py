@@ -23,8 +23,8 @@ def read_csv(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
     if it names such a column or holds no number at all. Commas; UTF-8; empty lines are skipped.
 
     Raises:
-        DataError: a cell that is empty, no number, NaN or infinite (with row and column), rows
-            of different lengths, no rows, or no features.
+        DataError: a cell that is empty, no number, NaN, infinite or too large for float32 (with row
+            and column), rows of different lengths, no rows, or no features.
         FileFormatError: not a text file.
     """
     path = Path(path)
@@ -51,13 +51,19 @@ def read_csv(path: str | os.PathLike[str]) -> tuple[np.ndarray, np.ndarray]:
         table = np.loadtxt(io.StringIO(body), delimiter=",", quotechar='"', comments=None, ndmin=2)
     except ValueError:
         table = None
-    if table is None or table.shape[1] != len(names) or not np.isfinite(table).all():
+    if table is None or table.shape[1] != len(names) or not _fits(table).all():
         raise _first_fault(path, text, names, header)
     if table.shape[1] < 2:
         raise DataError(
             t("{path}: there is one column only; a label and features are needed.", path=path)
         )
     return np.delete(table, label, axis=1), table[:, label]
+
+
+def _fits(values: np.ndarray) -> np.ndarray:
+    """Where a float32 holds a finite value."""
+    with np.errstate(over="ignore"):
+        return np.isfinite(values.astype(np.float32))
 
 
 def _label_column(path: Path, names: list[str]) -> int:
@@ -130,4 +136,6 @@ def _fault(cell: str) -> str:
         return t("{cell!r} is not a number", cell=shown)
     if not math.isfinite(float(cell)):
         return t("{cell} where a finite number is needed", cell=cell.strip())
+    if not _fits(np.array(float(cell))):
+        return t("{cell} is too large for float32", cell=cell.strip())
     return ""

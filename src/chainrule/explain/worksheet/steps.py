@@ -329,7 +329,7 @@ def _numeric(program: Program, arrays: Mapping[str, Array]) -> dict[str, Array]:
         moved = {k: np.array(a) for k, a in arrays.items()}
         moved[name][place] = value
         with no_grad():
-            return math.fsum(np.ravel(_run(program, moved)[program.output].numpy()))
+            return math.fsum(np.ravel(_run(program, moved)[program.output].detach().numpy()))
 
     out = {}
     for name, array in arrays.items():
