@@ -38,6 +38,31 @@ def test_sixteen_bits_are_scaled(tmp_path):
     assert read_image(tmp_path / "a.png").tolist() == [[[0, 255, 128]]]
 
 
+@pytest.mark.parametrize(
+    ("dtype", "white"), [(np.uint16, 255), (np.int32, 255), (np.float32, 1), (np.int32, 65535)]
+)
+def test_wide_values_are_scaled_by_their_range(tmp_path, dtype, white):
+    Image.fromarray(np.array([[0, white]], dtype)).save(tmp_path / "a.tif")
+    assert read_image(tmp_path / "a.tif").tolist() == [[[0, 255]]]
+    Image.fromarray(np.array([[-3, 9]], np.float32)).save(tmp_path / "a.tif")
+    with pytest.raises(FileFormatError, match="from -3 to 9"):
+        read_image(tmp_path / "a.tif")
+
+
+@pytest.mark.parametrize(("ink", "ground"), [(0, 255), (255, 0)])
+def test_drawings_on_transparent_ground_stay_visible(tmp_path, ink, ground):
+    pixels = np.array([[[ink, 255], [ink, 0]]], np.uint8)
+    Image.fromarray(pixels, "LA").save(tmp_path / "a.png")
+    assert read_image(tmp_path / "a.png").tolist() == [[[ink, ground]]]
+    assert read_image(tmp_path / "a.png", channels=3)[:, 0, 1].tolist() == [ground] * 3
+    assert read_image(tmp_path / "a.png", channels=4)[3].tolist() == [[255, 0]]
+
+
+def test_a_folder_is_no_picture(tmp_path):
+    with pytest.raises(FileFormatError, match=r"readable picture \(it is a folder\)"):
+        read_image(tmp_path)
+
+
 def chunk(kind, content):
     return (
         struct.pack(">I", len(content))

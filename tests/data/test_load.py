@@ -167,7 +167,7 @@ def test_csv_that_is_no_text(tmp_path):
 
 
 def test_csv_of_pixels(tmp_path):
-    path = csv(tmp_path, "3,0,255,7,1,2,3\n1,0,0,0,0,0,9\n")
+    path = csv(tmp_path, "1,0,255,7,1,2,3\n0,0,0,0,0,0,9\n")
     data = load(path, input_shape=(1, 2, 3))
     assert data.x.dtype == np.uint8 and data.input_shape == (1, 2, 3)
     assert data[0][0].max() == 1.0
@@ -175,7 +175,7 @@ def test_csv_of_pixels(tmp_path):
     with pytest.raises(DataError, match=r"6 values; it cannot become \(1, 2, 2\)"):
         load(path, input_shape=(1, 2, 2))
     # Values 0 and 1 are not taken for nearly black pixels.
-    data = load(csv(tmp_path, "3,0,1,0,1\n"), input_shape=(1, 2, 2))
+    data = load(csv(tmp_path, "0,0,1,0,1\n"), input_shape=(1, 2, 2))
     assert data[0][0].max() == 1.0
 
 
@@ -237,6 +237,8 @@ def test_npz_with_splits(tmp_path):
         (np.zeros((2, 2)), [0.0, np.nan], "label nan of row 1"),
         (np.full((1, 2), 2**40 + 1), [0], "too large for float32"),
         (np.array([["a"]]), [0], "only numbers"),
+        (np.array([[0, 0], [0, 1e300]]), [0, 1], r"row 1, column 1 .*1e\+300 is too large for"),
+        (np.zeros((3, 2)), [0, 1, 1000], "label is 1000.*1001 classes.*only 3 samples"),
     ],
 )
 def test_npz_problems(tmp_path, x, y, words):
@@ -260,6 +262,35 @@ def test_npz_layouts(tmp_path):
     np.savez(path, a=np.zeros(2), b=np.zeros(2))
     with pytest.raises(DataError, match="expected the arrays.*holds a, b"):
         load(path)
+
+
+@pytest.mark.parametrize("names", [("images", "labels"), ("x", "y")])
+def test_pixels_mean_the_same_in_every_dtype(tmp_path, names):
+    path = tmp_path / "a.npz"
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 4, 5)).astype(np.uint8)
+    pixels[0, 0, :2] = 0, 255
+    wide = pixels.astype(np.uint16) * 257
+    for x in (pixels, pixels.astype(np.int64), pixels.astype(np.float32), wide,
+              pixels[:, None] / 255):  # fmt: skip
+        np.savez(path, **dict(zip(names, (x, [0, 1, 0]), strict=True)))
+        data = load(path)
+        assert data.input_shape == (1, 4, 5)
+        assert np.array_equal(data[:][0], load_pixels(pixels)), x.dtype
+
+
+def load_pixels(pixels):
+    return (pixels[:, None] / np.float64(255)).astype(np.float32)
+
+
+def test_values_that_are_no_pixels_stay(tmp_path):
+    path = tmp_path / "a.npz"
+    for low, high in ((-1, 200), (0, 70_000), (0, 1), (0.5, 300)):
+        x = np.full((2, 1, 3, 3), low, np.float32)
+        x[0, 0, 0, 0] = high
+        np.savez(path, images=x, labels=[0, 1])
+        assert np.array_equal(load(path).x, x)
+    np.savez(path, images=np.full((2, 3, 3), 127.5), labels=[0, 1])
+    assert (load(path).x == 0.5).all()
 
 
 class Bomb:
@@ -336,6 +367,28 @@ def test_npz_bomb(tmp_path, memory_below):
     np.savez_compressed(path, x=np.zeros((1000, 10_000), np.uint8), y=np.zeros(1000))
     with memory_below(4 << 20), pytest.raises(FileFormatError, match="1000000 at most"):
         load(path, max_bytes=1_000_000)
+
+
+def test_npz_of_one_value_over_and_over(tmp_path, memory_below):
+    path = tmp_path / "a.npz"
+    with (
+        zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive,
+        archive.open("x.npy", "w") as file,
+    ):
+        file.write(npy("(70, 1048576)", "'|u1'", b""))
+        for _ in range(70):
+            file.write(bytes(1 << 20))
+    with zipfile.ZipFile(path, "a") as archive:
+        archive.writestr("y.npy", npy("(70,)", "'|u1'", bytes(70)))
+    with memory_below(4 << 20), pytest.raises(FileFormatError, match="900 times"):
+        load(path)
+
+
+def test_no_parser_objects_in_messages(tmp_path):
+    (tmp_path / "a.npy").write_bytes(npy("__import__('os').getcwd()"))
+    with pytest.raises(FileFormatError) as e:
+        load(tmp_path / "a.npy")
+    assert "ast" not in str(e.value).removeprefix(str(tmp_path))
 
 
 # -- the call itself -------------------------------------------------------------------------

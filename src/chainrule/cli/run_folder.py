@@ -131,7 +131,8 @@ def working(folder: Path) -> Path:
 def claim(folder: Path, settings: dict[str, Any], overwrite: bool) -> Path:
     """Make the folder ready for a new run with these settings; where the run is to write.
 
-    A trained model or a checkpoint in the folder stays until `publish`.
+    A trained model or a checkpoint in the folder stays until `publish`; so a finished run with the
+    same settings may be made again, to the same bits.
     Raises ArgumentError where another run, an unfinished one, or something else lies there.
     """
     if not overwrite:
@@ -166,14 +167,6 @@ def _refuse_to_replace(folder: Path, settings: dict[str, Any]) -> None:
             t(
                 "{path} holds an unfinished run with these settings: --resume goes on, "
                 "--overwrite starts anew.",
-                path=folder,
-            )
-        )
-    if (folder / FILE).exists():
-        raise ArgumentError(
-            t(
-                "{path} holds a finished run with these settings: --overwrite makes it again, "
-                "another --out keeps it.",
                 path=folder,
             )
         )

@@ -217,8 +217,6 @@ TEXT = {
     ),
     "{path} holds an unfinished run with these settings: --resume goes on, --overwrite starts "
     "anew.": "{path} 中有一次同样设置的未完成的运行：--resume 继续，--overwrite 重新开始。",
-    "{path} holds a finished run with these settings: --overwrite makes it again, another --out "
-    "keeps it.": "{path} 中有一次同样设置的已完成的运行：--overwrite 重新训练，换一个 --out 则保留它。",
     "Another training is writing into {path}: wait for its end, or choose another --out.": (
         "另一个训练正在写入 {path}：请等它结束，或换一个 --out。"
     ),
@@ -269,7 +267,6 @@ TEXT = {
     "{path} has the size {found}, but the model takes {wanted}: scale it to that first.": (
         "{path} 的尺寸为 {found}，而模型需要 {wanted}：请先缩放。"
     ),
-    "{path} holds {dtype}, which are no pixels.": "{path} 中是 {dtype}，不是像素。",
     "{path} holds values that are NaN or infinite.": "{path} 中有 NaN 或无穷大。",
     "{path} holds values from {low:g} to {high:g}: pixels go from 0 to 255, or from 0 to 1.": (
         "{path} 中的值从 {low:g} 到 {high:g}：像素应为 0 到 255，或 0 到 1。"
