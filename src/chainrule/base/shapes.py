@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from numbers import Integral
 from typing import Any
 
-from chainrule.base.errors import IndexRangeError, ShapeError
+from chainrule.base.errors import ArgumentError, IndexRangeError, ShapeError
 from chainrule.base.text import t
 
 
@@ -36,6 +37,15 @@ def normalize_axes(axis: Any, ndim: int) -> tuple[int, ...]:
     if len(set(axes)) != len(axes):
         raise IndexRangeError(t("The axes {axes} name one axis twice.", axes=tuple(axis)))
     return axes if ndim else ()
+
+
+def as_shape(size: tuple[Any, ...]) -> tuple[int, ...]:
+    """A shape given as integers or as one tuple of them."""
+    if len(size) == 1 and isinstance(size[0], tuple | list):
+        size = tuple(size[0])
+    if any(isinstance(n, bool) or not isinstance(n, Integral) or n < 0 for n in size):
+        raise ArgumentError(t("A shape is made of integers ≥ 0, not {size}.", size=size))
+    return tuple(int(n) for n in size)
 
 
 def broadcast_shapes(*shapes: tuple[int, ...]) -> tuple[int, ...]:

@@ -107,15 +107,3 @@ class set_grad_enabled(_GradMode):
 def is_grad_enabled() -> bool:
     """Whether operations are recorded now, in this thread."""
     return mode.grad
-
-
-class no_trace:
-    """Inside, a trace is suspended: for data that must really exist (an optimiser's state)."""
-
-    def __enter__(self) -> None:
-        self._before = mode.F, mode.trace
-        if mode.trace is not None:
-            mode.F, mode.trace = mode.__class__.F, None
-
-    def __exit__(self, *_: object) -> None:
-        mode.F, mode.trace = self._before

@@ -9,17 +9,10 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.shapes import as_shape
 from chainrule.base.text import t
 from chainrule.graph.convert import array_of, cast_array
 from chainrule.graph.tensor import Tensor
-
-
-def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
-    if len(size) == 1 and isinstance(size[0], tuple | list):
-        size = tuple(size[0])
-    if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0 for n in size):
-        raise ArgumentError(t("A shape is made of integers ≥ 0, not {size}.", size=size))
-    return tuple(int(n) for n in size)
 
 
 def _made(array: np.ndarray, dtype: Any, requires_grad: bool) -> Tensor:
@@ -72,7 +65,9 @@ def full(
     """A tensor of one value."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     kind = _kind(dtype, value)
-    array = np.full(_shape((size,) if isinstance(size, int) else (tuple(size),)), value, kind.numpy)
+    array = np.full(
+        as_shape((size,) if isinstance(size, int) else (tuple(size),)), value, kind.numpy
+    )
     return _made(cast_array(array, kind), kind, requires_grad)
 
 
@@ -86,7 +81,7 @@ def zeros(
     """Zeros."""
     kind = _kind(dtype)
     return _made(
-        np.zeros(_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
+        np.zeros(as_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
     )
 
 
@@ -100,7 +95,7 @@ def ones(
     """Ones."""
     kind = _kind(dtype)
     return _made(
-        np.ones(_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
+        np.ones(as_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
     )
 
 
@@ -114,7 +109,7 @@ def empty(
     """Memory as it comes: fill it before you read it."""
     kind = _kind(dtype)
     return _made(
-        np.empty(_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
+        np.empty(as_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
     )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.constraints import Bool, Interval
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
+from chainrule.base.shapes import as_shape
 from chainrule.base.text import t
 from chainrule.graph import checkpoint
 from chainrule.graph.modes import mode, no_grad
@@ -110,14 +111,6 @@ def _normal(shape: tuple[int, ...], dtype: dtypes.DType, generator: Generator | 
     return radius * F.cos((2.0 * math.pi) * F.slice(u, (1,)))
 
 
-def _shape(size: tuple[Any, ...]) -> tuple[int, ...]:
-    if len(size) == 1 and isinstance(size[0], tuple | list):
-        size = tuple(size[0])
-    if any(isinstance(n, bool) or not isinstance(n, int | np.integer) or n < 0 for n in size):
-        raise ArgumentError(t("A shape is made of integers ≥ 0, not {size}.", size=size))
-    return tuple(int(n) for n in size)
-
-
 def _finish(data: Any, dtype: dtypes.DType, requires_grad: bool) -> Tensor:
     out = wrap(mode.F.asarray(data))
     if out.dtype is not dtype:
@@ -144,7 +137,7 @@ def rand(
     """Uniform numbers in [0, 1)."""
     kind = _float(dtype)
     return _finish(
-        mode.quiet(_uniform, _shape(shape if size is None else (size,)), kind, generator),
+        mode.quiet(_uniform, as_shape(shape if size is None else (size,)), kind, generator),
         kind,
         requires_grad,
     )
@@ -160,7 +153,7 @@ def randn(
     """Numbers from the standard normal distribution."""
     kind = _float(dtype)
     return _finish(
-        mode.quiet(_normal, _shape(shape if size is None else (size,)), kind, generator),
+        mode.quiet(_normal, as_shape(shape if size is None else (size,)), kind, generator),
         kind,
         requires_grad,
     )
@@ -182,7 +175,7 @@ def randint(
                 size=size,
             )
         )
-    u = _uniform(_shape((size,)), dtypes.float64, generator)
+    u = _uniform(as_shape((size,)), dtypes.float64, generator)
     F = mode.F
     return _finish(
         F.astype(F.floor(u * float(high - low)), "int64") + int(low), dtypes.as_dtype(dtype), False
@@ -191,7 +184,7 @@ def randint(
 
 def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
     """The integers 0 to n − 1 in random order."""
-    u = _uniform(_shape((n,)), dtypes.float64, generator)
+    u = _uniform(as_shape((n,)), dtypes.float64, generator)
     return wrap(mode.F.argsort(u, 0))
 
 

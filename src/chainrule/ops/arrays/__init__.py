@@ -8,7 +8,6 @@ import numpy as np
 
 from chainrule.base.dtypes import DType, bfloat16, round_bfloat16
 from chainrule.base.errors import ArgumentError
-from chainrule.base.shapes import broadcast_shapes
 from chainrule.base.text import t
 from chainrule.ops.arrays import conv as _conv
 from chainrule.ops.arrays import index as _index
@@ -150,10 +149,6 @@ class Arrays(Namespace):
     @staticmethod
     def arange(n: int, dtype: Any) -> Any:
         return np.arange(n, dtype=dtype.numpy if isinstance(dtype, DType) else dtype)
-
-    @staticmethod
-    def shape_of(*xs: Any) -> tuple[int, ...]:
-        return broadcast_shapes(*(x.shape for x in xs))
 
 
 NUMPY = Arrays()
