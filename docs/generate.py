@@ -73,8 +73,7 @@ def primitives() -> str:
     lines = [
         NOTE, "# Primitives", "",
         f"The {len(PRIMITIVES)} functions that every namespace offers (NumPy, recording, tracing) "
-        "and that the compiler", "lowers. Everything else is a composite, traced through. `scan`, "
-        "the primitive of recurrent layers, joins with them.", "",
+        "and that the compiler", "lowers. Everything else is a composite, traced through.", "",
     ]  # fmt: skip
     for kind in dict.fromkeys(p.kind for p in PRIMITIVES.values()):
         lines += [f"## {kind}", "", "| primitive | computes |", "|---|---|"]

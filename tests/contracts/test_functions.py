@@ -101,6 +101,11 @@ CALLS = {
     "max_unpool1d": "f.max_unpool1d(*f.max_pool1d(x, 2, return_indices=True), 2)",
     "max_unpool2d": "f.max_unpool2d(*f.max_pool2d(x[:, :2], 2, return_indices=True), 2)",
     "max_unpool3d": "f.max_unpool3d(*f.max_pool3d(x[None][:, :, :2], 2, return_indices=True), 2)",
+    "rnn_tanh_cell": "m.rnn_tanh_cell(x[0], y[0][:3], y[1].T, y[1][:3, :3], v[:3], v[1:])",
+    "rnn_relu_cell": "m.rnn_relu_cell(x[0], y[0][:3], y[1].T, y[1][:3, :3])",
+    "lstm_cell": "m.cat(m.lstm_cell(x[0], (y[0][:3, :1], y[1][:3, 1:2]), y[0].T.repeat(2, 1)[:4], "
+    "y[1][:, :1], v, v))",
+    "gru_cell": "m.gru_cell(x[0], y[0][:3, :1], x[1], y[0][:3, :1], v[:3], v[1:])",
 }  # fmt: skip
 # Ours alone, or straight lines to an operation that has its own contract.
 OTHERS = {"focal_loss", "hardmax", "softmax_cross_entropy", "hardsigmoid"}

@@ -7,6 +7,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.base.errors import ArgumentError
 
 torch = pytest.importorskip("torch")
 rng = np.random.default_rng(0)
@@ -152,6 +153,36 @@ def test_embedding():
     assert not frozen.weight.requires_grad and frozen.weight.dtype is cr.float64
     assert frozen(cr.tensor([2])).tolist() == given[2:3].tolist()
     assert nn.Embedding.from_pretrained(given, freeze=False).weight.requires_grad
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"max_norm": 1.0}, {"max_norm": 0.7, "norm_type": 1.0, "padding_idx": -1},
+        {"scale_grad_by_freq": True}, {"scale_grad_by_freq": True, "padding_idx": 4},
+    ],
+)  # fmt: skip
+def test_embedding_that_limits_rows_or_counts_them(more):
+    table, theirs = nn.Embedding(5, 3, **more).double(), torch.nn.Embedding(5, 3, **more).double()
+    with cr.no_grad():
+        table.weight[0] *= 0.01  # short enough
+    theirs.load_state_dict({"weight": torch.tensor(table.weight.tolist(), dtype=torch.float64)})
+    index = [[0, 1, 4], [4, 4, 0]]
+    y, z = table(cr.tensor(index)), theirs(torch.tensor(index))
+    (y**3).sum().backward()
+    (z**3).sum().backward()
+    for a, b in ((y, z), (table.weight, theirs.weight), (table.weight.grad, theirs.weight.grad)):
+        np.testing.assert_allclose(a.detach().numpy(), b.detach().numpy(), rtol=1e-12, atol=1e-15)
+    assert repr(table) == repr(theirs)
+
+
+def test_embedding_has_no_sparse_gradients():
+    for call in (
+        lambda: nn.Embedding(5, 3, sparse=True),
+        lambda: nn.functional.embedding(cr.tensor([1]), cr.ones(2, 2), sparse=True),
+    ):
+        with pytest.raises(ArgumentError, match="sparse"):
+            call()
 
 
 def test_dropout_keeps_the_mean_and_whole_channels():

@@ -79,6 +79,6 @@ def test_options_that_need_another_formula_are_refused():
     program(x)
     before = repr([traced, optimizer.state_dict()["state"]])
     optimizer.param_groups[1]["weight_decay"] = 0.1
-    with pytest.raises(TraceError, match="compile the step again"):
+    with pytest.raises(TraceError, match="trace it again"):
         program(x)
     assert repr([traced, optimizer.state_dict()["state"]]) == before

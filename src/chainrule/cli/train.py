@@ -53,6 +53,7 @@ def add_arguments(parser: Parser) -> None:
         help=t("names all that is random (0)"))  # fmt: skip
     add("--precision", choices=("float32", "float64"), help=t("of the computation (float32)"))
     add("--no-augment", action="store_true", help=t("do not turn and shift the training images"))
+    add("--glass", action="store_true", help=t("do not compile the training step"))
     add("--workers", type=whole(0), default=0, metavar="N", help=t("threads that load data (0)"))
     add("--out", type=filled, metavar=t("FOLDER"), help=t("the run folder (runs/MODEL)"))
     add("--resume", action="store_true", help=t("go on with the run in that folder"))
@@ -82,7 +83,7 @@ def run(options: Any) -> int:
         tuple(settings["input"]) if settings["input"] else None,
         settings["augment"],
     )
-    trainer = _trainer(settings, recipe, prepared)
+    trainer = _trainer(settings, recipe, prepared, not options.glass)
     with run_folder.locked(folder):
         if options.resume:
             work = run_folder.working(folder)
@@ -192,7 +193,9 @@ def _usual_rate(settings: dict[str, Any]) -> float:
     return _RATES.get(settings["optimizer"], models.recipe(settings["model"]).max_lr)
 
 
-def _trainer(settings: dict[str, Any], recipe: models.Recipe, prepared: Prepared) -> train.Trainer:
+def _trainer(
+    settings: dict[str, Any], recipe: models.Recipe, prepared: Prepared, compile: bool
+) -> train.Trainer:
     manual_seed(settings["seed"])
     model = models.build(settings["model"], prepared.input_shape, len(prepared.classes))
     model.to(as_dtype(settings["precision"]))
@@ -209,6 +212,7 @@ def _trainer(settings: dict[str, Any], recipe: models.Recipe, prepared: Prepared
         ["accuracy"],
         recipe.scheduler_name,
         seed=settings["seed"],
+        compile=compile,
         **options,
     )
 

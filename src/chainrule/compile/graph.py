@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from textwrap import indent
 from typing import Any
 
 import numpy as np
@@ -24,7 +25,8 @@ class Value:
     """One result: its shape and dtype are known, its content only when the program runs.
 
     `kind`: "input", "state" (memory that outlives the call: parameters, buffers, optimiser state),
-    "scalar" (a Python number read anew at each call), "constant", or "result".
+    "scalar" (a Python number read anew at each call), "constant", "result", or "bundle" (all
+    results of a scan, which `item` takes apart).
     `weak`: a scalar that does not take part in promotion, like a Python number.
     """
 
@@ -35,6 +37,8 @@ class Value:
     weak: bool = False
 
     def __repr__(self) -> str:
+        if self.kind == "bundle":
+            return f"{self.name}: bundle"
         return f"{self.name}: {self.dtype}[{','.join(map(str, self.shape))}]"
 
 
@@ -58,7 +62,9 @@ class Instruction:
     def __str__(self) -> str:
         words = [_show(o) for o in self.operands]
         words += [f"{k}={_show(v)}" for k, v in self.attributes.items()]
-        return f"{self.out!r} = {self.primitive}({', '.join(words)})"
+        line = f"{self.out!r} = {self.primitive}({', '.join(words)})"
+        body = self.attributes.get("body")
+        return line if body is None else f"{line}\n{indent(str(body), '    ')}"
 
 
 def _show(x: Any) -> str:
@@ -73,35 +79,74 @@ def _show(x: Any) -> str:
     return getattr(x, "name", None) or ("..." if x is Ellipsis else repr(x))
 
 
-@dataclass(eq=False)
 class Host:
-    """Python code that each run calls once, in order, for the scalars that it returns."""
+    """Python code that each run calls once, in order, for the scalars that it returns.
 
-    function: Callable[[], tuple[Any, ...]]
-    values: tuple[Value, ...]
+    `undo` puts back what the call of this run changed (a step count, the place of a generator), so
+    that a run that fails has not happened.
+    """
+
+    def __init__(
+        self,
+        function: Callable[[], tuple[Any, ...]],
+        values: tuple[Value, ...],
+        undo: Callable[[], None],
+    ) -> None:
+        self.values = values
+        self.called = False
+        self._function, self._undo = function, undo
+
+    def function(self) -> tuple[Any, ...]:
+        self.called = True  # first: a call that is cut short may have changed something
+        return self._function()
+
+    def undo(self) -> None:
+        if self.called:
+            self._undo()
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where the array of a state value is found: `tensor` itself, or the gradient of that leaf."""
+
+    value: Value
+    tensor: Tensor
+    gradient: bool = False
+
+    @property
+    def array(self) -> np.ndarray:
+        """What is there now."""
+        found: Any = self.tensor._grad if self.gradient else self.tensor
+        return found._data  # type: ignore[no-any-return]
 
 
 @dataclass
 class Graph:
     """A whole step. `state`: the arrays it reads, by value; `updates`: what it writes back there;
-    `gradients`: what `.grad` of each leaf becomes (None: nothing)."""
+    `gradients`: what `.grad` of each leaf becomes (None: nothing). `sources`: the tensors that the
+    arrays of `state` belong to. Where one got another array, the caller puts it into `state` before
+    the next run and adds one to `rebound`, for back ends that keep addresses. `checks`: functions
+    that raise where an input or a state array is not fit to be used."""
 
     name: str = "program"
     inputs: list[Value] = field(default_factory=list)
     state: dict[Value, np.ndarray] = field(default_factory=dict)
+    sources: list[Source] = field(default_factory=list)
+    rebound: int = 0
     constants: dict[Value, np.ndarray] = field(default_factory=dict)
     hosts: list[Host] = field(default_factory=list)
     instructions: list[Instruction] = field(default_factory=list)
     outputs: list[Value] = field(default_factory=list)
     updates: list[tuple[Value, Value]] = field(default_factory=list)
     gradients: list[tuple[Tensor, Value | None]] = field(default_factory=list)
+    checks: list[tuple[Value, Callable[[np.ndarray], Any]]] = field(default_factory=list)
 
     def __str__(self) -> str:
         lines = [f"graph {self.name}({', '.join(map(repr, self.inputs))})"]
         lines += [f"  state {v!r}" for v in self.state]
         lines += [f"  constant {v!r}" for v in self.constants]
         lines += [f"  scalar {v!r}" for host in self.hosts for v in host.values]
-        lines += [f"  {instruction}" for instruction in self.instructions]
+        lines += [indent(str(instruction), "  ") for instruction in self.instructions]
         lines += [f"  update {old.name} <- {new.name}" for old, new in self.updates]
         lines += [
             f"  gradient {i} <- {value.name if value else None}"
@@ -118,15 +163,7 @@ class Graph:
         known: dict[Value, Any] = dict(self.constants)
         for value, array in zip(self.inputs, inputs, strict=True):
             if array.shape != value.shape or array.dtype != value.dtype:
-                raise TraceError(
-                    t(
-                        "The program was traced for {expected}, but is given {dtype}{shape}: "
-                        "trace it again for this input.",
-                        expected=repr(value),
-                        dtype=array.dtype,
-                        shape=list(array.shape),
-                    )
-                )
+                raise self.wrong_input(value, array)
             known[value] = array
         known.update(self.state)
         for host in self.hosts:
@@ -134,7 +171,8 @@ class Graph:
         last = self._last_use()
         for i, instruction in enumerate(self.instructions):
             operands = [_filled(o, known) for o in instruction.operands]
-            function = getattr(NUMPY, instruction.primitive)
+            name = instruction.primitive
+            function: Callable[..., Any] = _replay_scan if name == "scan" else getattr(NUMPY, name)
             result = function(*operands, **instruction.attributes)
             out = instruction.out
             known[out] = result.item() if out.weak else result
@@ -149,6 +187,19 @@ class Graph:
         for (leaf, _), gradient in zip(self.gradients, gradients, strict=True):
             leaf._grad = None if gradient is None else Tensor(gradient, leaf.dtype)
         return outputs
+
+    @staticmethod
+    def wrong_input(value: Value, array: np.ndarray) -> TraceError:
+        """The error for an input of another shape or dtype than the graph's."""
+        return TraceError(
+            t(
+                "The program was traced for {expected}, but is given {dtype}{shape}: "
+                "trace it again for this input.",
+                expected=repr(value),
+                dtype=array.dtype,
+                shape=list(array.shape),
+            )
+        )
 
     def _last_use(self) -> dict[int, list[Value]]:
         """For each instruction, the values that nothing needs after it."""
@@ -169,3 +220,19 @@ def _filled(operand: Any, known: dict[Value, Any]) -> Any:
     if isinstance(operand, list):
         return [_filled(o, known) for o in operand]
     return operand
+
+
+def _replay_scan(
+    *operands: Any, body: Graph, reverse: bool, carries: int, xs: int, constants: int
+) -> tuple[Any, ...]:
+    """The results of a scan: its body is run once for each time step."""
+
+    def step(F: Any, carry: Any, x: Any, fixed: Any) -> tuple[list[Any], list[Any]]:
+        results = body._run([*carry, *x, *fixed])
+        return results[:carries], results[carries:]
+
+    start, end = carries, carries + xs
+    carry, ys = NUMPY.scan(
+        step, operands[:start], operands[start:end], operands[end:], reverse=reverse
+    )
+    return (*carry, *ys)

@@ -16,8 +16,8 @@ from chainrule.ops.primitives import BINARY, UNARY
 _TRUTH = {"equal", "less", "less_equal", "isnan"}
 
 
-def infer(primitive: str, operands: tuple[Any, ...], attributes: dict[str, Any]) -> np.ndarray:
-    """The result of the primitive on arrays that stand for the operands."""
+def infer(primitive: str, operands: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
+    """The result of the primitive on arrays that stand for the operands; of a scan, all results."""
     if primitive in UNARY or primitive in BINARY:
         return _map(primitive, operands)
     return _RULES[primitive](*operands, **attributes)
@@ -110,6 +110,18 @@ def _take_along(x: Any, indices: Any, axis: int) -> np.ndarray:
     return np.empty(shape, x.dtype)
 
 
+def _plane_take(x: Any, indices: Any, axes: int) -> np.ndarray:
+    return np.empty(indices.shape, x.dtype)
+
+
+def _plane_add(g: Any, indices: Any, size: Any) -> np.ndarray:
+    return np.empty((*g.shape[: len(g.shape) - len(size)], *size), g.dtype)
+
+
+def _plane_route(g: Any, indices: Any, *, size: Any, **_: Any) -> np.ndarray:
+    return _plane_add(g, indices, size)
+
+
 def _matmul(x: Any, o: Any) -> np.ndarray:
     batch = broadcast_shapes(x.shape[:-2], o.shape[:-2])
     rows = x.shape[-2:-1] if x.ndim > 1 else ()
@@ -158,6 +170,12 @@ def _fold(x: Any, *, size: Any, window: Any, **_: Any) -> np.ndarray:
     return np.empty((x.shape[0], x.shape[1] // int(np.prod(window)), *size), x.dtype)
 
 
+def _scan(*operands: Any, body: Any, carries: int, **_: Any) -> tuple[np.ndarray, ...]:
+    steps = len(operands[carries])
+    shapes = [v.shape if k < carries else (steps, *v.shape) for k, v in enumerate(body.outputs)]
+    return tuple(np.empty(s, v.dtype) for s, v in zip(shapes, body.outputs, strict=True))
+
+
 _RULES: dict[str, Any] = {
     "where": _where,
     "astype": _astype,
@@ -182,6 +200,12 @@ _RULES: dict[str, Any] = {
     "take_along_axis": _take_along,
     "put_along_axis_add": _put_along,
     "argsort": lambda x, axis, descending=False: np.empty(x.shape, np.int64),
+    "centre": lambda x, first, axes: np.empty(first.shape, first.dtype),
+    "plane_take": _plane_take,
+    "plane_add": _plane_add,
+    "plane_route": _plane_route,
+    "windows_max": _windows(None),
+    "windows_place": _windows(np.int32),
     "matmul": _matmul,
     "conv": _conv,
     "conv_input": _conv_input,
@@ -191,6 +215,8 @@ _RULES: dict[str, Any] = {
     "windows_argmax": _windows(np.int64),
     "unfold": _unfold,
     "fold": _fold,
+    "scan": _scan,
+    "item": lambda results, k: results[k],
     "full": lambda shape, value, dtype: np.empty(shape, dtype_of(dtype)),
     "arange": lambda n, dtype: np.empty(n, dtype_of(dtype)),
     "uniform": lambda seed, offset, shape, dtype: np.empty(shape, dtype_of(dtype)),

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import numpy as np
 
@@ -19,7 +19,7 @@ from chainrule.compile.graph import Value
 if TYPE_CHECKING:
     from chainrule.compile.trace import Trace
 
-_PACKAGE = str(Path(__file__).parents[1])
+PACKAGE = str(Path(__file__).parents[1])
 
 
 class Symbol:
@@ -74,14 +74,12 @@ class Symbol:
         return len(self.meta)
 
     def _refuse(self, *_: Any, **__: Any) -> Any:
-        raise TraceError(
-            t(
-                "{where}: the program reads the value of a tensor while it is being traced, but "
-                "values exist only when it runs. Use tensor operations (where, clamp …) instead "
-                "of Python's if, while, float(), item(), numpy() or a boolean mask index.",
-                where=users_line(),
-            )
-        )
+        refuse_values()
+
+    def __getattr__(self, name: str) -> Any:
+        if hasattr(np.ndarray, name):
+            refuse_values()  # code that works on the array itself
+        raise AttributeError(name)
 
     item = tolist = __bool__ = __float__ = __int__ = __index__ = __array__ = _refuse
 
@@ -120,10 +118,22 @@ for _name, _primitive in {"neg": "negative", "abs": "abs", "invert": "bitwise_in
     setattr(Symbol, f"__{_name}__", _unary(_primitive))
 
 
+def refuse_values() -> NoReturn:
+    """Raises the error for a program that needs a value to go on."""
+    raise TraceError(
+        t(
+            "{where}: the program reads the value of a tensor while it is being traced, but "
+            "values exist only when it runs. Use tensor operations (where, clamp …) instead "
+            "of Python's if, while, float(), item(), numpy() or a boolean mask index.",
+            where=users_line(),
+        )
+    )
+
+
 def users_line() -> str:
     """`file:line` of the innermost frame that is not ours."""
     frame: Any = sys._getframe(1)
-    while frame is not None and frame.f_code.co_filename.startswith(_PACKAGE):
+    while frame is not None and frame.f_code.co_filename.startswith(PACKAGE):
         frame = frame.f_back
     if frame is None:
         return "?"

@@ -366,11 +366,14 @@ def _as_tensor(g: Any, like: Tensor) -> Tensor:
 def _accumulate(leaf: Tensor, g: Any, record: bool) -> None:
     g = _as_tensor(g, leaf)
     if mode.trace is not None:
+        mode.trace.read_grad(leaf)
         mode.trace.note_grad(leaf)
     if leaf._grad is None:
         leaf._grad = g
-    elif record or leaf._grad._rg or not isinstance(leaf._grad._data, np.ndarray):
+    elif record or leaf._grad._rg:
         leaf._grad = leaf._grad + g
+    elif mode.trace is not None:
+        mode.trace.assign(leaf._grad, leaf._grad + g)
     else:
         with np.errstate(all="ignore"):
             leaf._grad._data += g._data

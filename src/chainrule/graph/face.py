@@ -11,6 +11,7 @@ from chainrule.base import dtypes
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import AutogradError, DTypeError, ShapeError
 from chainrule.base.text import t
+from chainrule.graph.modes import mode
 
 if TYPE_CHECKING:
     from chainrule.graph.tensor import Tensor
@@ -113,6 +114,12 @@ class Face:
 
     # ---- values -----------------------------------------------------------------------------
 
+    def _values(self) -> Any:
+        """The array, to be read now. A trace refuses: the value may differ at every run."""
+        if mode.trace is not None:
+            mode.trace.refuse_values()
+        return self._data
+
     def numpy(self) -> np.ndarray:
         """The values as an array that shares this tensor's memory."""
         if self._rg:
@@ -126,7 +133,7 @@ class Face:
             raise DTypeError(
                 t("NumPy has no bfloat16: write tensor.float().numpy() for the same values.")
             )
-        return np.asarray(self._data)
+        return np.asarray(self._values())
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         array = self.numpy()
@@ -144,11 +151,11 @@ class Face:
                     shape=self.shape,
                 )
             )
-        return self._data.item()
+        return self._values().item()
 
     def tolist(self) -> Any:
         """The values as nested Python lists."""
-        return self._data.tolist()
+        return self._values().tolist()
 
     def __bool__(self) -> bool:
         if self._data.size != 1:
@@ -158,7 +165,7 @@ class Face:
                     shape=self.shape,
                 )
             )
-        return bool(self._data.item())
+        return bool(self._values().item())
 
     def __float__(self) -> float:
         return float(self.item())

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import itertools
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -47,6 +47,19 @@ def written(array: np.ndarray) -> None:
         writes.owners[key] = (weakref.ref(root, _forget(key)), now, 1)
     else:
         writes.owners[key] = (entry[0], now, entry[2] + 1)
+
+
+def written_all(roots: Iterable[np.ndarray]) -> None:
+    """As `written` of each, for arrays that own their bytes, at one tick."""
+    owners = writes.owners
+    now = writes.last = tick()
+    for root in roots:
+        key = id(root)
+        entry = owners.get(key)
+        if entry is None or entry[0]() is not root:
+            owners[key] = (weakref.ref(root, _forget(key)), now, 1)
+        else:
+            owners[key] = (entry[0], now, entry[2] + 1)
 
 
 def _forget(key: int) -> Callable[[object], None]:

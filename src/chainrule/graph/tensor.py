@@ -18,7 +18,7 @@ from chainrule.base.text import t
 from chainrule.graph import memory, show
 from chainrule.graph.convert import array_of
 from chainrule.graph.face import Face
-from chainrule.graph.modes import mode
+from chainrule.graph.modes import mode, no_grad
 from chainrule.graph.node import Node, Spec
 
 
@@ -82,7 +82,7 @@ class Tensor(Face):
     def __init__(self, data: Any = (), dtype: Any = None, requires_grad: bool = False) -> None:
         if isinstance(data, Tensor):
             dtype = data.dtype if dtype is None else dtype
-            data = data._data
+            data = data._data if mode.trace is None else mode.trace.lift(data)
         elif isinstance(data, tuple) and not data:
             data = []
         if data.__class__ in (list, tuple, int, float) and dtype is None:
@@ -169,6 +169,10 @@ class Tensor(Face):
     @property
     def grad(self) -> Tensor | None:
         """The gradient that `backward` left here, or None."""
+        if mode.trace is not None:
+            mode.trace.read_grad(self)
+        if self._grad is REUSED:
+            _Reused.refuse(self._grad)
         if self._grad is None and self._node is not None and not self.retains_grad:
             raise AutogradError(
                 t(
@@ -226,6 +230,8 @@ class Tensor(Face):
         out = wrap(self._data)
         if self.dtype is dtypes.bfloat16:
             out._more().dtype = dtypes.bfloat16
+        if mode.trace is not None:
+            mode.trace.alias(self, out)
         return out
 
     def detach_(self) -> Tensor:
@@ -370,6 +376,8 @@ def _refresh(tensor: Tensor) -> None:
         rebased = 0 if base._extra is None else base._extra.rebased
         if rebased > extra.stamp:
             op, params = extra.view
+            if mode.trace is not None:
+                mode.trace.touch(view)
             before, mode.grad = mode.grad, True  # the view was recorded, whatever holds now
             try:
                 again = op.reapply(base, params)
@@ -379,6 +387,46 @@ def _refresh(tensor: Tensor) -> None:
             view._rg = again._rg
             extra.rebased = rebased
         extra.stamp = memory.tick()
+
+
+class _Reused(Tensor):
+    """What `.grad` holds after a compiled step that used the gradient's memory for other things."""
+
+    __slots__ = ()
+
+    def refuse(self, *_: Any) -> Any:
+        raise AutogradError(
+            t(
+                "This gradient was used up inside a compiled step, which then reused its memory. "
+                "To read gradients or to add to them, compile with keep_grads=True; to start anew, "
+                "call zero_grad() first."
+            )
+        )
+
+    _data = property(refuse)  # type: ignore[assignment]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Tensor:
+        return self
+
+
+REUSED: Any = _new(_Reused)
+REUSED._extra = REUSED._grad = REUSED._node = None
+REUSED._index, REUSED._rg = 0, False
+
+
+def zero_gradient(leaf: Tensor, set_to_none: bool = True) -> None:
+    """Forgets the gradient of a leaf, or fills it with zeros if it has one."""
+    if set_to_none:
+        leaf.grad = None
+        return
+    if mode.trace is not None:
+        mode.trace.read_grad(leaf)
+    if leaf._grad is REUSED:
+        leaf.grad = Tensor(np.zeros(leaf.shape, leaf._data.dtype), leaf.dtype)
+    elif leaf._grad is not None:
+        leaf.grad = leaf._grad.detach()
+        with no_grad():
+            leaf._grad.zero_()
 
 
 def spec_of(tensor: Tensor) -> Spec:

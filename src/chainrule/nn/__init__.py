@@ -60,6 +60,12 @@ from chainrule.nn.layers.pool import AvgPool3d as AvgPool3d
 from chainrule.nn.layers.pool import MaxPool1d as MaxPool1d
 from chainrule.nn.layers.pool import MaxPool2d as MaxPool2d
 from chainrule.nn.layers.pool import MaxPool3d as MaxPool3d
+from chainrule.nn.layers.recurrent import GRU as GRU
+from chainrule.nn.layers.recurrent import LSTM as LSTM
+from chainrule.nn.layers.recurrent import RNN as RNN
+from chainrule.nn.layers.recurrent_cells import GRUCell as GRUCell
+from chainrule.nn.layers.recurrent_cells import LSTMCell as LSTMCell
+from chainrule.nn.layers.recurrent_cells import RNNCell as RNNCell
 from chainrule.nn.layers.shape import Flatten as Flatten
 from chainrule.nn.layers.shape import Identity as Identity
 from chainrule.nn.layers.shape import Unflatten as Unflatten

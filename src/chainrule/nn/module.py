@@ -11,6 +11,8 @@ from chainrule.base.dtypes import DType, as_dtype, bfloat16, float16, float32, f
 from chainrule.base.errors import ArgumentError, ChainruleError, DTypeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
+from chainrule.graph.modes import mode
+from chainrule.graph.tensor import zero_gradient
 from chainrule.nn.errors import MissingAttributeError, MissingForwardError
 from chainrule.nn.hooks import Hooked, call_with_hooks
 from chainrule.nn.parameter import Parameter, check_device
@@ -62,6 +64,8 @@ class Module(Registered, Hooked):
 
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         try:
+            if mode.trace is not None:
+                mode.trace.ran(self)
             if self._call_hooks is None:
                 return self.forward(*args, **kwargs)
             return call_with_hooks(self, self._call_hooks, args, kwargs)
@@ -241,10 +245,7 @@ class Module(Registered, Hooked):
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Clear the gradients of all parameters."""
         for parameter in self.parameters():
-            if set_to_none:
-                parameter.grad = None
-            elif parameter.grad is not None:
-                parameter.grad = parameter.grad.detach().zero_()
+            zero_gradient(parameter, set_to_none)
 
     def type(self, dst_type: DType | str) -> Self:
         """Cast all parameters and buffers to `dst_type`."""

@@ -9,6 +9,7 @@ from chainrule.ops import comparison as comparison
 from chainrule.ops import convolution as convolution
 from chainrule.ops import elementary as elementary
 from chainrule.ops import functions as functions
+from chainrule.ops import gru as gru
 from chainrule.ops import hyperbolic as hyperbolic
 from chainrule.ops import indexing as indexing
 from chainrule.ops import layer_normalization as layer_normalization
@@ -16,12 +17,14 @@ from chainrule.ops import linalg as linalg
 from chainrule.ops import loss as loss
 from chainrule.ops import loss_binary as loss_binary
 from chainrule.ops import loss_classes as loss_classes
+from chainrule.ops import lstm as lstm
 from chainrule.ops import max_pooling as max_pooling
 from chainrule.ops import normalization as normalization
 from chainrule.ops import padding as padding
 from chainrule.ops import pooling as pooling
 from chainrule.ops import recording as recording
 from chainrule.ops import rectifier as rectifier
+from chainrule.ops import recurrent as recurrent
 from chainrule.ops import reduction as reduction
 from chainrule.ops import rounding as rounding
 from chainrule.ops import shaping as shaping

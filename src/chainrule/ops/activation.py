@@ -112,6 +112,7 @@ class Softplus(Elementwise):
     params = {"beta": Positive(1.0, samples=(1.0, 2.0)), "threshold": Number(20.0)}
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     domain = (-6.0, 6.0)
     edges = (-800.0, 0.0, 800.0)
     card = Card(
@@ -135,6 +136,7 @@ class Logsigmoid(Elementwise):
     math = "-log(1 + exp(-x))"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     edges = (-800.0, 0.0, 800.0)
     card = Card(
         en="The log-probability of a score; its slope is 1 − σ(x).",

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.constraints import Anything, Int, Number, Optional
-from chainrule.base.errors import DTypeError, IndexRangeError, ShapeError
+from chainrule.base.constraints import Anything, Bool, Int, Number, Optional, Positive
+from chainrule.base.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
 from chainrule.base.shapes import normalize_axis
 from chainrule.base.text import t
 from chainrule.graph.convert import array_of
+from chainrule.graph.modes import mode, no_grad
 from chainrule.graph.tensor import Tensor
+from chainrule.ops import creation
 from chainrule.ops.arrays.index import HOLE
 from chainrule.ops.dispatch import apply, cast
-from chainrule.ops.op import Card, Op, op
+from chainrule.ops.functions import norm, where
+from chainrule.ops.inplace import assign
+from chainrule.ops.op import REGISTRY, Card, Op, op
 from chainrule.ops.register import function
 
 # ---- along one axis -------------------------------------------------------------------------
@@ -179,9 +185,10 @@ class Argsort(Op):
 
 @op
 class Embedding(Op):
-    """Rows of weight (n, d) by integer index (…) → (…, d). `padding_idx` gets no gradient."""
+    """Rows of weight (n, d) by integer index (…) → (…, d). `padding_idx` gets no gradient;
+    `scale_grad_by_freq`: that of a row is divided by the number of times that index names it."""
 
-    params = {"padding_idx": Optional(Int())}
+    params = {"padding_idx": Optional(Int()), "scale_grad_by_freq": Bool(False)}
     math = "weight[index]"
     integers = ("index",)
     saves = ("index",)
@@ -192,25 +199,51 @@ class Embedding(Op):
         zh="向量查找表；用到两次的行梯度相加。",
     )
 
-    def forward(F, index, weight, *, padding_idx):
+    def forward(F, index, weight, *, padding_idx, scale_grad_by_freq):
         return F.gather(weight, (HOLE,), index)
 
-    def vjp(F, g, y, index, weight, *, padding_idx):
+    def vjp(F, g, y, index, weight, *, padding_idx, scale_grad_by_freq):
         def rows():
             kept = g
             if padding_idx is not None:
                 hole = padding_idx + weight.shape[0] if padding_idx < 0 else padding_idx
                 pad = F.expand_dims(F.equal(index, hole), -1)
                 kept = F.where(pad, F.zeros_like(g), g)
+            if scale_grad_by_freq:
+                times = F.scatter_add(
+                    F.full(index.shape, 1, g.dtype), weight.shape[:1], (HOLE,), index
+                )
+                kept = kept / F.expand_dims(F.gather(times, (HOLE,), index), -1)
             return F.scatter_add(kept, weight.shape, (HOLE,), index)
 
         return None, rows
 
 
+def _check_rows(n: int, data: np.ndarray) -> None:
+    """Refuses indices that name none of n rows."""
+    if not data.size:
+        return
+    low, high = int(data.min()), int(data.max())
+    if low < 0 or high >= n:
+        raise IndexRangeError(
+            t(
+                "{name}: index {i} is out of range for size {n}.",
+                name="embedding",
+                i=low if low < 0 else high,
+                n=n,
+            )
+        )
+
+
 @function()
-def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> Tensor:
+def embedding(
+    input: Tensor, weight: Tensor, padding_idx: int | None = None, max_norm: float | None = None,
+    norm_type: float = 2.0, scale_grad_by_freq: bool = False, sparse: bool = False,
+) -> Tensor:  # fmt: skip
     """Rows of weight (n, d) by integer input (…) → (…, d); `padding_idx` gets no gradient.
 
+    `max_norm`: rows in use whose `norm_type`-norm is greater are first scaled down to it, in place.
+    `scale_grad_by_freq`: a row's gradient is divided by how often input names it.
     Errors: IndexRangeError for an index below 0 or from n on.
     """
     if not isinstance(input, Tensor):
@@ -220,17 +253,29 @@ def embedding(input: Tensor, weight: Tensor, padding_idx: int | None = None) -> 
         raise DTypeError(
             t("{name}: the index must hold integers, not {d}.", name="embedding", d=kind)
         )
-    data = input._data
-    if isinstance(data, np.ndarray) and data.size:
-        low, high, n = int(data.min()), int(data.max()), weight.shape[0]
-        if low < 0 or high >= n:
-            raise IndexRangeError(
-                t(
-                    "{name}: index {i} is out of range for size {n}.",
-                    name="embedding",
-                    i=low if low < 0 else high,
-                    n=n,
-                )
-            )
-    params = Embedding.validate({"padding_idx": padding_idx})
-    return apply(Embedding, cast(input, dtypes.int64), weight, **params)
+    if sparse:
+        raise ArgumentError(
+            t("embedding: gradients are dense here, sparse ones do not exist: drop sparse=True.")
+        )
+    check = partial(_check_rows, weight.shape[0])
+    if mode.trace is not None:
+        mode.trace.check(input, check)
+    else:
+        check(input._data)
+    index = cast(input, dtypes.int64)
+    if max_norm is not None:
+        max_norm = Positive().check(max_norm, "embedding", "max_norm")
+        with no_grad():
+            assign(weight, _limited(weight, index, max_norm, norm_type))
+    given = {"padding_idx": padding_idx, "scale_grad_by_freq": scale_grad_by_freq}
+    return apply(Embedding, index, weight, **Embedding.validate(given))
+
+
+def _limited(weight: Tensor, index: Tensor, max_norm: float, norm_type: float) -> Tensor:
+    """weight with the rows that index names scaled down to max_norm where they exceed it."""
+    ones = creation.ones_like(index)
+    times = apply(REGISTRY["index_adjoint"], ones, index, key=(HOLE,), size=weight.shape[:1])
+    size = norm(weight, norm_type, 1, True)
+    beyond = (times.unsqueeze(1) > 0) & (size > max_norm)
+    # PyTorch's small number, so that tables stay interchangeable.
+    return weight * where(beyond, max_norm / (size + 1e-7), 1.0)

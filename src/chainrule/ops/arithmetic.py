@@ -137,6 +137,7 @@ class Pow(Elementwise):
 
     math = "x ^ o"
     dunder = ("__pow__",)
+    autocast = "float32"
     domain = (0.3, 2.0)
     card = Card(
         en="The power gate: o·xᵒ⁻¹ times g for the base, xᵒ·ln x times g for the exponent.",
@@ -284,6 +285,7 @@ class Reciprocal(Elementwise):
     math = "1 / x"
     saves = ("y",)
     dtypes = "float"
+    autocast = "float32"
     domain = (0.4, 3.0)
     card = Card(
         en="The reciprocal gate: the gradient is multiplied by -1/x².",

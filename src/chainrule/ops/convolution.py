@@ -251,6 +251,7 @@ class _Convolution(Op):
     optional = ("bias",)
     saves = {"x": ("weight",), "weight": ("x",)}
     dtypes = "match"
+    autocast = ("x", "weight")
     method = False
 
     @staticmethod

@@ -25,7 +25,7 @@ def tensor(
     """A copy of `data` (numbers, nested lists, arrays, tensors) as a tensor without history."""
     if isinstance(data, Tensor):
         dtype = data.dtype if dtype is None else dtype
-        data = data._data
+        data = data._values()
     kind = None if dtype is None else dtypes.as_dtype(dtype)
     return _made(np.array(array_of(data, kind)), kind, requires_grad)
 

@@ -18,6 +18,7 @@ class Exp(Elementwise):
     math = "exp(x)"
     saves = ("y",)
     dtypes = "float"
+    autocast = "float32"
     card = Card(
         en="Its own derivative: the gradient times its output.", zh="导数等于自身：梯度乘以输出。"
     )
@@ -36,6 +37,7 @@ class Exp2(Elementwise):
     math = "2 ^ x"
     saves = ("y",)
     dtypes = "float"
+    autocast = "float32"
     card = Card(
         en="Doubling per unit; slope ln 2 times its value.", zh="每单位翻倍；斜率为 ln 2 乘以自身。"
     )
@@ -54,6 +56,7 @@ class Expm1(Elementwise):
     math = "exp(x) - 1"
     saves = ("y",)
     dtypes = "float"
+    autocast = "float32"
     card = Card(
         en="exp without the loss of digits near zero.", zh="在零附近不丢失精度的 exp(x)−1。"
     )
@@ -72,6 +75,7 @@ class Log(Elementwise):
     math = "log(x)"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     domain = (0.2, 4.0)
     card = Card(en="The log gate: the gradient divided by the input.", zh="对数门：梯度除以输入。")
 
@@ -89,6 +93,7 @@ class Log2(Elementwise):
     math = "log(x) / log(2)"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     domain = (0.2, 4.0)
     card = Card(en="Counts doublings; bits of information.", zh="数翻倍的次数；信息的比特数。")
 
@@ -106,6 +111,7 @@ class Log10(Elementwise):
     math = "log(x) / log(10)"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     domain = (0.2, 4.0)
     card = Card(en="Counts decimal orders of magnitude.", zh="数十进制的数量级。")
 
@@ -123,6 +129,7 @@ class Log1p(Elementwise):
     math = "log(1 + x)"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     domain = (-0.7, 3.0)
     edges = (0.0,)
     card = Card(en="log without the loss of digits near one.", zh="在 1 附近不丢失精度的对数。")
@@ -158,6 +165,7 @@ class Rsqrt(Elementwise):
     math = "1 / sqrt(x)"
     saves = ("y",)
     dtypes = "float"
+    autocast = "float32"
     domain = (0.3, 4.0)
     card = Card(en="What normalisation multiplies by.", zh="归一化所乘的因子。")
 
@@ -210,6 +218,7 @@ class Tan(Elementwise):
     math = "tan(x)"
     saves = ("y",)
     dtypes = "float"
+    autocast = "float32"
     domain = (-1.2, 1.2)
     card = Card(
         en="Slope 1 + tan²: grows without bound at ±π/2.", zh="斜率 1 + tan²：在 ±π/2 处发散。"
@@ -229,6 +238,7 @@ class Asin(Elementwise):
     math = "asin(x)"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     domain = (-0.8, 0.8)
     aliases = ("arcsin",)
     card = Card(en="Inverse of the sine on [−π/2, π/2].", zh="正弦在 [−π/2, π/2] 上的反函数。")
@@ -247,6 +257,7 @@ class Acos(Elementwise):
     math = "acos(x)"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     domain = (-0.8, 0.8)
     aliases = ("arccos",)
     card = Card(en="Inverse of the cosine on [0, π].", zh="余弦在 [0, π] 上的反函数。")
@@ -284,6 +295,7 @@ class Sinh(Elementwise):
     math = "sinh(x)"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     card = Card(en="Half the difference of eˣ and e⁻ˣ.", zh="eˣ 与 e⁻ˣ 之差的一半。")
 
     def forward(F, x):
@@ -300,6 +312,7 @@ class Cosh(Elementwise):
     math = "cosh(x)"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     card = Card(en="Half the sum of eˣ and e⁻ˣ.", zh="eˣ 与 e⁻ˣ 之和的一半。")
 
     def forward(F, x):

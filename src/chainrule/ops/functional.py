@@ -15,7 +15,7 @@ INTERNAL = {
     "index_put", "put_along_dim_add", "masked_scale", "euclidean", "conv", "conv_input",
     "conv_weight", "windows_sum", "windows_sum_adjoint", "windows_argmax", "windows_unfold",
     "windows_fold", "max_pool", "max_unpool", "fitted_argmax", "batch_norm_inference",
-    "softmax_cross_entropy",
+    "softmax_cross_entropy", "rnn", "lstm", "gru",
 }  # fmt: skip
 
 

@@ -344,7 +344,7 @@ def _where(self: Tensor, condition: Tensor, other: Any) -> Any:
 @function("nonzero")
 def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
     """The indices of the non-zero entries: (n, ndim), or one vector for each axis."""
-    found = np.nonzero(np.asarray(input._data))
+    found = np.nonzero(np.asarray(input._values()))
     if as_tuple:
         return tuple(Tensor(f) for f in found)
     return Tensor(np.stack(found, 1) if found else np.zeros((int(bool(input)), 0), np.int64))
@@ -363,13 +363,13 @@ def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether |input − other| ≤ atol + rtol·|other| everywhere."""
-    return bool(np.allclose(input._data, other._data, rtol, atol, equal_nan))
+    return bool(np.allclose(input._values(), other._values(), rtol, atol, equal_nan))
 
 
 @function("equal")
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and the same elements."""
-    return input.shape == other.shape and bool(np.array_equal(input._data, other._data))
+    return input.shape == other.shape and bool(np.array_equal(input._values(), other._values()))
 
 
 @function("isclose")
@@ -377,4 +377,4 @@ def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tensor:
     """Where |input − other| ≤ atol + rtol·|other|."""
-    return Tensor(np.isclose(input._data, other._data, rtol, atol, equal_nan))
+    return Tensor(np.isclose(input._values(), other._values(), rtol, atol, equal_nan))

@@ -12,6 +12,7 @@ class Asinh(Elementwise):
     math = "log(x + sqrt(x^2 + 1))"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     edges = (-800.0, 0.0, 800.0)
     aliases = ("arcsinh",)
     card = Card(
@@ -36,6 +37,7 @@ class Acosh(Elementwise):
     math = "log(x + sqrt(x^2 - 1))"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     domain = (1.2, 4.0)
     edges = (800.0,)
     aliases = ("arccosh",)
@@ -59,6 +61,7 @@ class Atanh(Elementwise):
     math = "log((1 + x) / (1 - x)) / 2"
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     domain = (-0.8, 0.8)
     edges = (0.0,)
     aliases = ("arctanh",)

@@ -207,7 +207,7 @@ def _check_mask(x: Tensor, mask: Tensor, axis: int) -> None:
 
 def _concrete(x: Tensor) -> np.ndarray:
     """The values of a mask: how many there are decides a shape, so a trace cannot know it."""
-    return np.asarray(x._data)
+    return np.asarray(x._values())
 
 
 def _is_whole(basic: tuple[Any, ...]) -> bool:

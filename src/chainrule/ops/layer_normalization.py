@@ -148,6 +148,7 @@ class RmsNorm(Op):
     """
 
     math = "x / sqrt(mean(x ^ 2) + eps) * weight"
+    autocast = "float32"
     params = {"normalized_shape": Ints(), "eps": Optional(NonNegative())}
     optional = ("weight",)
     saves = {"x": ("x", "weight"), "weight": ("x",)}
@@ -208,6 +209,7 @@ class LocalResponseNorm(Op):
     """
 
     math = "x / (k + alpha / size * sum(x ^ 2 over channels)) ^ beta"
+    autocast = "float32"
     params = {
         "size": Int(low=1), "alpha": Number(1e-4), "beta": Number(0.75), "k": Number(1.0),
     }  # fmt: skip

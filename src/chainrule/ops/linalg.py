@@ -43,6 +43,7 @@ class Matmul(Op):
     math = "x @ o"
     saves = {"x": ("o",), "o": ("x",)}
     dtypes = "match"
+    autocast = ("x", "o")
     shape = staticmethod(_matmul_shape)
     dunder = ("__matmul__",)
     samples = (((3, 4), (4, 2)), ((4,), (4,)), ((3, 4), (4,)), ((4,), (4, 2)), ((2, 3, 4), (4, 2)),
@@ -110,6 +111,7 @@ class Linear(Op):
     optional = ("bias",)
     saves = {"x": ("weight",), "weight": ("x",)}
     dtypes = "match"
+    autocast = ("x", "weight")
     shape = staticmethod(_linear_shape)
     always_check = True
     method = False
@@ -168,6 +170,7 @@ class Einsum(Op):
     """Einstein summation, `einsum("ij,jk->ik", x, o)`: any number of operands, "..." allowed."""
 
     math = "einsum(equation, x)"
+    autocast = ("x",)
     params = {"equation": Anything(check=_parse)}
     saves = ()
     method = False

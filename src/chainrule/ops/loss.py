@@ -99,6 +99,7 @@ class Pair(Op):
     params = {"reduction": REDUCTION}
     always_check = True
     dtypes = "float"
+    autocast = "float32"
     method = False
     samples: Any = SHAPES
 

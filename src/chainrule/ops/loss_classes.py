@@ -8,6 +8,7 @@ is then over the others, and NaN where there are none, as in PyTorch.
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -17,6 +18,7 @@ from chainrule.base.dtypes import bool_, int64
 from chainrule.base.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph.convert import array_of
+from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.arrays.index import HOLE
 from chainrule.ops.creation import full_like
@@ -123,6 +125,7 @@ class NllLoss(Op):
     always_check = True
     method = False
     dtypes = "float"
+    autocast = "float32"
     samples = ()
     card = Card(
         en="How unlikely the truth was held to be; only the right class gets a gradient.",
@@ -178,6 +181,7 @@ class SoftmaxCrossEntropy(Op):
     always_check = True
     method = False
     dtypes = "float"
+    autocast = "float32"
     samples = ()
     card = Card(
         en="Softmax and negative log-likelihood in one: the gradient is simply p − y.",
@@ -258,13 +262,22 @@ def _classes(name: str, input: Tensor, target: Tensor, ignore_index: Any) -> tup
         )
     if target.dtype is not int64:
         target = cast(target, int64)
-    data, shape = target._data, input.shape
-    if not isinstance(data, np.ndarray) or not shape:
+    shape = input.shape
+    if not shape:
         return target, ignore_index
+    check = partial(_check_classes, name, shape, ignore_index)
+    if mode.trace is not None:
+        mode.trace.check(target, check)
+        return target, ignore_index
+    return target, ignore_index if check(target._data) else None
+
+
+def _check_classes(name: str, shape: tuple[int, ...], ignore_index: int, data: np.ndarray) -> bool:
+    """Refuses targets that are no class; whether some may equal ignore_index."""
     n = shape[_axis(shape)]
     # Seen as unsigned, negative numbers are larger than any class: one comparison for both ends.
     if not data.size or data.view(np.uint64).max() < n:
-        return target, ignore_index if 0 <= ignore_index < n else None
+        return 0 <= ignore_index < n
     wrong = ((data < 0) | (data >= n)) & (data != ignore_index)
     if wrong.any():
         at = tuple(int(i[0]) for i in np.nonzero(wrong)) if data.shape else ()
@@ -281,7 +294,7 @@ def _classes(name: str, input: Tensor, target: Tensor, ignore_index: Any) -> tup
                 ignore=ignore_index,
             )
         )
-    return target, ignore_index
+    return True
 
 
 @function()

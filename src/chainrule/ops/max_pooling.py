@@ -17,7 +17,7 @@ from chainrule.ops.dispatch import apply
 from chainrule.ops.functions import function
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.pooling import window_plan
-from chainrule.ops.windows import Ints_, WindowsArgmax, check_layout
+from chainrule.ops.windows import WindowsArgmax, check_layout
 
 
 def _positions(F: Any, indices: Any, plane: int) -> Any:
@@ -31,19 +31,6 @@ def rows_of(F: Any, x: Any, n: int) -> Any:
     """The planes of `x` as rows: (N·C, prod of the last n sizes)."""
     lead, last = x.shape[: len(x.shape) - n], x.shape[len(x.shape) - n :]
     return F.reshape(x, (prod(lead), prod(last)))
-
-
-def take(F: Any, x: Any, indices: Any, n: int) -> Any:
-    """The elements of each plane of `x` at the flat `indices` into it."""
-    at = _positions(F, rows_of(F, indices, n), prod(x.shape[-n:]))
-    return F.reshape(F.gather(F.reshape(x, (prod(x.shape),)), (HOLE,), at), indices.shape)
-
-
-def give_back(F: Any, g: Any, indices: Any, shape: Ints_, n: int) -> Any:
-    """The adjoint of `take`: zeros of `shape` to which g is added at the indices."""
-    at = _positions(F, rows_of(F, indices, n), prod(shape[-n:]))
-    flat = F.reshape(g, (prod(g.shape),))
-    return F.reshape(F.scatter_add(flat, (prod(shape),), (HOLE,), at), shape)
 
 
 @op
@@ -70,10 +57,10 @@ class MaxPool(Op):
     )
 
     def forward(F, x, indices, *, axes):
-        return take(F, x, indices, axes)
+        return F.plane_take(x, indices, axes)
 
     def vjp(F, g, y, x, indices, *, axes):
-        return lambda: give_back(F, g, indices, x.shape, axes), None
+        return lambda: F.plane_add(g, indices, x.shape[len(x.shape) - axes :]), None
 
 
 @op
@@ -102,7 +89,7 @@ class MaxUnpool(Op):
         return F.reshape(F.put(F.full((prod(shape),), 0, x.dtype), (HOLE,), flat, at), shape)
 
     def vjp(F, g, y, x, indices, *, size):
-        return lambda: take(F, g, indices, len(size)), None
+        return lambda: F.plane_take(g, indices, len(size)), None
 
 
 # ---- PyTorch's call forms -------------------------------------------------------------------

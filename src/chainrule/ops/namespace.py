@@ -11,6 +11,9 @@ from typing import Any
 
 from chainrule.base.shapes import normalize_axes
 
+# Stands in an index key where an array goes: gather(x, (slice(None), HOLE), indices).
+HOLE = "array"
+
 
 class Namespace:
     """Base of the three. A value is an array, a tensor or a symbol; all have shape and dtype."""
@@ -96,6 +99,38 @@ class Namespace:
 
     def stack(self, xs: Any, axis: int) -> Any:
         return self.concat([self.expand_dims(x, axis) for x in xs], axis)
+
+    # ---- planes -----------------------------------------------------------------------------
+
+    def plane_take(self, x: Any, indices: Any, axes: int) -> Any:
+        """The elements of each plane (the last `axes` axes) of x at the flat indices into it."""
+        plane = math.prod(x.shape[-axes:])
+        at = self._positions(indices, axes, plane)
+        flat = self.reshape(x, (math.prod(x.shape),))
+        return self.reshape(self.gather(flat, (HOLE,), at), indices.shape)
+
+    def plane_add(self, g: Any, indices: Any, size: tuple[int, ...]) -> Any:
+        """The adjoint: planes of `size`, zero, to which g is added at the indices."""
+        shape = (*g.shape[: len(g.shape) - len(size)], *size)
+        at = self._positions(indices, len(size), math.prod(size))
+        flat = self.reshape(g, (math.prod(g.shape),))
+        return self.reshape(self.scatter_add(flat, (math.prod(shape),), (HOLE,), at), shape)
+
+    def _positions(self, indices: Any, axes: int, plane: int) -> Any:
+        """Flat indices into a plane of `plane` elements as indices into all planes, in a line."""
+        shape = indices.shape
+        rows = math.prod(shape[: len(shape) - axes])
+        lines = self.reshape(indices, (rows, math.prod(shape[len(shape) - axes :])))
+        starts = self.reshape(self.arange(rows, "int64") * plane, (rows, 1))
+        return self.reshape(lines + starts, (math.prod(shape),))
+
+    def centre(self, x: Any, first: Any, axes: Any) -> Any:
+        """What to take off x before squares are summed over `axes`: the mean, or its `first` entry
+        where that is the mean up to rounding."""
+        mean = self.mean(x, axes, True)
+        rounding = 1e-6 if x.dtype.itemsize <= 4 else 1e-14
+        near = self.less_equal(self.abs(mean - first), rounding * self.abs(first))
+        return self.where(near, first, mean)
 
     # ---- constants --------------------------------------------------------------------------
 

@@ -39,10 +39,7 @@ def _statistics(F: Any, x: Any, axes: Ints_) -> tuple[Any, Any, Any, Any]:
     n = count(x.shape, axes)
     every = range(len(x.shape))
     first = F.slice(x, tuple(slice(0, 1) if i in axes else slice(None) for i in every))
-    mean = F.sum(x, axes, True) / n
-    rounding = 1e-6 if x.dtype.itemsize <= 4 else 1e-14
-    near = F.less_equal(F.abs(mean - first), rounding * F.abs(first))
-    shift = F.where(near, first, mean)
+    shift = F.centre(x, first, axes)
     d = x - shift
     rest = F.sum(d, axes, True) / n
     var = F.maximum(F.sum(d * d, axes, True) / n - rest * rest, 0.0)
@@ -116,6 +113,7 @@ def pull_back(
 
 class Normalization(Op):
     math = "(x - mean(x)) / sqrt(var(x) + eps) * weight + bias"
+    autocast = "float32"
     optional = ("weight", "bias")
     outputs = ("y", "mean", "var")
     # μ and σ² are worked out again: to keep them, y would be kept too, and a layer after this one
@@ -198,6 +196,7 @@ class BatchNormInference(Op):
     """γ/√(Var + ε)·x + (β − γE/√(Var + ε)) with given statistics E = mean, Var = var, each (C,)."""
 
     math = "weight / sqrt(var + eps) * x + (bias - weight * mean / sqrt(var + eps))"
+    autocast = "float32"
     params = {"eps": NonNegative(1e-5)}
     optional = ("weight", "bias")
     saves = {

@@ -213,6 +213,7 @@ class AvgPool3d(_AvgPool):
 
 class _LpPool(Op):
     math = "sum(x ^ p over the window) ^ (1 / p)"
+    autocast = "float32"
     saves = ("x", "y")
     method = False
     domain = (0.2, 3.0)

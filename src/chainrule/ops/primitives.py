@@ -6,7 +6,9 @@ share; names and argument names follow the array API standard where it has the f
 
 Conventions: `x` is an array; axes are non-negative in `permute_dims`, any elsewhere; `stride`,
 `dilation`, `window`, `kernel`, `size` are tuples with one entry a spatial axis, `padding` has pairs
-(low, high).
+(low, high). In `scan`, `carry`, `xs`, `constants`, `x` and `y` are tuples of arrays, and `body` is
+a formula in primitives that sees nothing else: a function of a module or an object that compares by
+value, so that equal programs can be told to be equal.
 """
 
 from __future__ import annotations
@@ -94,6 +96,13 @@ _OTHERS = {
         "x, *, size, window, stride, padding, dilation",
         "adjoint of unfold (col2im)",
     ),
+    "scan": (
+        "scan",
+        "body, carry, xs, constants, *, reverse=False",
+        "carry, y = body(F, carry, x, constants) for each x along axis 0 of xs: the last carry, "
+        "and the ys stacked",
+    ),
+    "item": ("scan", "results, k", "one of the results of scan, in a traced program"),
     "full": ("create", "shape, value, dtype", "a constant"),
     "arange": ("create", "n, dtype", "0, 1, …, n − 1"),
     "uniform": ("random", "seed, offset, shape, dtype", "Philox uniforms in [0, 1)"),

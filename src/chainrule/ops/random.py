@@ -94,9 +94,17 @@ def _uniform(shape: tuple[int, ...], dtype: dtypes.DType, generator: Generator |
     wide = np.float64 if dtype is dtypes.float64 else np.float32
     n = math.prod(shape)
     if mode.trace is not None:
-        seed, offset = mode.trace.host(
-            lambda: (source.seed, source.advance(n, wide)), ("seed", "offset"), np.int64
-        )
+        before = source.offset  # when a run began
+
+        def draw() -> tuple[int, int]:
+            nonlocal before
+            before = source.offset
+            return source.seed, source.advance(n, wide)
+
+        def undo() -> None:
+            source.offset = before
+
+        seed, offset = mode.trace.host(draw, ("seed", "offset"), np.int64, undo)
     else:
         seed, offset = source.seed, source.advance(n, wide)
     return mode.F.uniform(seed, offset, shape, np.dtype(wide))

@@ -11,6 +11,7 @@ from chainrule.base.dtypes import as_dtype
 from chainrule.base.shapes import normalize_axes
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor, wrap
+from chainrule.ops.arrays.scan import steps
 from chainrule.ops.dispatch import apply, cast
 from chainrule.ops.namespace import Namespace
 from chainrule.ops.op import REGISTRY
@@ -138,6 +139,18 @@ class Recording(Namespace):
 
     def fold(self, x: Any, **params: Any) -> Any:
         return apply(REGISTRY["windows_fold"], x, **params)
+
+    def scan(self, body: Any, carry: Any, xs: Any, constants: Any, *, reverse: bool = False) -> Any:
+        # Step by step, each recorded: second derivatives are rare, and body may be anything.
+        ys = {}
+        for i in steps(xs, reverse):
+            x = tuple(self.slice(v, (i,)) for v in xs)
+            carry, ys[i] = body(self, carry, x, constants)
+        columns = zip(*(ys[i] for i in sorted(ys)), strict=True)
+        return tuple(carry), tuple(self.stack(column, 0) for column in columns)
+
+    def item(self, results: Any, k: int) -> Any:
+        return results[k]
 
     def full(self, shape: Any, value: Any, dtype: Any) -> Any:
         return wrap(mode.F.full(shape, value, getattr(dtype, "numpy", dtype)))

@@ -27,6 +27,7 @@ class Sum(Reduction):
     """The sum over `dim`; integers and booleans add up in int64."""
 
     math = "sum(x)"
+    autocast = "float32"
     params = Reduction.params | {"dtype": Optional(DTypeOf())}
     saves = ()
     card = Card(
@@ -47,6 +48,7 @@ class Mean(Reduction):
     """The mean over `dim`; NaN over nothing."""
 
     math = "sum(x) / n"
+    autocast = "float32"
     params = Reduction.params | {"dtype": Optional(DTypeOf())}
     saves = ()
     card = Card(en="The sum shared out: each term gets g/n.", zh="和的平均：每一项得到 g/n。")
@@ -71,6 +73,7 @@ class Prod(Reduction):
     """The product over `dim`."""
 
     math = "prod(x)"
+    autocast = "float32"
     params = Reduction.params | {"dtype": Optional(DTypeOf())}
     saves = ("x",)
     edges = (0.0,)
@@ -151,6 +154,7 @@ class Var(Reduction):
     params = {"dim": Dims(), "correction": Number(1), "keepdim": Bool(False)}
     saves = ("x",)
     dtypes = "float"
+    autocast = "float32"
     card = Card(
         en="The mean squared distance from the mean; far points pull hardest.",
         zh="到均值的平均平方距离；越远的点拉力越大。",
@@ -190,6 +194,7 @@ class Std(Reduction):
     params = Var.params
     saves = ("x", "y")
     dtypes = "float"
+    autocast = "float32"
     card = Card(en="The spread in the units of x.", zh="以 x 的单位表示的离散程度。")
 
     def forward(F, x, *, dim, correction, keepdim):
@@ -210,6 +215,7 @@ class Logsumexp(Reduction):
     math = "log(sum(exp(x)))"
     saves = ("x", "y")
     dtypes = "float"
+    autocast = "float32"
     edges = (-1e4, 1e4)
     card = Card(
         en="A smooth maximum; its gradient is the softmax.",
@@ -306,6 +312,7 @@ class Cumsum(_Running):
     """The running sum along `dim`."""
 
     math = "cumsum(x)"
+    autocast = "float32"
     saves = ()
     card = Card(
         en="Each entry feeds all later ones, so gradients run backwards.",
@@ -328,6 +335,7 @@ class Cumprod(_Running):
     """The running product along `dim`. The gradient divides by x: NaN where x is 0."""
 
     math = "cumprod(x)"
+    autocast = "float32"
     saves = ("x", "y")
     domain = (0.4, 1.6)
     card = Card(en="Products of all entries so far.", zh="到目前为止各项之积。")
@@ -350,6 +358,7 @@ class Euclidean(Reduction):
     math = "sqrt(sum(x ^ 2))"
     saves = ("x", "y")
     dtypes = "float"
+    autocast = "float32"
     card = Card(
         en="The length of a vector; its gradient is the direction.", zh="向量的长度；梯度是其方向。"
     )

@@ -22,6 +22,7 @@ class _Shares(Op):
     params = {"dim": Int()}
     shape = same_as("x")
     dtypes = "float"
+    autocast = "float32"
     method = False
     edges: tuple[float, ...] = (-800.0, 0.0, 800.0)
     samples: Any = (

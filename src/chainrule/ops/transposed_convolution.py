@@ -92,6 +92,7 @@ class _Transposed(Op):
     optional = ("bias",)
     saves = {"x": ("weight",), "weight": ("x",)}
     dtypes = "match"
+    autocast = ("x", "weight")
     method = False
 
     @staticmethod

@@ -11,6 +11,8 @@ from __future__ import annotations
 import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
+from functools import wraps
+from operator import is_
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
@@ -18,12 +20,12 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.constraints import Constraint
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError, AutogradError, ShapeError, TraceError
+from chainrule.base.errors import ArgumentError, AutogradError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, enable_grad, memory, no_grad
 from chainrule.graph.convert import cast_array
 from chainrule.graph.modes import mode
-from chainrule.graph.tensor import wrap
+from chainrule.graph.tensor import REUSED, wrap, zero_gradient
 from chainrule.ops.dispatch import cast
 from chainrule.ops.inplace import assign
 from chainrule.optim import groups
@@ -96,6 +98,11 @@ class Optimizer:
         self.check_group(group)
         self.param_groups.append(group)
 
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "step" in vars(cls):
+            cls.step = _guarded(cls.step)  # type: ignore[method-assign]
+
     # ---- what a rule is ---------------------------------------------------------------------
 
     def check_group(self, group: dict[str, Any]) -> None:
@@ -132,8 +139,9 @@ class Optimizer:
         else:
             with no_grad():
                 batches = list(self._batches())
+                mode.trace.guard(self._unchanged(batches), t("the optimiser's options or state"))
                 for batch in batches:
-                    self._trace(batch, batches)
+                    self._trace(batch)
         return loss
 
     def _batches(self) -> Iterable[Batch]:
@@ -141,9 +149,15 @@ class Optimizer:
             slots, flags = self.slots(group), self.flags(group)
             found: dict[Any, Batch] = {}
             for p in group["params"]:
+                if mode.trace is not None:
+                    mode.trace.read_grad(p)
                 g = p._grad
                 if g is None:
                     continue
+                if g is REUSED:
+                    REUSED.refuse()
+                if mode.trace is not None and p not in self.state:
+                    mode.trace.undo(self.state.pop, p, None)
                 state = self.state[p]
                 dtype = p.dtype
                 if dtype in _HALVES:
@@ -151,6 +165,8 @@ class Optimizer:
                 for name in slots:
                     if name not in state:
                         state[name] = wrap(np.zeros(p.shape, dtype.numpy))
+                        if mode.trace is not None:
+                            mode.trace.undo(state.pop, name, None)
                 key = (state.setdefault("step", 0), dtype)
                 if key not in found:
                     found[key] = Batch(group, dtype, slots, flags, [])
@@ -202,16 +218,21 @@ class Optimizer:
         for a in states.values():
             memory.written(a)
 
-    def _trace(self, batch: Batch, batches: list[Batch]) -> None:
+    def _trace(self, batch: Batch) -> None:
         group, dtype, slots, flags, members = batch
+        before = 0  # how many steps were taken when the run began
 
         def numbers() -> tuple[float, ...]:
-            for other in batches:  # all of them, before the first one counts its step
-                self._check_compiled(other)
+            nonlocal before
+            before = members[0][2]["step"]
             return tuple(self._advance(batch).values())
 
+        def undo() -> None:
+            for _, _, state in members:
+                state["step"] = before
+
         names = tuple(self.numbers(group, members[0][2]["step"] + 1))
-        values = mode.trace.host(numbers, names, dtype.numpy)
+        values = mode.trace.host(numbers, names, dtype.numpy, undo)
         arguments = flags | dict(zip(names, values, strict=True))
         lift = mode.trace.lift
         for p, g, state in members:
@@ -221,35 +242,46 @@ class Optimizer:
             assign(p, wrap(y))
             for name in slots:
                 assign(state[name], wrap(new[name]))
+            mode.trace.stepped(p)
 
-    def _check_compiled(self, batch: Batch) -> None:
-        group, _, slots, flags, members = batch
-        same = len({state["step"] for _, _, state in members}) == 1
-        if not same or self.slots(group) != slots or self.flags(group) != flags:
-            raise TraceError(
-                t(
-                    "{owner}: the state or the options changed since this step was compiled, so "
-                    "that it needs another formula (it was compiled for {flags}): compile the step "
-                    "again.",
-                    owner=self._name,
-                    flags=flags,
-                )
-            )
+    def _unchanged(self, batches: list[Batch]) -> Callable[[], bool]:
+        """A question for each run of a traced step: would the same be written down again?"""
+        structure = [(group, list(group["params"])) for group in self.param_groups]
+        states = [state for b in batches for _, _, state in b.members]
+        params = [p for b in batches for p, _, _ in b.members]
+        slots = [(state, name, state[name]) for b in batches for _, _, state in b.members
+                 for name in b.slots]  # fmt: skip
+
+        def check() -> bool:
+            found = self.param_groups
+            if len(found) != len(structure):
+                return False
+            for group, (old, members) in zip(found, structure, strict=True):
+                now = group["params"]
+                if group is not old or len(now) != len(members) or not all(map(is_, now, members)):
+                    return False
+            if not all(map(is_, map(self.state.get, params), states)):
+                return False
+            for group, _, names, flags, those in batches:
+                if self.slots(group) != names or self.flags(group) != flags:
+                    return False
+                if len({state["step"] for _, _, state in those}) != 1:
+                    return False
+            for state, name, tensor in slots:  # noqa: SIM110 (the generator takes longer)
+                if state[name] is not tensor:
+                    return False
+            return True
+
+        return check
 
     def zero_grad(self, set_to_none: bool = True) -> None:
         """Forgets the gradients, or fills them with zeros."""
         for group in self.param_groups:
             for p in group["params"]:
-                if p._grad is None:
-                    continue
-                if not set_to_none:
-                    with no_grad():
-                        p.grad = p._grad.detach()
-                        p._grad.zero_()
-                elif mode.trace is None:
+                if set_to_none and mode.trace is None:
                     p._grad = None
                 else:
-                    p.grad = None  # the setter tells the trace
+                    zero_gradient(p, set_to_none)
 
     # ---- state dicts ------------------------------------------------------------------------
 
@@ -408,6 +440,27 @@ class Optimizer:
             lines.append(f"Parameter Group {i}")
             lines += [f"    {k}: {group[k]}" for k in sorted(group) if k != "params"]
         return "\n".join([*lines, ")"])
+
+
+def _guarded(step: Callable[..., Any]) -> Callable[..., Any]:
+    """A subclass's own `step`, whose numbers a trace can only take as constants: the options are
+    those of the trace, or the step is traced again."""
+
+    @wraps(step)
+    def guarded(self: Optimizer, *args: Any, **kwargs: Any) -> Any:
+        if mode.trace is not None:
+            before = _described(self.param_groups)
+            mode.trace.guard(
+                lambda: _described(self.param_groups) == before,
+                t("the optimiser's options or state"),
+            )
+        return step(self, *args, **kwargs)
+
+    return guarded
+
+
+def _described(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [group | {"params": [id(p) for p in group["params"]]} for group in groups]
 
 
 def _check_writable(p: np.ndarray) -> None:

@@ -90,6 +90,20 @@ def _special(name: str) -> Callable[..., Any] | None:
     def batch_norm_inference(x: Any, mean: Any, var: Any, w: Any, b: Any, eps: float) -> Any:
         return F.batch_norm(x, mean, var, w, b, training=False, eps=eps)
 
+    def recurrent(x: Any, *inputs: Any, reverse: bool, nonlinearity: str = name) -> Any:
+        w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr = (*inputs, None, None)[:7]
+        if (b_ih is None) != (b_hh is None):
+            raise ValueError("PyTorch has both biases or none")
+        weights = [w for w in (w_ih, w_hh, b_ih, b_hh, w_hr) if w is not None]
+        h0 = x.new_zeros(x.shape[1], w_hh.shape[1]) if h0 is None else h0
+        c0 = x.new_zeros(x.shape[1], w_hh.shape[0] // 4) if c0 is None else c0
+        hx = (h0[None], c0[None]) if name == "lstm" else h0[None]
+        run = getattr(torch, {"tanh": "rnn_tanh", "relu": "rnn_relu"}.get(nonlinearity, name))
+        x = x.flip(0) if reverse else x
+        y, *last = run(x, hx, weights, b_ih is not None, 1, 0.0, False, False, False)
+        y = y.flip(0) if reverse else y
+        return (y, last[1][0]) if name == "lstm" else y
+
     table: dict[str, Callable[..., Any]] = {
         "clamp": clamp,
         "amax": every(torch.amax),
@@ -111,7 +125,9 @@ def _special(name: str) -> Callable[..., Any] | None:
         "flip": lambda x, dims: x.flip(dims),
         "clone": lambda x: x.clone(),
         "masked_scale": lambda x, mask, p: x * mask / (1 - p),
-        "embedding": lambda index, w, padding_idx: F.embedding(index, w, padding_idx),
+        "embedding": lambda index, w, padding_idx, scale_grad_by_freq: F.embedding(
+            index, w, padding_idx, scale_grad_by_freq=scale_grad_by_freq
+        ),
         "argsort": lambda x, dim, descending: torch.argsort(
             x, dim=dim, descending=descending, stable=True
         ),
@@ -121,6 +137,9 @@ def _special(name: str) -> Callable[..., Any] | None:
         "batch_norm_inference": batch_norm_inference,
         "nll_loss": classes(F.nll_loss),
         "softmax_cross_entropy": classes(F.cross_entropy),
+        "rnn": recurrent,
+        "lstm": recurrent,
+        "gru": recurrent,
     }
     return table.get(name)
 

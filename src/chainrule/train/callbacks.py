@@ -46,6 +46,13 @@ class Callback:
     # True for callbacks that write the run's state: they see what all others did.
     last = False
 
+    def watches(self, run: Run) -> bool:
+        """Whether this callback looks into the coming step (its gradients, or the layers by hooks),
+        asked after `on_step_begin`: such a step runs in glass mode, all others are compiled and
+        `on_gradients` is not called. By default: if `on_gradients` is overridden."""
+        method = getattr(self.on_gradients, "__func__", None)
+        return method is not Callback.on_gradients
+
     def on_train_begin(self, run: Run) -> None:
         """The run starts, or goes on after a resume."""
 

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import Any
+
+import numpy as np
 
 from chainrule import nn
 from chainrule.base.errors import ArgumentError, DataError, ShapeError
@@ -135,15 +138,24 @@ def _as_output(output: Tensor, target: Tensor) -> Tensor:
 
 
 def _one_hot(target: Tensor, classes: int) -> Tensor:
-    # A label without a class would become a row of zeros and train towards nothing.
-    if mode.trace is None and not 0 <= target.min().item() <= target.max().item() < classes:
+    check = partial(_check_labels, classes)
+    if mode.trace is not None:
+        mode.trace.check(target, check)
+    else:
+        check(target.numpy())
+    return target.unsqueeze(1) == ops.arange(classes)
+
+
+def _check_labels(classes: int, target: np.ndarray) -> None:
+    """A label without a class would become a row of zeros and train towards nothing."""
+    low, high = int(target.min(initial=0)), int(target.max(initial=0))
+    if low < 0 or high >= classes:
         raise DataError(
             t(
                 "A target holds the class {label}, but the model's {classes} outputs are the "
                 "classes 0 to {last}.",
-                label=target.min().item() if target.min().item() < 0 else target.max().item(),
+                label=low if low < 0 else high,
                 classes=classes,
                 last=classes - 1,
             )
         )
-    return target.unsqueeze(1) == ops.arange(classes)

@@ -88,6 +88,9 @@ class Recorder(Callback):
         if self._sampling:
             self._watch()
 
+    def watches(self, run: Run) -> bool:
+        return self._sampling
+
     def on_gradients(self, run: Run) -> None:
         if not self._sampling:
             return

@@ -170,6 +170,7 @@ class Run:
         before, between, after = (
             self._hooks(name) for name in ("on_step_begin", "on_gradients", "on_step_end")
         )
+        watchers = [c.watches for c in self.callbacks if _watches_at_all(c)]
         trainer, history = self.trainer, self.history
         groups, train_step, dtype = self.optimizer.param_groups, trainer.train_step, trainer.dtype
         every, interrupt = self.checkpoint_steps, self._interrupt
@@ -178,7 +179,8 @@ class Run:
             for hook in before:
                 hook(self)
             rate = groups[0]["lr"]
-            output, loss = train_step(inputs, target, self, between)
+            watched = [watches(self) for watches in watchers]
+            output, loss = train_step(inputs, target, self, between if any(watched) else ())
             self.schedule.after_step()
             self.loss = value = loss.item()
             self.batch += 1
@@ -360,6 +362,13 @@ class Run:
             counts[kind] = counts.get(kind, 0) + 1
             named.append((f"{kind}{counts[kind]}", callback))
         return named
+
+
+def _watches_at_all(callback: Callback) -> bool:
+    return any(
+        getattr(getattr(callback, name), "__func__", None) is not getattr(Callback, name)
+        for name in ("on_gradients", "watches")
+    )
 
 
 def read_checkpoint(path: Any) -> dict[str, Any]:

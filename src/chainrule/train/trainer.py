@@ -10,16 +10,18 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.constraints import Choice, Int, Optional, Positive
+from chainrule.base.constraints import Bool, Choice, Int, Optional, Positive
 from chainrule.base.dtypes import DType, as_dtype, get_default_dtype
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
+from chainrule.compile import backend
 from chainrule.data import DataLoader
 from chainrule.graph import Tensor, no_grad
 from chainrule.nn import Module
 from chainrule.nn.utils import clip_grad_norm_, clip_grad_value_
 from chainrule.ops.random import manual_seed
 from chainrule.train import feeding
+from chainrule.train.attempt import Attempt
 from chainrule.train.callbacks import Callback
 from chainrule.train.history import History
 from chainrule.train.losses import Loss
@@ -55,6 +57,9 @@ class Trainer:
         precision: "float32", "float64" or "bfloat16": the model is converted, and floating inputs
             are. None leaves the model as it is.
         run_dir: a folder, made if missing, for `checkpoint` and `history.json`.
+        compile: run the steps as native programs (`chainrule.compile`), where native code can be
+            made; the gradients of such steps are not kept. What cannot be compiled runs in glass
+            mode, after one warning, and so do steps that a callback looks into (`watches`).
 
     Raises ArgumentError for a name that is not known; it lists those that are.
     """
@@ -73,6 +78,7 @@ class Trainer:
         seed: int | None = None,
         precision: str | None = None,
         run_dir: str | os.PathLike[str] | None = None,
+        compile: bool = True,
         **options: Any,
     ) -> None:
         if not isinstance(model, Module):
@@ -92,6 +98,9 @@ class Trainer:
         self.clip_grad_value = _positive("clip_grad_value", clip_grad_value)
         self.seed = None if seed is None else Int(low=0).check(seed, "Trainer", "seed")
         self.run_dir = None if run_dir is None else Path(run_dir)
+        compiles = Bool().check(compile, "Trainer", "compile") and backend.native_available()
+        self._step = Attempt(self._training_step, compiles)
+        self._forward = Attempt(self._output, compiles)
         self.history = History()
         self._run: Run | None = None
         self._epochs_seen = 0
@@ -190,8 +199,20 @@ class Trainer:
     ) -> tuple[Any, Tensor]:
         """One step: forward, loss, backward, clipping, update. Returns (output, loss).
 
-        between: called with `run` once the gradients are there.
+        between: called with `run` once the gradients are there, in glass mode; without, the step
+            is compiled.
         """
+        if not between:
+            return self._step(inputs, target)  # type: ignore[no-any-return]
+        return self._training_step(inputs, target, run, between)
+
+    def _training_step(
+        self,
+        inputs: tuple[Tensor, ...],
+        target: Any,
+        run: Run | None = None,
+        between: Sequence[Callable[[Any], None]] = (),
+    ) -> tuple[Any, Tensor]:
         self.optimizer.zero_grad()
         output = self.model(*inputs)
         loss = self.loss(output, target)
@@ -204,6 +225,9 @@ class Trainer:
             clip_grad_value_(self._updated(), self.clip_grad_value)
         self.optimizer.step()
         return output, loss
+
+    def _output(self, *inputs: Tensor) -> Any:
+        return self.model(*inputs)
 
     def _updated(self) -> list[Tensor]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -244,7 +268,7 @@ class Trainer:
                 if stopped():
                     return None
                 inputs, target = feeding.unpack(batch, self.dtype)
-                output = self.model(*inputs)
+                output = self._forward(*inputs)
                 mean_loss.update(self.loss(output, target).item(), len(target))
                 for metric in metrics:
                     metric.update(output, target)
@@ -266,7 +290,7 @@ class Trainer:
             with _evaluating(self.model), no_grad():
                 for batch in loader:
                     inputs, _ = feeding.unpack(batch, self.dtype, with_target=False)
-                    outputs.append(self.model(*inputs))
+                    outputs.append(self._forward(*inputs))
         finally:
             loader.load_state_dict(place)
         return feeding.join(outputs)

@@ -163,6 +163,7 @@ TEXT = {
     "names all that is random (0)": "决定一切随机数（0）",
     "of the computation (float32)": "计算的精度（float32）",
     "do not turn and shift the training images": "不旋转、平移训练图像",
+    "do not compile the training step": "不编译训练步骤",
     "threads that load data (0)": "读取数据的线程数（0）",
     "the run folder (runs/MODEL)": "运行文件夹（runs/模型）",
     "go on with the run in that folder": "继续该文件夹中的运行",

@@ -9,6 +9,12 @@ TEXT = {
         "{where}：程序在追踪时读取了张量的值，而值只在运行时才存在。请用张量运算（where、clamp 等）"
         "代替 Python 的 if、while、float()、item()、numpy() 或布尔掩码索引。"
     ),
+    "This gradient was used up inside a compiled step, which then reused its memory. To read "
+    "gradients or to add to them, compile with keep_grads=True; to start anew, call zero_grad() "
+    "first.": (
+        "此梯度已在编译的步骤中用完，其内存随后被重用。要读取或累加梯度，请用 keep_grads=True 编译；"
+        "要重新开始，请先调用 zero_grad()。"
+    ),
     "A trace is being taken already: traces do not nest.": "已有一次追踪正在进行：追踪不能嵌套。",
     "{where}: this tensor was kept from an earlier trace and has no value. Do not store tensors of "
     "a traced program outside it; return them instead.": (

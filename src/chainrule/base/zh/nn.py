@@ -133,8 +133,23 @@ TEXT = {
     "{owner}: {which} = {channels} cannot be split into {groups} groups.": (
         "{owner}：{which} = {channels} 无法均分为 {groups} 组。"
     ),
+    "Embedding: gradients are dense here, sparse ones do not exist: drop sparse=True.": (
+        "Embedding：这里的梯度是稠密的，没有稀疏梯度：请去掉 sparse=True。"
+    ),
     "Embedding: padding_idx {index} is outside the table of {rows} rows.": (
         "Embedding：padding_idx {index} 超出了 {rows} 行的表。"
+    ),
+    "{name}: proj_size {proj} must be smaller than hidden_size {hidden}.": (
+        "{name}：proj_size {proj} 必须小于 hidden_size {hidden}。"
+    ),
+    "{name}: dropout acts between layers, and with num_layers=1 there is no second one.": (
+        "{name}：dropout 作用于层与层之间，而 num_layers=1 时没有第二层。"
+    ),
+    "{module}: {name} must have shape {expected} for an input of shape {input}, got {got}.": (
+        "{module}：输入形状为 {input} 时，{name} 的形状必须是 {expected}，得到 {got}。"
+    ),
+    "{owner} takes hx as a pair (h, c), got {kind}.": (
+        "{owner} 的 hx 应为 (h, c) 两个张量，得到的是 {kind}。"
     ),
     "Embedding.from_pretrained takes a table of shape (rows, dim), got {shape}.": (
         "Embedding.from_pretrained 接受形状为 (行数, 维数) 的表，得到的形状是 {shape}。"

@@ -28,6 +28,19 @@ TEXT = {
     "write reshape(), or contiguous() first.": (
         "view：形状 {x}、步幅 {strides} 的张量不复制就不能看作 {shape}：请写 reshape()，或先 contiguous()。"
     ),
+    "A sequence needs at least one time step, got none.": "序列至少要有一个时间步，这里没有。",
+    "{owner} takes a sequence (time, batch, features) of at least one time step, got shape {x}.": (
+        "{owner} 需要至少一个时间步的序列 (时间, 批, 特征)，得到形状 {x}。"
+    ),
+    "{owner}: {name} must have shape {wanted} beside x {x} and w_hh {w}, got {got}.": (
+        "{owner}：当 x 为 {x}、w_hh 为 {w} 时，{name} 的形状必须是 {wanted}，得到 {got}。"
+    ),
+    "{owner} takes input of shape (batch, features), got {x}.": (
+        "{owner} 的输入形状应为 (批, 特征)，得到 {x}。"
+    ),
+    "embedding: gradients are dense here, sparse ones do not exist: drop sparse=True.": (
+        "embedding：这里的梯度是稠密的，没有稀疏梯度：请去掉 sparse=True。"
+    ),
     "narrow: entries {start} to {stop} of {n} along axis {axis}.": (
         "narrow：轴 {axis} 上有 {n} 项，不能取 {start} 到 {stop}。"
     ),

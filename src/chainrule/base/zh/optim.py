@@ -46,10 +46,11 @@ TEXT = {
         "形状为 {shape} 的参数无法更新：它的内存是只读的，或者多个元素共用同一位置（expand）。请用 "
         "tensor.clone() 创建它。"
     ),
-    "{owner}: the state or the options changed since this step was compiled, so that it needs "
-    "another formula (it was compiled for {flags}): compile the step again.": (
-        "{owner}：这一步编译之后，状态或选项发生了变化，需要另一个公式（编译时为 {flags}）：请重新"
-        "编译这一步。"
+    "the optimiser's options or state": "优化器的选项或状态",
+    "{owner}.step() belongs outside the compiled function: call it after the function; the rate "
+    "that it sets is read anew at every run.": (
+        "{owner}.step() 应放在编译的函数之外：请在该函数之后调用；它设置的学习率在每次运行时都会"
+        "重新读取。"
     ),
     # state dicts
     "{owner}: this is no state dict of an optimiser: it needs 'state' and 'param_groups' as "

@@ -150,6 +150,7 @@ TEXT = {
     "ModelCheckpoint cannot fill in the path {path!r}: {reason}. Known: {known}.": (
         "ModelCheckpoint 无法填写路径 {path!r}：{reason}。已知的有：{known}。"
     ),
+    "Not compiled, so slower (glass mode): {reason}": "未能编译，改用较慢的透明模式：{reason}",
     "Recorder: the model has no layers to record.": "Recorder：模型没有可记录的层。",
     # progress
     "Epoch {epoch}/{epochs}": "第 {epoch}/{epochs} 轮",

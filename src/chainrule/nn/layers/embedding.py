@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from chainrule.base.constraints import Int
+from chainrule.base.constraints import Int, Number, Positive
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
@@ -17,7 +17,9 @@ from chainrule.nn.parameter import Parameter, blank
 class Embedding(Module):
     """Integers of any shape → vectors: (…) → (…, embedding_dim).
 
-    The row `padding_idx` starts as zeros and gets no gradient.
+    The row `padding_idx` starts as zeros and gets no gradient. `max_norm`: rows in use whose
+    `norm_type`-norm is greater are scaled down to it, in place. `scale_grad_by_freq`: the gradient
+    of a row is divided by how often the batch names it.
     """
 
     weight: Parameter
@@ -27,6 +29,10 @@ class Embedding(Module):
         num_embeddings: int,
         embedding_dim: int,
         padding_idx: int | None = None,
+        max_norm: float | None = None,
+        norm_type: float = 2.0,
+        scale_grad_by_freq: bool = False,
+        sparse: bool = False,
         *,
         device: Any = None,
         dtype: Any = None,
@@ -46,13 +52,28 @@ class Embedding(Module):
                 )
             padding_idx %= num_embeddings
         self.padding_idx = padding_idx
+        if max_norm is not None:
+            Positive().check(max_norm, "Embedding", "max_norm")
+        self.max_norm = max_norm
+        self.norm_type = Number().check(norm_type, "Embedding", "norm_type")
+        self.scale_grad_by_freq = bool(scale_grad_by_freq)
+        if sparse:
+            raise ArgumentError(
+                t(
+                    "Embedding: gradients are dense here, sparse ones do not exist: drop "
+                    "sparse=True."
+                )
+            )
+        self.sparse = False
         self.weight = blank((num_embeddings, embedding_dim), device, dtype)
         self.reset_parameters()
 
     @classmethod
     def from_pretrained(
-        cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None
-    ) -> Embedding:
+        cls, embeddings: Tensor, freeze: bool = True, padding_idx: int | None = None,
+        max_norm: float | None = None, norm_type: float = 2.0, scale_grad_by_freq: bool = False,
+        sparse: bool = False,
+    ) -> Embedding:  # fmt: skip
         """A layer around a table of shape (rows, dim) that is there; frozen unless told."""
         if embeddings.ndim != 2:
             raise ShapeError(
@@ -62,7 +83,10 @@ class Embedding(Module):
                 )
             )
         rows, dim = embeddings.shape
-        layer = cls(rows, dim, padding_idx, dtype=embeddings.dtype)
+        layer = cls(
+            rows, dim, padding_idx, max_norm, norm_type, scale_grad_by_freq, sparse,
+            dtype=embeddings.dtype,
+        )  # fmt: skip
         layer.weight = Parameter(embeddings, requires_grad=not freeze)
         return layer
 
@@ -74,8 +98,14 @@ class Embedding(Module):
                 self.weight[self.padding_idx] = 0
 
     def forward(self, input: Tensor) -> Tensor:
-        return F.embedding(input, self.weight, self.padding_idx)
+        return F.embedding(
+            input, self.weight, self.padding_idx, self.max_norm, self.norm_type,
+            self.scale_grad_by_freq,
+        )  # fmt: skip
 
     def extra_repr(self) -> str:
-        padding = "" if self.padding_idx is None else f", padding_idx={self.padding_idx}"
-        return f"{self.num_embeddings}, {self.embedding_dim}{padding}"
+        words = [f"{self.num_embeddings}, {self.embedding_dim}"]
+        usual = {"padding_idx": None, "max_norm": None, "norm_type": 2, "scale_grad_by_freq": False}
+        values = {name: getattr(self, name) for name in usual}
+        words += [f"{name}={value}" for name, value in values.items() if value != usual[name]]
+        return ", ".join(words)

@@ -12,6 +12,7 @@ from chainrule.base.text import t
 from chainrule.ops.arrays import conv as _conv
 from chainrule.ops.arrays import index as _index
 from chainrule.ops.arrays import reduce as _reduce
+from chainrule.ops.arrays import scan as _scan
 from chainrule.ops.arrays import window as _window
 from chainrule.ops.arrays.philox import uniform
 from chainrule.ops.arrays.select import where
@@ -142,6 +143,13 @@ class Arrays(Namespace):
     windows_argmax = staticmethod(_window.windows_argmax)
     unfold = staticmethod(_window.unfold)
     fold = staticmethod(_window.fold)
+
+    def scan(self, body: Any, carry: Any, xs: Any, constants: Any, *, reverse: bool = False) -> Any:
+        return _scan.scan(self, body, carry, xs, constants, reverse)
+
+    @staticmethod
+    def item(results: Any, k: int) -> Any:
+        return results[k]
 
     full = staticmethod(_full)
     uniform = staticmethod(uniform)

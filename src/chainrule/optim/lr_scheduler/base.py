@@ -3,17 +3,37 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import wraps
 from typing import Any, ClassVar
 
 from chainrule.base.constraints import Constraint, Int, Interval, NonNegative, Positive
-from chainrule.base.errors import ArgumentError, DTypeError
+from chainrule.base.errors import ArgumentError, DTypeError, TraceError
 from chainrule.base.text import t
+from chainrule.graph.modes import mode
 from chainrule.optim.groups import plain
 from chainrule.optim.optimizer import Optimizer
 
 COUNT, EPOCHS = Int(low=1), Int(low=0)
 POSITIVE, RATE, PART = Positive(), NonNegative(), Interval(0.0, 1.0)
+
+
+def _outside_traces(step: Callable[..., None]) -> Callable[..., None]:
+    """A trace would count the step once, and not at every run."""
+
+    @wraps(step)
+    def outside(self: LRScheduler, *args: Any, **kwargs: Any) -> None:
+        if mode.trace is not None:
+            raise TraceError(
+                t(
+                    "{owner}.step() belongs outside the compiled function: call it after the "
+                    "function; the rate that it sets is read anew at every run.",
+                    owner=type(self).__name__,
+                )
+            )
+        step(self, *args, **kwargs)
+
+    return outside
 
 
 class LRScheduler:
@@ -24,6 +44,11 @@ class LRScheduler:
     """
 
     _not_saved: ClassVar[tuple[str, ...]] = ("optimizer",)
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        super().__init_subclass__(**options)
+        if "step" in vars(cls):
+            cls.step = _outside_traces(cls.step)  # type: ignore[method-assign]
 
     def __init__(self, optimizer: Optimizer, last_epoch: int = -1) -> None:
         self.optimizer = optimizer
@@ -53,6 +78,7 @@ class LRScheduler:
         """The learning rates that the last `step` set."""
         return list(self._last_lr)
 
+    @_outside_traces
     def step(self) -> None:
         """Goes on to the next epoch and sets its learning rates."""
         self.last_epoch += 1

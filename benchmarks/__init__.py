@@ -1,0 +1,1 @@
+"""Our modes beside the peers, on this machine, in one run: `python -m benchmarks`."""

@@ -1,0 +1,219 @@
+"""`compile`: a function of tensors that is traced once for each signature, and then only run."""
+
+from __future__ import annotations
+
+import threading
+import time
+import warnings
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+from functools import update_wrapper
+from types import MethodType
+from typing import Any, overload
+
+from chainrule.base.constraints import Bool
+from chainrule.base.errors import ArgumentError
+from chainrule.base.text import t
+from chainrule.compile import backend
+from chainrule.compile.backend import CompileWarning
+from chainrule.compile.program import Program, take
+from chainrule.compile.runtime import get_num_threads
+from chainrule.compile.signature import signature
+from chainrule.graph.modes import mode
+from chainrule.graph.tensor import Tensor
+
+#: How many programs of one function are kept; the least recently used goes first.
+LIMIT = 64
+
+
+class Compiled:
+    """What `compile` gives: called like the function, with the same results and effects.
+
+    Attributes of the function (of a model: `parameters`, `eval`, …) are found here as well.
+    """
+
+    def __init__(self, function: Callable[..., Any], keep_grads: bool = False) -> None:
+        self._function = function
+        self._keep = keep_grads
+        self._programs: OrderedDict[Hashable, list[Program]] = OrderedDict()
+        self._captured: frozenset[int] = frozenset()  # arguments that are state, by place
+        self._latest: tuple[Program, list[Tensor]] | None = None
+        self._lock = threading.RLock()
+        self._counts = {"calls": 0, "compiled": 0}
+        self._seconds = 0.0
+        self._reasons: dict[str, int] = {}
+        self._warned = False
+        if isinstance(getattr(function, "__name__", None), str):
+            update_wrapper(self, function, updated=())
+
+    def __get__(self, owner: Any, kind: Any = None) -> Any:
+        return self if owner is None else MethodType(self, owner)
+
+    def __getattr__(self, name: str) -> Any:
+        # Reached only when the normal lookup failed.
+        if name.startswith("__") or "_function" not in vars(self):
+            raise AttributeError(name)
+        return getattr(self._function, name)
+
+    def __repr__(self) -> str:
+        return f"<compiled {getattr(self._function, '__qualname__', repr(self._function))}>"
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        if mode.trace is not None:  # part of a larger program
+            return self._function(*args, **kwargs)
+        with self._lock:
+            leaves: list[Tensor] = []
+            key = self._key(args, kwargs, leaves)
+            program = self._find(key, leaves)
+            if program is None:
+                program = self._make(args, kwargs)
+            self._counts["calls"] += 1
+            self._latest = program, leaves
+            return program.run(leaves)
+
+    # ---- programs ---------------------------------------------------------------------------
+
+    def _key(self, args: Any, kwargs: Any, leaves: list[Tensor]) -> Hashable:
+        key = signature(args, kwargs, leaves)
+        state = self._state_places(leaves)
+        return (key, *[(i, leaves[i]) for i in state]) if state else key
+
+    def _state_places(self, leaves: list[Tensor]) -> list[int]:
+        """Arguments that are state: the program meets them by itself, or adds to their `.grad`."""
+        return [
+            i
+            for i, x in enumerate(leaves)
+            if i in self._captured or (x._rg and x._node is None and x._grad is not None)
+        ]
+
+    def _find(self, key: Hashable, leaves: list[Tensor]) -> Program | None:
+        programs = self._programs.get(key)
+        if programs is None:
+            return None
+        self._programs.move_to_end(key)
+        reason = None
+        for program in programs:
+            broken = program.guards.broken(program.graph)
+            if broken is None:
+                overlap = program.overlaps(leaves)
+                overlap = [i for i in overlap if i not in self._state_places(leaves)]
+                if overlap:
+                    self._captured |= frozenset(overlap)
+                    return None
+                if program is not programs[0]:
+                    programs.remove(program)
+                    programs.insert(0, program)
+                return program
+            reason = reason or broken
+        if reason is not None:
+            self._reasons[reason] = self._reasons.get(reason, 0) + 1
+        return None
+
+    def _make(self, args: Any, kwargs: Any) -> Program:
+        """Traces and builds the program for a call that no program fits."""
+        start = time.perf_counter()
+        while True:
+            leaves: list[Tensor] = []
+            key = self._key(args, kwargs, leaves)
+            program, met = take(self._function, args, kwargs, frozenset(self._state_places(leaves)))
+            if not met:
+                break
+            self._captured |= frozenset(met)
+        if not self._keep:
+            program.drop_gradients()
+        program.executable = backend.build(
+            program.graph, get_num_threads(), bool(program.graph.gradients)
+        )
+        self._seconds += time.perf_counter() - start
+        self._counts["compiled"] += 1
+        self._programs.setdefault(key, []).insert(0, program)
+        self._programs.move_to_end(key)
+        self._trim()
+        return program
+
+    def _trim(self) -> None:
+        if sum(map(len, self._programs.values())) <= LIMIT:
+            return
+        oldest = next(iter(self._programs))
+        self._programs[oldest].pop()
+        if not self._programs[oldest]:
+            del self._programs[oldest]
+        if not self._warned:
+            self._warned = True
+            reasons = sorted(self._reasons, key=lambda reason: -self._reasons[reason])
+            warnings.warn(
+                t(
+                    "{name} was compiled {n} times, for ever new signatures; what changes most: "
+                    "{what}. Each compilation takes time: pass what changes as a tensor, and pad "
+                    "inputs to a few shapes.",
+                    name=repr(self),
+                    n=self._counts["compiled"],
+                    what=reasons[0] if reasons else t("the shapes or values of the arguments"),
+                ),
+                CompileWarning,
+                stacklevel=5,
+            )
+
+    # ---- looking ----------------------------------------------------------------------------
+
+    def _newest(self) -> tuple[Program, list[Tensor]]:
+        if self._latest is None:
+            raise ArgumentError(
+                t("{name} has not been called yet: call it once, then look.", name=repr(self))
+            )
+        return self._latest
+
+    def inspect(self, stage: str = "graph") -> str:
+        """The program of the newest call as text, after a stage of its compilation: "graph",
+        "passes", "schedule", "llvm" or "asm"."""
+        program, _ = self._newest()
+        return str(program.graph) if stage == "graph" else program.executable.inspect(stage)
+
+    def stats(self) -> dict[str, Any]:
+        """Calls, compilations and their seconds, programs kept, and what the newest call's program
+        says of itself (kernels, arena size, …)."""
+        own = {
+            **self._counts,
+            "programs": sum(map(len, self._programs.values())),
+            "compile_seconds": self._seconds,
+            "compiled_again_for": dict(self._reasons),
+        }
+        return own if self._latest is None else own | self._latest[0].executable.stats
+
+    def profile(self) -> str:
+        """Where the time of the newest call's program goes, as a table. It runs the program."""
+        program, leaves = self._newest()
+        return program.executable.profile([x._data for x in leaves])
+
+
+@overload
+def compile(function: Callable[..., Any], *, keep_grads: bool = False) -> Compiled: ...
+@overload
+def compile(*, keep_grads: bool = False) -> Callable[[Callable[..., Any]], Compiled]: ...
+def compile(function: Callable[..., Any] | None = None, *, keep_grads: bool = False) -> Any:
+    """The function as a native program: same results and effects, compiled at the first call.
+
+    For a function of tensors that does any part of a step (forward, loss, `backward()`,
+    `optimizer.step()`, `zero_grad()`), written as for glass mode, or a model. Also a decorator:
+    `@cr.compile`, `@cr.compile(keep_grads=True)`.
+
+    One program is made for each signature: shapes, dtypes and flags of tensor arguments, other
+    arguments by value, and what it met while it was traced (training modes, options of optimisers,
+    variables). Learning rates, step counts and random numbers are read anew at each call. Python
+    code of the function runs only while it is traced.
+
+    keep_grads: leave the gradients of parameters in `.grad` also where an optimiser inside has
+        used them up. Otherwise their memory is reused, and reading them says so.
+
+    Errors: TraceError, at a call, with the line that cannot be traced; nothing has changed then.
+    """
+    Bool().check(keep_grads, "compile", "keep_grads")
+    if function is None:
+        return lambda f: compile(f, keep_grads=keep_grads)
+    if not callable(function):
+        raise ArgumentError(
+            t("compile takes a function or a model, not {kind}.", kind=type(function).__name__)
+        )
+    if isinstance(function, Compiled):
+        function = function._function
+    return Compiled(function, keep_grads)

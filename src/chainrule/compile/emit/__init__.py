@@ -1,0 +1,1 @@
+"""LLVM IR as text: the builder, vector mathematics, and the kernels."""

@@ -1,0 +1,210 @@
+"""Contraction kernels with what is fused into them: the nest's stores, element by element."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from chainrule.compile.emit.conv import conv, conv_input
+from chainrule.compile.emit.conv_weight import (
+    conv_weight,
+    conv_weight_partial_size,
+    conv_weight_reduce,
+)
+from chainrule.compile.emit.linear import (
+    linear,
+    linear_group_units,
+    linear_weight,
+    linear_weight_transpose,
+    linear_weight_transpose_units,
+    transpose_in,
+)
+from chainrule.compile.emit.matmul import matmul, matmul_pack_a, matmul_pack_b
+from chainrule.compile.emit.types import Index, Register
+from chainrule.compile.emit.values import Values
+from chainrule.compile.schedule.expression import Product, walk
+from chainrule.compile.schedule.index import Axis
+from chainrule.compile.schedule.nest import Nest
+
+Share = Callable[[int, int], tuple[Index, Index]]  # of n pieces in groups: this thread's range
+
+
+class ContractionWriter:
+    """Writes one contraction. `share(n, granularity)` is this thread's part of n pieces."""
+
+    def __init__(
+        self, values: Values, nest: Nest, share: Share, thread: Index, threads: int
+    ) -> None:
+        self.f = values.f
+        self.values, self.nest, self.share = values, nest, share
+        self.thread, self.threads = thread, threads
+        self.contraction = nest.contraction
+        products = [e for e in nest.expressions if isinstance(e, Product)]
+        self.product = products[0] if products else None
+        for s in nest.stores:
+            assert all(e in products[:1] for e in walk(s.expression) if isinstance(e, Product))
+
+    def write(self) -> None:
+        self.values.ready(*(s.expression for s in self.nest.stores))
+        getattr(self, "_" + self.contraction.kind)()
+
+    def operand(self, k: int) -> Register:
+        buffer, at = self.contraction.operands[k]
+        return self.f.at(self.values.pointers[buffer], at, self.contraction.geometry.type)
+
+    def blocks(self) -> tuple[Index, Index]:
+        buffer = self.contraction.operands[0][0]
+        return self.share(-(-buffer.shape[0] // buffer.lanes), 1)
+
+    def finish(self, result: Register, places: dict[Axis, Index], lane: Axis | None = None) -> None:
+        """Evaluates the stores with the contraction's result at these values of the axes."""
+        values = self.values
+        values.bound.update(places)
+        if lane is not None:
+            with values.along(lane, lane.extent, 0, None):
+                self._stores(result)
+        else:
+            with values.scope():
+                self._stores(result)
+        for axis in places:
+            del values.bound[axis]
+
+    def part(self) -> tuple[Index, Index]:
+        """This thread's units."""
+        return self.share(self.contraction.units, 1)
+
+    def row(self, result: Register, places: dict[Axis, Index], axis: Axis | None, at: Index,
+            count: int) -> None:  # fmt: skip
+        """Evaluates the stores along a row: `count` elements of `axis` from `at` on."""
+        lanes = result.type.lanes
+        values = self.values
+        if axis is None:  # an axis of one element
+            self.finish(self.f.extract(result, 0) if lanes else result, places)
+            return
+        values.bound.update(places)
+        mask = None if count == lanes else self.f.first(count, lanes)
+        with values.along(axis, lanes, at, mask):
+            self._stores(result)
+        for a in places:
+            del values.bound[a]
+
+    def _stores(self, result: Register) -> None:
+        values = self.values
+        if self.product is not None:
+            values.given[self.product] = result
+        for s, x in [(s, values.value(s.expression)) for s in self.nest.stores]:
+            values.store(s.buffer, s.offset, x)
+
+    # ---- convolution --------------------------------------------------------------------------
+
+    def _conv(self, generator: Callable[..., None] = conv) -> None:
+        nest = self.nest
+        inner = nest.axes[1:-1]
+
+        def store(x: Register, block: Index, channel: Index, row: Index, column: Index) -> None:
+            at = (channel, row, column) if len(inner) == 3 else (channel, column)
+            self.finish(x, {nest.axes[0]: block, **dict(zip(inner, at))}, nest.axes[-1])
+
+        generator(
+            self.f,
+            self.contraction.geometry,
+            self.operand(0),
+            self.operand(1),
+            self.blocks(),
+            store,
+        )
+
+    def _conv_input(self) -> None:
+        self._conv(conv_input)
+
+    def _conv_weight_part(self) -> None:
+        g = self.contraction.geometry
+        size = conv_weight_partial_size(g)
+        target = self.values.pointers[self.contraction.target]
+        mine = self.f.at(target, self.f.mul(self.thread, size), g.type)
+        conv_weight(self.f, g, self.operand(0), self.operand(1), mine, self.blocks())
+
+    def _conv_weight(self) -> None:
+        """The sums over threads; the stores go over the weight as one line of elements."""
+        nest = self.nest
+        assert len(nest.axes) <= 1, "the stores of a weight gradient are element by element"
+
+        def store(x: Register, at: Index, count: int) -> None:
+            if not nest.axes:
+                self.finish(x, {})
+            elif x.type.lanes:
+                mask = None if count == x.type.lanes else self.f.first(count, x.type.lanes)
+                with self.values.along(nest.axes[0], x.type.lanes, at, mask):
+                    self._stores(x)
+            else:
+                self.finish(x, {nest.axes[0]: at})
+
+        conv_weight_reduce(
+            self.f, self.contraction.geometry, self.operand(0), self.threads,
+            self.share(self.contraction.units, 1), store,
+        )  # fmt: skip
+
+    # ---- linear layers ------------------------------------------------------------------------
+
+    def _linear(self) -> None:
+        g, nest = self.contraction.geometry, self.nest
+        if self.contraction.by_block:
+            group = linear_group_units(g)
+            low, high = self.share(self.contraction.units // group, 1)
+            units = self.f.mul(low, group), self.f.mul(high, group)
+        else:
+            units = self.part()
+
+        def store(x: Register, block: Index, output: Index) -> None:
+            self.finish(x, {nest.axes[0]: block, nest.axes[1]: output}, nest.axes[-1])
+
+        linear(self.f, g, self.operand(0), self.operand(1), units, store, self.long())
+
+    def long(self) -> bool:
+        """Whether the stores are so long that they should be written once, in a loop."""
+        return len(self.nest.expressions) > 60
+
+    def _linear_weight_transpose(self) -> None:
+        g = self.contraction.geometry
+        each = linear_weight_transpose_units(g) // g.blocks
+        low, high = self.share(g.blocks, 1)
+        target = self.values.pointers[self.contraction.target]
+        units = self.f.mul(low, each), self.f.mul(high, each)
+        linear_weight_transpose(self.f, g, self.operand(0), target, units)
+
+    def _linear_weight(self) -> None:
+        g, (rows, columns) = self.contraction.geometry, self._matrix()
+
+        def store(x: Register, row: Index, column: Index, count: int) -> None:
+            self.row(x, {rows: row} if rows else {}, columns, column, count)
+
+        linear_weight(self.f, g, self.operand(0), self.operand(1), self.part(), store, self.long())
+
+    def _matrix(self) -> tuple[Axis | None, Axis | None]:
+        """The axes of rows and columns; None for one that has a single element."""
+        rows, columns = self.nest.axes
+        return (rows if rows.extent > 1 else None), (columns if columns.extent > 1 else None)
+
+    def _transpose_in(self) -> None:
+        target = self.values.pointers[self.contraction.target]
+        blocks = self.share(self.contraction.geometry.blocks, 1)
+        transpose_in(self.f, self.contraction.geometry, self.operand(0), target, blocks)
+
+    # ---- matrix products ----------------------------------------------------------------------
+
+    def _matmul(self) -> None:
+        rows, columns = self._matrix()
+
+        def store(x: Register, row: Index, column: Index, count: int) -> None:
+            self.row(x, {rows: row} if rows else {}, columns, column, count)
+
+        matmul(
+            self.f, self.contraction.geometry, self.operand(0), self.operand(1), self.part(),
+            store, self.long(),
+        )  # fmt: skip
+
+    def _matmul_pack_a(self, generator: Callable[..., None] = matmul_pack_a) -> None:
+        target = self.values.pointers[self.contraction.target]
+        generator(self.f, self.contraction.geometry, self.operand(0), target, self.part())
+
+    def _matmul_pack_b(self) -> None:
+        self._matmul_pack_a(matmul_pack_b)

@@ -1,0 +1,453 @@
+"""A loop nest as a native function: loop order, vector axis, reductions, tails."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+
+from chainrule.compile.emit.builder import Function
+from chainrule.compile.emit.casting import cast
+from chainrule.compile.emit.types import Index, Register, Type, const, type_of
+from chainrule.compile.emit.values import Values
+from chainrule.compile.schedule.expression import Expression, Expressions, Load, Reduce, walk
+from chainrule.compile.schedule.index import Axis, distinct
+from chainrule.compile.schedule.index import Index as Place
+from chainrule.compile.schedule.nest import Nest, Store
+from chainrule.compile.schedule.places import extreme
+
+UNROLL = 64  # a reduction of at most so many terms is written out
+RUN = 512  # terms added to one accumulator before it is put aside: rounding stays small
+CHAINS = 4  # accumulators of one reduction: an addition takes four cycles, two begin in each
+
+Range = tuple[Index, Index]
+
+
+class LoopWriter:
+    """Writes the loops of one nest into a function. `share(n, g)` is this thread's range of an
+    axis of n elements in groups of g; `width` the bytes of a vector register."""
+
+    def __init__(
+        self,
+        values: Values,
+        nest: Nest,
+        width: int,
+        share: Callable[[int, int], Range],
+        thread: Index,
+    ) -> None:
+        self.f = values.f
+        self.values = values
+        self.nest = nest
+        self.width = width
+        self.share = share
+        for axis in {a for e in nest.expressions for a in e.axes} | _store_axes(nest):
+            if axis.role == "thread":
+                values.bound[axis] = thread
+
+    def write(self) -> None:
+        nest = self.nest
+        self.lanes = self._lanes()
+        self.kept = self._vector_axis(nest.axes, nest.expressions, nest.stores)
+        if nest.lanes:
+            self.kept, self.lanes = nest.axes[-1], nest.lanes
+        outer = [a for a in nest.axes if a is not self.kept]
+        self._loops(outer)
+
+    def _lanes(self) -> int:
+        sizes = [e.dtype.itemsize for e in self.nest.expressions] or [4]
+        sizes += [s.buffer.dtype.itemsize for s in self.nest.stores]
+        return self.width // max(4, *sizes)
+
+    def _vector_axis(
+        self, axes: Sequence[Axis], expressions: Iterable[Expression], stores: Iterable[Store]
+    ) -> Axis | None:
+        """The axis along which most memory is touched in order; None if none pays."""
+        best, most = None, 0.0
+        loads = [e for e in expressions if isinstance(e, Load)]
+        for axis in axes:
+            if axis.extent < 2 or axis.role in ("block", "thread"):
+                continue
+            if self.nest.ordered and not all(distinct(s.offset, axis) for s in stores):
+                continue
+            score = 0.0
+            for offset in [e.offset for e in loads if axis in e.axes] + [s.offset for s in stores]:
+                score += _contiguity(offset, axis)
+            score *= min(axis.extent, self.lanes) / self.lanes
+            if score > most or (score == most and best is not None and score > 0):
+                best, most = axis, score
+        return best
+
+    # ---- loops over what is kept --------------------------------------------------------------
+
+    def range(self, axis: Axis, lanes: int = 1) -> Range:
+        """The range of an axis; this thread's part, in whole vectors, if it is split."""
+        return self.share(axis.extent, lanes) if axis is self.nest.split else (0, axis.extent)
+
+    def _loops(self, axes: list[Axis]) -> None:
+        self.values.ready(*(s.expression for s in self.nest.stores))
+        if not axes:
+            self._innermost()
+            return
+        low, high = self.range(axes[0])
+        with self.f.loop(low, high) as loop, self.values.scope():
+            self.values.bound[axes[0]] = loop.i
+            self._loops(axes[1:])
+            del self.values.bound[axes[0]]
+
+    def _innermost(self) -> None:
+        if self.kept is None:
+            self._element()
+            return
+        self.chunks(self.kept, self.range(self.kept, self.lanes), self._element)
+
+    def chunks(self, axis: Axis, span: Range, body: Callable[[], None]) -> None:
+        """Runs `body` with the lanes along `axis`: whole vectors, then the rest under a mask."""
+        f, n, lanes = self.f, axis.extent, self.lanes
+        low, high = span
+        rest = n % lanes
+        if span == (0, n):
+            if n >= lanes:
+                with (
+                    f.loop(0, n - rest, lanes) as loop,
+                    self.values.along(axis, lanes, loop.i, None),
+                ):
+                    body()
+            if rest:
+                with self.values.along(axis, lanes, n - rest, f.first(rest, lanes)):
+                    body()
+            return
+        # A thread's share begins and ends at whole vectors, except the last one's end.
+        whole = f.min(high, n - rest)
+        with f.loop(low, whole, lanes) as loop, self.values.along(axis, lanes, loop.i, None):
+            body()
+        if rest:
+            last = f.test("sgt", high, n - rest)
+            with f.when(last), self.values.along(axis, lanes, n - rest, f.first(rest, lanes)):
+                body()
+
+    def _element(self) -> None:
+        """Reductions first, in order of dependence; then the stores."""
+        values, nest = self.values, self.nest
+        pending = [e for e in nest.expressions if isinstance(e, Reduce)]
+        while pending:
+            done = set(values.given)
+            first = next(e for e in pending if not _waits(e, done))
+            group = [
+                e for e in pending
+                if e.over == first.over and not _waits(e, done)
+            ]  # fmt: skip
+            Reduction(self, group).write()
+            pending = [e for e in pending if e not in group]
+        # All values before any is written: a result may lie where an operand was.
+        for s, x in [(s, values.value(s.expression)) for s in nest.stores]:
+            values.store(s.buffer, s.offset, x, s.add)
+
+
+class Reduction:
+    """Reductions over the same axes, in one set of loops."""
+
+    def __init__(self, writer: LoopWriter, group: list[Reduce]) -> None:
+        self.w = writer
+        self.f = writer.f
+        self.values = writer.values
+        self.group = group
+        self.over = list(group[0].over)
+
+    def write(self) -> None:
+        values, f = self.values, self.f
+        vector = None
+        if values.vector is None:
+            roots = [p for e in self.group for p in e.parts()]
+            lane = next((a for a in self.over if a.role == "lane"), None)
+            vector = lane or self.w._vector_axis(self.over, walk(*roots), ())
+            if any(e.op.startswith("arg") for e in self.group):
+                vector = None
+        self.vector = vector
+        loops = [a for a in self.over if a is not vector]
+        lanes = self.w.lanes if vector else values.lanes
+        if vector is not None and vector.role == "lane":
+            lanes = vector.extent
+        start = [r for e in self.group for r in self._start(e, lanes)]
+        with values.scope():
+            total = self._levels(loops, start, lanes)
+        at = 0
+        for e in self.group:
+            count = 2 if e.op.startswith("arg") else 1
+            mine = total[at : at + count]
+            at += count
+            out = mine[-1]
+            if vector is not None:
+                out = _together(f, e.op, out)
+            values.given[e] = out
+
+    def _start(self, e: Reduce, lanes: int) -> list[Register]:
+        type = type_of(e.dtype).of(lanes)
+        if e.op.startswith("arg"):
+            inner = type_of(e.body.dtype).of(lanes)
+            return [const(extreme(e.body.dtype, e.op[3:]), inner), const(-1, type)]
+        return [_neutral(e.op, e.dtype, type)]
+
+    def _levels(self, axes: list[Axis], carry: list[Register], lanes: int) -> list[Register]:
+        values, f = self.values, self.f
+        values.ready(*(p for e in self.group for p in e.parts()))
+        if not axes:
+            return self._terms(carry, lanes)
+        axis = axes[0]
+        low, high = self.w.range(axis)
+        inner = math.prod(a.extent for a in axes)
+        if self.vector is None and inner <= UNROLL and isinstance(low, int):
+            for i in range(axis.extent):
+                with values.scope():
+                    values.bound[axis] = i
+                    carry = self._levels(axes[1:], carry, lanes)
+                    del values.bound[axis]
+            return carry
+        exact = all(e.op == "sum" and e.body.dtype.kind == "f" for e in self.group)
+        whole = self.vector is None or self.vector.role == "lane"  # one vector of terms
+        if len(axes) == 1 and whole and isinstance(low, int) and exact:
+            return self._blocked(axis, carry, lanes)
+        with f.loop(low, high, carry=carry) as loop, values.scope():
+            values.bound[axis] = loop.i
+            loop.next = self._levels(axes[1:], loop.carry, lanes)
+            del values.bound[axis]
+        return loop.out
+
+    def _blocked(self, axis: Axis, carry: list[Register], lanes: int) -> list[Register]:
+        """The innermost loop of a sum: several accumulators, put aside every RUN terms."""
+        f, values, n = self.f, self.values, axis.extent
+        chains = CHAINS if n >= 4 * CHAINS else 1
+        run = RUN * chains
+
+        def some(base: Index, count: int, carry: list[Register]) -> list[Register]:
+            zero = [r for e in self.group for r in self._start(e, lanes)] * chains
+            whole = count - count % chains
+            with f.loop(0, whole, chains, carry=zero) as loop:
+                out: list[Register] = []
+                for c in range(chains):
+                    with values.scope():
+                        values.bound[axis] = f.add(base, f.add(loop.i, c))
+                        k = len(self.group)
+                        out += self._terms(loop.carry[c * k : c * k + k], lanes)
+                loop.next = out
+            sums = loop.out
+            k = len(self.group)
+            for c in range(whole, count):
+                with values.scope():
+                    values.bound[axis] = f.add(base, c)
+                    sums = self._terms(sums[:k], lanes) + sums[k:]
+            del values.bound[axis]
+            while len(sums) > k:
+                half = len(sums) // (2 * k) * k
+                sums = [f.binary("fadd", a, b) for a, b in zip(sums[:half], sums[half:])]
+            return [f.binary("fadd", a, b) for a, b in zip(carry, sums)]
+
+        whole = n - n % run
+        if whole:
+            with f.loop(0, whole, run, carry=carry) as blocks:
+                blocks.next = some(blocks.i, run, blocks.carry)
+            carry = blocks.out
+        return some(whole, n - whole, carry) if n - whole else carry
+
+    def _terms(self, carry: list[Register], lanes: int) -> list[Register]:
+        """One term of each reduction; with a vector axis, a loop over its vectors."""
+        if self.vector is None:
+            return self._step(carry)
+        f, axis = self.f, self.vector
+        low, high = self.w.range(axis, lanes)
+        n = axis.extent
+        rest = n % lanes
+        shared = (low, high) != (0, n)
+        whole = f.min(high, n - rest) if shared else n - rest
+        chains = CHAINS if not shared and n - rest >= 4 * CHAINS * lanes else 1
+        if chains > 1 and all(e.op == "sum" and e.body.dtype.kind == "f" for e in self.group):
+            carry = self._vectors(axis, n - rest, lanes, chains, carry)
+        elif shared or n >= lanes:
+            with (
+                f.loop(low, whole, lanes, carry=carry) as loop,
+                self.values.along(axis, lanes, loop.i, None),
+            ):
+                loop.next = self._step(loop.carry)
+            carry = loop.out
+        if rest:
+            if shared:
+                # Whoever has the end of the axis adds the rest: others add nothing.
+                last = f.splat(f.test("sgt", high, n - rest), lanes)
+                mask = f.binary("and", f.first(rest, lanes), last)
+            else:
+                mask = f.first(rest, lanes)
+            with self.values.along(axis, lanes, n - rest, mask):
+                carry = self._step(carry)
+        return carry
+
+    def _vectors(
+        self, axis: Axis, n: int, lanes: int, chains: int, carry: list[Register]
+    ) -> list[Register]:
+        f, k = self.f, len(self.group)
+        step = chains * lanes
+        run = RUN * step
+
+        def some(base: Index, count: int, carry: list[Register]) -> list[Register]:
+            zero = [r for e in self.group for r in self._start(e, lanes)] * chains
+            whole = count - count % step
+            with f.loop(0, whole, step, carry=zero) as loop:
+                out: list[Register] = []
+                for c in range(chains):
+                    at = f.add(base, f.add(loop.i, c * lanes))
+                    with self.values.along(axis, lanes, at, None):
+                        out += self._step(loop.carry[c * k : c * k + k])
+                loop.next = out
+            sums = loop.out
+            for at in range(whole, count, lanes):
+                with self.values.along(axis, lanes, f.add(base, at), None):
+                    sums = self._step(sums[:k]) + sums[k:]
+            while len(sums) > k:
+                half = len(sums) // (2 * k) * k
+                sums = [f.binary("fadd", a, b) for a, b in zip(sums[:half], sums[half:])]
+            return [f.binary("fadd", a, b) for a, b in zip(carry, sums)]
+
+        whole = n - n % run
+        if whole:
+            with f.loop(0, whole, run, carry=carry) as blocks:
+                blocks.next = some(blocks.i, run, blocks.carry)
+            carry = blocks.out
+        return some(whole, n - whole, carry) if n - whole else carry
+
+    def _step(self, carry: list[Register]) -> list[Register]:
+        f, values = self.f, self.values
+        out: list[Register] = []
+        at = 0
+        for e in self.group:
+            x = values.value(e.body)
+            if e.op.startswith("arg"):
+                assert e.position is not None
+                out += self._better(e.op, carry[at], carry[at + 1], x, values.value(e.position))
+                at += 2
+                continue
+            type = carry[at].type
+            x = f.splat(cast(f, x, type.kind), type.lanes)
+            if self.vector is not None and values.mask is not None:
+                x = f.select(values.mask, x, _neutral(e.op, e.dtype, type))
+            out.append(_join(f, e.op, carry[at], x))
+            at += 1
+        return out
+
+    def _better(
+        self, op: str, best: Register, place: Register, x: Register, at: Register
+    ) -> list[Register]:
+        f = self.f
+        x, at = f.splat(x, best.type.lanes), f.splat(at, place.type.lanes)
+        less = {"argmax": ("ogt", "sgt", "ugt"), "argmin": ("olt", "slt", "ult")}[op]
+        if best.type.floating:
+            better = f.compare(less[0], x, best)
+            nan, had = f.compare("uno", x, x), f.compare("uno", best, best)
+            yes = const(True, nan.type)
+            better = f.binary("or", better, f.binary("and", nan, f.binary("xor", had, yes)))
+        else:
+            better = f.compare(less[2 if best.type.kind in ("b1", "u8") else 1], x, best)
+        nothing = f.compare("slt", place, const(0, place.type))
+        inside = f.compare("sge", at, const(0, at.type))
+        better = f.binary("and", f.binary("or", better, nothing), inside)
+        return [f.select(better, x, best), f.select(better, at, place)]
+
+
+def _neutral(op: str, dtype: np.dtype, type: Type) -> Register:
+    value = {"sum": 0, "prod": 1}.get(op)
+    return const(extreme(dtype, op) if value is None else value, type)
+
+
+def _join(f: Function, op: str, a: Register, b: Register) -> Register:
+    type = a.type
+    if op in ("sum", "prod"):
+        if type.kind == "b1":
+            return f.binary("or" if op == "sum" else "and", a, b)
+        name = {"sum": "add", "prod": "mul"}[op]
+        return f.binary("f" + name if type.floating else name, a, b)
+    if type.floating:
+        if type.kind == "f16":
+            wide = _join(f, op, cast(f, a, "f32"), cast(f, b, "f32"))
+            return cast(f, wide, "f16")
+        predicate = "ogt" if op == "max" else "olt"
+        keep = f.compare(predicate, a, b)
+        out = f.select(keep, a, b)
+        return f.select(f.compare("uno", a, a), a, out)  # NaN wins
+    if type.kind == "b1":
+        return f.binary("or" if op == "max" else "and", a, b)
+    return f.intrinsic(("u" if type.kind == "u8" else "s") + op, a, b)
+
+
+def _together(f: Function, op: str, x: Register) -> Register:
+    """All lanes, in a fixed tree."""
+    while x.type.lanes > 1:
+        half = x.type.lanes // 2
+        low = f.shuffle(x, x, range(half))
+        high = f.shuffle(x, x, range(half, 2 * half))
+        x = _join(f, op, low, high)
+    return f.extract(x, 0) if x.type.lanes else x
+
+
+def _contiguity(offset: Place, axis: Axis) -> float:
+    """1 if neighbours on the axis are neighbours in memory, 0 if it does not matter, else less."""
+    if axis not in offset.axes():
+        return 0.0
+    inner = any(axis in Place.of(a).axes() for a in offset.atoms() if not isinstance(a, Axis))
+    return 1.0 if offset.coefficient(axis) == 1 and not inner else -0.5
+
+
+def _waits(e: Reduce, done: set[Expression]) -> bool:
+    """Whether a reduction inside it has not been worked out yet."""
+    return any(isinstance(x, Reduce) and x not in done for p in e.parts() for x in walk(p))
+
+
+def _store_axes(nest: Nest) -> set[Axis]:
+    return {a for s in nest.stores for a in s.offset.axes()}
+
+
+def merged(nest: Nest, new: Expressions, keep: Axis | None) -> None:
+    """Makes one axis of neighbouring ones that are always walked through together."""
+    nest.axes = tuple(a for a in nest.axes if a.extent != 1 or a.role or a is keep)
+    changed = True
+    while changed:
+        changed = False
+        for a, b in zip(nest.axes, nest.axes[1:]):
+            if a.role or b.role or keep in (a, b) or not _together_always(nest, a, b):
+                continue
+            both = Axis(a.name, a.extent * b.extent)
+
+            def index(x: Axis, a: Axis = a, b: Axis = b, both: Axis = both) -> Place:
+                if x is b:
+                    return Place.of(both)
+                return Place({}) if x is a else Place.of(x)
+
+            memo: dict[Expression, Expression] = {}
+            for s in nest.stores:
+                s.offset = s.offset.map(index, lambda e: e)
+                s.expression = new.rebuild(s.expression, index, lambda axes: axes, memo)
+            at = nest.axes.index(a)
+            nest.axes = (*nest.axes[:at], both, *nest.axes[at + 2 :])
+            changed = True
+            break
+
+
+def _together_always(nest: Nest, a: Axis, b: Axis) -> bool:
+    """Whether every index depends on a·|b| + b only."""
+    from_a_to_b = b.extent
+
+    def fine(index: Place) -> bool:
+        for atom in index.atoms():
+            if not isinstance(atom, Axis) and {a, b} & Place.of(atom).axes():
+                return False
+        return index.coefficient(a) == index.coefficient(b) * from_a_to_b
+
+    for s in nest.stores:
+        if not fine(s.offset):
+            return False
+    for e in nest.expressions:
+        if isinstance(e, Load) and not fine(e.offset):
+            return False
+        for i, _, _ in getattr(e, "where", ()) or ():
+            if not fine(i):
+                return False
+        if hasattr(e, "index") and not fine(e.index):
+            return False
+    return True

@@ -1,0 +1,12 @@
+"""From a graph to a simpler graph that computes the same."""
+
+from __future__ import annotations
+
+from chainrule.compile.graph import Graph
+from chainrule.compile.passes.rewrite import rewritten
+from chainrule.compile.passes.simplify import RULES
+
+
+def optimize(graph: Graph) -> Graph:
+    """The graph after all passes; inputs, state and hosts are the same objects."""
+    return rewritten(graph, RULES)

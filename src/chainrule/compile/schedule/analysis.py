@@ -1,0 +1,229 @@
+"""Before nests are formed: who uses what, which values carry the batch, what is worth memory.
+
+A value is either written to memory once or worked out again wherever it is read. `Analysis`
+decides which, by counting operations; and it finds the values whose first axis is the batch, which
+are laid out with the batch in the vector lanes.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from chainrule.compile.graph import Graph, Instruction, Value
+from chainrule.compile.schedule.lower import MAPS, REDUCTIONS
+
+MOVES = {"reshape", "permute_dims", "broadcast_to", "slice"}
+CHEAP = {"negative", "abs", "add", "subtract", "multiply", "maximum", "minimum", "where", "equal",
+         "less", "less_equal", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert",
+         "isnan", "astype", "sign", "square"}  # fmt: skip
+MEDIUM = {"divide", "sqrt", "floor", "ceil", "round", "trunc"}
+CONTRACTIONS = {"matmul", "conv", "conv_input", "conv_weight"}
+SEQUENTIAL = {"scatter_add", "put", "put_along_axis_add", "plane_add", "cumulative_sum",
+              "cumulative_prod", "argsort", "scan"}  # fmt: skip
+WINDOWS = {"windows_sum", "windows_sum_adjoint", "windows_argmax", "windows_max", "windows_place",
+           "plane_route",
+           "fold"}  # fmt: skip
+HEAVY = 1000
+MAX_DEPTH = 40
+
+
+class Analysis:
+    """What the planner asks about each value of a graph."""
+
+    def __init__(self, graph: Graph, lanes: int, kept: set[Value]) -> None:
+        self.graph = graph
+        self.made: dict[Value, Instruction] = {i.out: i for i in graph.instructions}
+        self.kept = kept  # outputs, updates, gradients: what must be in memory at the end
+        self.uses: dict[Value, list[Instruction]] = {}
+        for instruction in graph.instructions:
+            for value in dict.fromkeys(instruction.uses()):
+                self.uses.setdefault(value, []).append(instruction)
+        self.batch: set[Value] = set()
+        self.lanes = lanes
+        self.size = self._batch_size() if lanes else 0
+        if self.size:
+            self._find_batch()
+        self._cost: dict[Value, int] = {}
+        self._depth: dict[Value, int] = {}
+        self._reads: dict[Value, set[Value]] = {}
+        self._contracted: set[Value] = set()  # worked out around a contraction
+        self.memory: set[Value] = set()
+        for instruction in graph.instructions:
+            self._decide(instruction)
+
+    # ---- the batch ----------------------------------------------------------------------------
+
+    def _batch_size(self) -> int:
+        """The size of the batch if the program gains from having it in the lanes, else 0."""
+        sizes = [v.shape[0] for v in self.graph.inputs if v.shape]
+        if not sizes:
+            return 0
+        names = {i.primitive for i in self.graph.instructions}
+        floats = any(v.dtype.kind == "f" for v in self.graph.inputs)
+        wide = "conv" in names
+        if not floats or not (wide or ("matmul" in names and sizes[0] <= 256)):
+            return 0
+        if not wide and sizes[0] < self.lanes:
+            return 0
+        return sizes[0] if sizes[0] > 0 else 0
+
+    def _find_batch(self) -> None:
+        for value in self.graph.inputs:
+            if value.shape and value.shape[0] == self.size:
+                self.batch.add(value)
+        for instruction in self.graph.instructions:
+            if self._carries(instruction):
+                self.batch.add(instruction.out)
+
+    def _carries(self, i: Instruction) -> bool:
+        """Whether the result's axis 0 is the batch, sample by sample from the operands."""
+        out, name = i.out.shape, i.primitive
+        if not out or out[0] != self.size:
+            return False
+        values = [v for v in i.uses() if v in self.batch]
+        if not values:
+            return False
+        if name in MAPS or name == "concat":
+            return all(len(v.shape) == len(out) for v in values)
+        x = values[0]
+        if name == "plane_route":
+            return all(v.shape[0] == out[0] for v in values)
+        if name in ("astype", "pad", "conv", "conv_input", *WINDOWS, "unfold"):
+            return x is i.operands[0] and x.shape[0] == out[0]
+        if name == "reshape":
+            return x.shape[0] == out[0]
+        if name == "permute_dims":
+            return bool(i.operands[1][0] == 0)
+        if name == "broadcast_to":
+            return len(x.shape) == len(out) and x.shape[0] == out[0]
+        if name == "slice":
+            key = i.operands[1]
+            return bool(key) and isinstance(key[0], slice) and x.shape[0] == out[0]
+        if name in REDUCTIONS:
+            axis = i.operands[1] if len(i.operands) > 1 else i.attributes.get("axis")
+            axes = axis if isinstance(axis, tuple | list) else (axis,)
+            return axis is not None and all(a % len(x.shape) for a in axes)
+        if name == "matmul":
+            return x is i.operands[0] and len(x.shape) == 2 and i.operands[1] not in self.batch
+        if name in ("take_along_axis", "plane_take"):
+            return all(v.shape[0] == out[0] for v in values)
+        if name == "gather":
+            return len(out) == 1 and self._per_sample(i)
+        return False
+
+    def _per_sample(self, i: Instruction) -> bool:
+        """x[arange(N), indices]: one entry of each sample."""
+        first = i.operands[2] if len(i.operands) > 2 else None
+        made = self.made.get(first) if isinstance(first, Value) else None
+        return made is not None and made.primitive == "arange" and made.operands[0] == self.size
+
+    def in_lanes(self, value: Value) -> int:
+        """How many samples stand in the lanes where the value is in memory; 0: row-major."""
+        return self.lanes if value in self.batch and value in self.made else 0
+
+    # ---- memory or work -----------------------------------------------------------------------
+
+    def cost(self, value: Any) -> int:
+        """Operations to work out one element from memory."""
+        if not isinstance(value, Value) or value not in self.made or value in self.memory:
+            return 0
+        return self._cost[value]
+
+    def _decide(self, i: Instruction) -> None:
+        name, out = i.primitive, i.out
+        parts = list(i.uses())
+        depth = 1 + max((self._depth.get(v, 0) for v in parts if v not in self.memory), default=0)
+        self._one_contraction(parts)
+        cost = sum(self.cost(v) for v in dict.fromkeys(parts))
+        if name in WINDOWS and self._apart(i):
+            cost += 8
+        elif name in CONTRACTIONS | REDUCTIONS | WINDOWS:
+            cost = HEAVY
+        elif name in SEQUENTIAL:
+            self.memory.add(out)
+        elif name in MAPS or name == "astype":
+            cost += 1 if name in CHEAP else 5 if name in MEDIUM else 12
+            if len(parts) > 1:
+                cost += 1  # one more array to read
+        elif name == "uniform":
+            cost += 20
+        elif name in ("gather", "take_along_axis", "concat", "pad", "unslice", "unfold"):
+            cost += 3
+        self._cost[out], self._depth[out] = cost, depth
+        if name in CONTRACTIONS or any(v in self._contracted and self.cost(v) for v in parts):
+            self._contracted.add(out)
+        if out in self.kept or depth > MAX_DEPTH or name == "item" or self._worth_memory(out, cost):
+            self.memory.add(out)
+            self._depth[out] = 0
+
+    @staticmethod
+    def _apart(i: Instruction) -> bool:
+        """Whether each element is in one window at most, so that nothing is summed."""
+        if i.primitive not in ("windows_sum_adjoint", "plane_route"):
+            return False
+        at = i.attributes
+        return all(
+            k <= s and (d == 1 or k == 1)
+            for k, s, d in zip(at["window"], at["stride"], at["dilation"], strict=True)
+        )
+
+    def _large(self, value: Value, size: int) -> set[Value]:
+        """What must be read from memory to work the value out, small arrays aside."""
+        if value not in self.made or value in self.memory:
+            return {value} if math.prod(value.shape) * 3 > size else set()
+        if value not in self._reads:
+            reads: set[Value] = set()
+            for v in self.made[value].uses():
+                reads |= self._large(v, math.prod(value.shape))
+            self._reads[value] = reads
+        return self._reads[value]
+
+    def _one_contraction(self, parts: list[Value]) -> None:
+        """A nest is built around one contraction at most: others beside it go to memory."""
+        heavy = [v for v in dict.fromkeys(parts) if self.cost(v) >= HEAVY]
+        kept = next((v for v in heavy if v in self._contracted), None)
+        if kept is not None:
+            self.memory |= {v for v in heavy if v is not kept}
+
+    def _worth_memory(self, value: Value, cost: int) -> bool:
+        uses = self.uses.get(value, [])
+        if value in self.memory or not uses:
+            return value in self.memory
+        made = self.made[value].primitive
+        if made in ("full", "arange"):
+            return False
+        size = math.prod(value.shape)
+        if cost >= HEAVY:
+            return len(uses) > 1 or not self._same_place(uses[0], value)
+        if cost and any(self._wants_memory(u, value, cost) for u in uses):
+            return True
+        small = size <= 1024
+        if cost <= 24 and len(self._large(value, size)) <= 1:
+            return False  # to read it would cost as much as to read what it is made of
+        if len(uses) > 1:
+            return cost * (len(uses) - 1) > (60 if small else 5)
+        return False
+
+    def _same_place(self, use: Instruction, value: Value) -> bool:
+        """Whether `use` reads the value element by element, each once, as an epilogue can."""
+        return (use.primitive in MAPS or use.primitive == "astype") and (
+            use.out.shape == value.shape and use.out not in self.memory
+        )
+
+    def _wants_memory(self, use: Instruction, value: Value, cost: int) -> bool:
+        name, out = use.primitive, use.out
+        if name in CONTRACTIONS or name in SEQUENTIAL:
+            return True
+        if name in WINDOWS:
+            window = math.prod(use.attributes["window"])
+            step = math.prod(use.attributes["stride"])
+            return cost * (window / max(step, 1) - 1) > 4
+        if name == "unfold":
+            return cost > 4
+        if name == "reshape":
+            return value in self.batch and out not in self.batch
+        ratio = math.prod(out.shape) / max(math.prod(value.shape), 1)
+        if name in MAPS or name in ("broadcast_to", "gather", "take_along_axis", "plane_take"):
+            return ratio > 1 and (cost > 40 or ratio < 16) and cost * (ratio - 1) > 4
+        return False

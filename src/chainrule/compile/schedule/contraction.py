@@ -1,0 +1,213 @@
+"""Which contractions have a kernel of their own, and what those kernels need in memory."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from chainrule.compile.emit.conv_weight import conv_weight_partial_size, conv_weight_units
+from chainrule.compile.emit.linear import (
+    LaneGeometry,
+    LinearGeometry,
+    LinearWeightGeometry,
+    linear_groups,
+    linear_units,
+    linear_weight_scratch,
+    linear_weight_units,
+)
+from chainrule.compile.emit.matmul import (
+    MatmulGeometry,
+    matmul_pack_a_units,
+    matmul_pack_b_units,
+    matmul_scratch,
+    matmul_units,
+)
+from chainrule.compile.emit.tiles import ConvGeometry
+from chainrule.compile.emit.types import type_of
+from chainrule.compile.graph import Instruction, Value
+from chainrule.compile.schedule.expression import Buffer
+
+if TYPE_CHECKING:
+    from chainrule.compile.schedule.plan import Planner
+
+
+@dataclass(eq=False)
+class Contraction:
+    """One kernel call: `kind` names the generator, `operands` are (buffer, first element).
+
+    `by_block`: each thread does its own blocks of the batch, and touches no others in the buffers
+    of `aligned`; otherwise `units` pieces of work are divided among the threads.
+    """
+
+    kind: str
+    instruction: Instruction | None
+    geometry: Any
+    operands: tuple[tuple[Buffer, int], ...]
+    aligned: tuple[Buffer, ...] = ()
+    target: Buffer | None = None  # scratch memory that it fills
+    units: int = 0
+    by_block: bool = False
+
+    def reads(self) -> list[Buffer]:
+        return [b for b, _ in self.operands]
+
+    def scratch(self) -> list[Buffer]:
+        return [self.target] if self.target is not None else []
+
+    def __str__(self) -> str:
+        names = ", ".join(b.name + (f"+{at}" if at else "") for b, at in self.operands)
+        to = f" -> {self.target.name}" if self.target else ""
+        return f"{self.kind}({names}){to} {self.geometry}"
+
+
+def contraction_of(p: Planner, i: Instruction) -> Contraction | None:
+    """The kernel for a contraction, with its operands in memory; None: the general loops do it."""
+    if i.out.dtype.name not in ("float32", "float64") or math.prod(i.out.shape) == 0:
+        return None
+    operands = [v for v in i.operands if isinstance(v, Value)]
+    if any(v.dtype != i.out.dtype or math.prod(v.shape) == 0 for v in operands):
+        return None
+    if i.primitive != "matmul":
+        return _convolution(p, i)
+    a, b = operands
+    if len(a.shape) != 2 or len(b.shape) != 2:
+        return None
+    if p.in_lanes(a):
+        return _linear(p, i, a, b) if p.analysis.in_lanes(i.out) else None
+    inner = p.transposed_batch(a)
+    if inner is not None and p.in_lanes(b):
+        return _linear_weight(p, i, inner, b)
+    return _matmul(p, i, a, b)
+
+
+# ---- convolution --------------------------------------------------------------------------------
+
+
+def _convolution(p: Planner, i: Instruction) -> Contraction | None:
+    a, b = i.operands[:2]
+    spatial = len(a.shape) - 2
+    if spatial not in (1, 2) or not p.in_lanes(a):
+        return None
+    weight_kernel = i.primitive == "conv_weight"
+    if weight_kernel and not p.in_lanes(b):
+        return None
+    geometry = _geometry(p, i, spatial)
+    source = p.ensure(a, p.lanes)
+    if weight_kernel:
+        gradient = p.ensure(b, p.lanes)
+        size = conv_weight_partial_size(geometry)
+        part = Buffer(f"{i.out.name}.part", (p.threads * size,), i.out.dtype)
+        operands, aligned = ((source, 0), (gradient, 0)), (source, gradient)
+        p.stage(
+            Contraction("conv_weight_part", i, geometry, operands, aligned, part, by_block=True),
+            source,
+        )
+        units = conv_weight_units(geometry)
+        return Contraction("conv_weight", i, geometry, ((part, 0),), units=units)
+    weight = p.ensure(b, 0)
+    operands = ((source, 0), (weight, 0))
+    return Contraction(i.primitive, i, geometry, operands, (source,), by_block=True)
+
+
+def _geometry(p: Planner, i: Instruction, spatial: int) -> ConvGeometry:
+    at = i.attributes
+    a, b = i.operands[:2]
+    if i.primitive == "conv":
+        x, y, kernel = a.shape, i.out.shape, b.shape[2:]
+    elif i.primitive == "conv_input":
+        x, y, kernel = i.out.shape, a.shape, b.shape[2:]
+    else:
+        x, y, kernel = a.shape, b.shape, tuple(at["kernel"])
+
+    def two(values: Any, fill: Any) -> Any:
+        return (fill, *values) if spatial == 1 else tuple(values)
+
+    (height, width), (out_height, out_width) = two(x[2:], 1), two(y[2:], 1)
+    return ConvGeometry(
+        x[1], y[1], height, width, out_height, out_width, two(kernel, 1), two(at["stride"], 1),
+        two(tuple(tuple(q) for q in at["padding"]), (0, 0)), two(at["dilation"], 1), at["groups"],
+        type_of(i.out.dtype), p.lanes, p.registers,
+    )  # fmt: skip
+
+
+# ---- linear layers and matrix products ----------------------------------------------------------
+
+
+def _linear(p: Planner, i: Instruction, x: Value, w: Value) -> Contraction:
+    """Batch in the lanes times a matrix: each weight is broadcast."""
+    seen = p.view(w)
+    if seen is None:
+        seen = p.ensure(w, 0), 0, (w.shape[1], 1)
+    buffer, first, (reduce_stride, output_stride) = seen
+    source = p.ensure(x, p.lanes)
+    blocks = -(-x.shape[0] // p.lanes)
+    geometry = LinearGeometry(
+        blocks, x.shape[1], w.shape[1], output_stride, reduce_stride, type_of(i.out.dtype),
+        p.lanes, p.registers, p.threads,
+    )  # fmt: skip
+    # Whole blocks to each thread, if that is an equal share.
+    groups = linear_groups(geometry)
+    size = groups[0][1] - groups[0][0]
+    even = len(groups) % p.threads == 0 and all(h - low == size for low, h in groups)
+    return Contraction(
+        "linear", i, geometry, ((source, 0), (buffer, first)), (source,),
+        units=linear_units(geometry), by_block=even,
+    )  # fmt: skip
+
+
+def _linear_weight(p: Planner, i: Instruction, d: Value, x: Value) -> Contraction:
+    """The gradient of a weight: a sum over the batch, for which x is transposed first."""
+    gradient, source = p.ensure(d, p.lanes), p.ensure(x, p.lanes)
+    blocks = -(-x.shape[0] // p.lanes)
+    geometry = LinearWeightGeometry(
+        blocks, x.shape[1], d.shape[1], type_of(i.out.dtype), p.lanes, p.registers
+    )
+    size = linear_weight_scratch(geometry)
+    scratch = Buffer(f"{i.out.name}.turned", (size,), i.out.dtype)
+    operands = ((source, 0),)
+    p.stage(
+        Contraction(
+            "linear_weight_transpose", i, geometry, operands, (source,), scratch, by_block=True
+        ),
+        source,
+    )
+    return Contraction(
+        "linear_weight", i, geometry, ((gradient, 0), (scratch, 0)),
+        units=linear_weight_units(geometry),
+    )  # fmt: skip
+
+
+def _matmul(p: Planner, i: Instruction, a: Value, b: Value) -> Contraction:
+    """A row-major product of any views; operands in panels where that pays."""
+    seen = []
+    for v in (a, b):
+        at = p.view(v)
+        seen.append(at if at is not None else (p.ensure(v, 0), 0, (v.shape[1], 1)))
+    (left, first_a, strides_a), (right, first_b, strides_b) = seen
+    geometry = MatmulGeometry(
+        a.shape[0], b.shape[1], a.shape[1], (strides_a[0], strides_a[1]),
+        (strides_b[0], strides_b[1]), type_of(i.out.dtype),
+        p.lanes if i.out.dtype.itemsize == 4 else p.lanes // 2, p.registers,
+    )  # fmt: skip
+    operands = [(left, first_a), (right, first_b)]
+    sizes = matmul_scratch(geometry)
+    packs = (matmul_pack_a_units(geometry), matmul_pack_b_units(geometry))
+    for k, (size, units) in enumerate(zip(sizes, packs, strict=True)):
+        if size:
+            name = f"{i.out.name}.panels{k}"
+            panels = Buffer(name, (size,), i.out.dtype)
+            kind = ("matmul_pack_a", "matmul_pack_b")[k]
+            p.stage(
+                Contraction(kind, i, geometry, (operands[k],), target=panels, units=units), None
+            )
+            operands[k] = (panels, 0)
+    return Contraction("matmul", i, geometry, tuple(operands), units=matmul_units(geometry))
+
+
+def transposition(source: Buffer, target: Buffer) -> Contraction:
+    """Row-major to the batch in the lanes."""
+    geometry = LaneGeometry(
+        target.shape[0], math.prod(target.shape[1:]), type_of(target.dtype), target.lanes
+    )
+    return Contraction("transpose_in", None, geometry, ((source, 0),), target=target, by_block=True)

@@ -1,0 +1,143 @@
+"""Long short-term memory over a whole sequence, with the equations of 001 §4 of the notes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from chainrule.base.constraints import Bool
+from chainrule.graph.tensor import Tensor
+from chainrule.ops.op import Card, op
+from chainrule.ops.recurrent import (
+    Gated,
+    Given,
+    both,
+    given,
+    parts,
+    products,
+    products_with_past,
+    projected,
+    sizes,
+    state,
+    step_of,
+)
+from chainrule.ops.register import function
+from chainrule.ops.windows import Ints_, Shapes
+
+
+@dataclass(frozen=True)
+class LSTMStep:
+    """(4-1): i, f, o = σ(z), g = tanh(z), c = f ⊙ c_{t−1} + i ⊙ g, h = o ⊙ tanh(c); with W_hr,
+    h = (o ⊙ tanh(c))·W_hrᵀ."""
+
+    projected: bool
+
+    def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
+        h, before = carry
+        z_i, z_f, z_g, z_o = parts(F, x[0] + F.matmul(h, constants[0]), 4)
+        i, f, g, o = F.sigmoid(z_i), F.sigmoid(z_f), F.tanh(z_g), F.sigmoid(z_o)
+        c = f * before + i * g
+        h = o * F.tanh(c)
+        h = F.matmul(h, constants[1]) if self.projected else h
+        return (h, c), (h, before, i, f, g, o)
+
+
+@dataclass(frozen=True)
+class LSTMStepBack:
+    """(4-3) to (4-12); c_t is worked out again, which is cheaper than to keep it."""
+
+    given: Given
+    projected: bool
+
+    def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
+        before, i, f, g, o = x[:5]
+        plus = self.given.plus
+        dh = plus(carry[0], "y", x)
+        dm = F.matmul(dh, constants[1]) if self.projected else dh
+        tanh_c = F.tanh(f * before + i * g)
+        dc = carry[1] + dm * o * (1 - tanh_c * tanh_c)
+        di = plus(dc * g, "i", x) * i * (1 - i)
+        df = plus(dc * before, "f", x) * f * (1 - f)
+        dg = plus(dc * i, "g", x) * (1 - g * g)
+        do = plus(dm * tanh_c, "o", x) * o * (1 - o)
+        dz = F.concat([di, df, dg, do], 1)
+        past = F.matmul(dz, constants[0]), plus(dc * f, "before", x)
+        return past, (dz, dh) if self.projected else (dz,)
+
+
+@op
+class LSTM(Gated):
+    """A memory c_t that gates write to, forget from and read: (T, N, K) → (T, N, H).
+
+    Gates in PyTorch's order i, f, g, o. w_ih (4H, K); w_hh (4H, P), P the size of h: H, or with the
+    projection w_hr (P, H) its number of rows. Outputs: all h_t, the last c, and for each step what
+    the gradient reads: c_{t−1} and the gates.
+    """
+
+    math = "c_t = f * c_(t-1) + i * g, h_t = o * tanh(c_t)"
+    autocast = ("x", "w_ih", "w_hh", "h0", "w_hr")
+    params = {"reverse": Bool(False)}
+    optional = ("b_ih", "b_hh", "h0", "c0", "w_hr")
+    outputs = ("y", "c_n", "before", "i", "f", "g", "o")
+    saves = {
+        "x": ("w_ih", "w_hh", "w_hr", "y"), "w_ih": ("x", "w_hh", "w_hr", "y"),
+        "w_hh": ("h0", "w_hh", "w_hr", "y"), "b_ih": ("w_hh", "w_hr", "y"),
+        "b_hh": ("w_hh", "w_hr", "y"), "h0": ("w_hh", "w_hr", "y"), "c0": ("w_hh", "w_hr", "y"),
+        "w_hr": ("w_hh", "w_hr", "y"),
+    }  # fmt: skip
+    samples = (
+        ((3, 2, 3), (8, 3), (8, 2), (8,), (8,), (2, 2), (2, 2), None),
+        (((3, 1, 2), (12, 2), (12, 3), None, None, None, None, None), {"reverse": True}),
+        ((3, 2, 2), (12, 2), (12, 2), (12,), (12,), (2, 2), (2, 3), (2, 3)),
+        (((2, 1, 2), (8, 2), (8, 1), None, (8,), None, (1, 2), (1, 2)), {"reverse": True}),
+        ((1, 2, 1), (4, 1), (4, 1), (4,), (4,), None, (2, 1), None),
+    )
+    card = Card(
+        en="Along the memory the gradient is only multiplied by the forget gate, "
+        "δc_(t−1) = δc_t ⊙ f_t, so it need not vanish over long times.",
+        zh="沿记忆单元传播时梯度只乘遗忘门，δc_(t−1) = δc_t ⊙ f_t，因此长时间也不必消失。",
+    )
+
+    @staticmethod
+    def shape(shapes: Shapes, params: dict[str, Any]) -> tuple[Ints_, ...]:
+        h, c = sizes("lstm", 4, shapes)
+        return h, c[1:], c, c, c, c, c
+
+    def forward(
+        F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, w_hr=None, *, reverse
+    ):  # fmt: skip
+        z = projected(F, x, w_ih, both(b_ih, b_hh))
+        carry = state(F, x, w_hh.shape[1], h0), state(F, x, w_hh.shape[0] // 4, c0)
+        constants = tuple(F.matrix_transpose(w) for w in (w_hh, w_hr) if w is not None)
+        step = LSTMStep(w_hr is not None)
+        (_, c_n), sequences = F.scan(step, carry, (z,), constants, reverse=reverse)
+        return sequences[0], c_n, *sequences[1:]
+
+    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr, *, reverse):
+        h, _, before, i, f, gate, o = y
+        names, grads = given(("y", "before", "i", "f", "g", "o"), (g[0], *g[2:]))
+        carry = state(F, h, h.shape[2]), state(F, h, i.shape[2], g[1])
+        constants = (w_hh,) if w_hr is None else (w_hh, w_hr)
+        step, xs = LSTMStepBack(names, w_hr is not None), (before, i, f, gate, o, *grads)
+        (dh, dc), (dz, *rest) = F.scan(step, carry, xs, constants, reverse=not reverse)
+        bias = None if b_ih is None and b_hh is None else F.sum(dz, (0, 1))
+        return (
+            lambda: projected(F, dz, F.matrix_transpose(w_ih)),
+            lambda: products(F, dz, x),
+            lambda: products_with_past(F, dz, h, h0, reverse),
+            bias,
+            bias,
+            dh,
+            dc,
+            lambda: products(F, rest[0], o * F.tanh(f * before + i * gate)),
+        )
+
+
+@function()
+def lstm_cell(
+    input: Tensor, hx: tuple[Tensor, Tensor], w_ih: Tensor, w_hh: Tensor,
+    b_ih: Tensor | None = None, b_hh: Tensor | None = None,
+) -> tuple[Tensor, Tensor]:  # fmt: skip
+    """One step of an LSTM for x (N, K) and hx = (h, c), both (N, H): the new h and c."""
+    outputs = LSTM.function(step_of("lstm_cell", input), w_ih, w_hh, b_ih, b_hh, *hx, None)
+    return outputs[0][0], outputs[1]
