@@ -21,8 +21,9 @@ from chainrule.compile.emit.linear import (
 from chainrule.compile.emit.matmul import matmul, matmul_pack_a, matmul_pack_b
 from chainrule.compile.emit.types import Index, Register
 from chainrule.compile.emit.values import Values
-from chainrule.compile.schedule.expression import Product, walk
+from chainrule.compile.schedule.expression import Buffer, Load, Product, walk
 from chainrule.compile.schedule.index import Axis
+from chainrule.compile.schedule.index import Index as Place
 from chainrule.compile.schedule.nest import Nest
 
 Share = Callable[[int, int], tuple[Index, Index]]  # of n pieces in groups: this thread's range
@@ -104,14 +105,34 @@ class ContractionWriter:
             at = (channel, row, column) if len(inner) == 3 else (channel, column)
             self.finish(x, {nest.axes[0]: block, **dict(zip(inner, at))}, nest.axes[-1])
 
+        touched = self._touched(nest.axes[-2])
+
+        def ahead(block: Index, channel: Index, row: Index, column: Index) -> None:
+            at = (channel, row, column) if len(inner) == 3 else (channel, column)
+            places = {nest.axes[0]: block, **dict(zip(inner, at)), nest.axes[-1]: 0}
+            self.values.bound.update(places)
+            for buffer, offset, write in touched:
+                start = self.values.index(offset).base
+                self.f.prefetch(self.values.pointers[buffer], start, write)
+            for axis in places:
+                del self.values.bound[axis]
+
         generator(
-            self.f,
-            self.contraction.geometry,
-            self.operand(0),
-            self.operand(1),
-            self.blocks(),
-            store,
-        )
+            self.f, self.contraction.geometry, self.operand(0), self.operand(1), self.blocks(),
+            store, ahead=ahead if touched else None,
+        )  # fmt: skip
+
+    def _touched(self, column: Axis) -> list[tuple[Buffer, Place, bool]]:
+        """What the stores read and write for each element: worth asking for early."""
+        if self.contraction.geometry.type.kind != "f32":
+            return []
+        found = [(s.buffer, s.offset, True) for s in self.nest.stores]
+        found += [
+            (e.buffer, e.offset, False)
+            for e in self.nest.expressions
+            if isinstance(e, Load) and column in e.axes and e.buffer.lanes and not e.where
+        ]
+        return found if len(found) > 1 else []
 
     def _conv_input(self) -> None:
         self._conv(conv_input)

@@ -48,31 +48,45 @@ class LoopWriter:
     def write(self) -> None:
         nest = self.nest
         self.lanes = self._lanes()
-        self.kept = self._vector_axis(nest.axes, nest.expressions, nest.stores)
+        self.kept = self.vector_axis(nest.axes, nest.expressions, nest.stores)
         if nest.lanes:
             self.kept, self.lanes = nest.axes[-1], nest.lanes
+        self.wide = self._width()
+        self.lanes *= self.wide
         outer = [a for a in nest.axes if a is not self.kept]
         self._loops(outer)
+
+    def _width(self) -> int:
+        """How many vectors are taken together: sums down columns read whole runs of a row."""
+        reduces = [e for e in self.nest.expressions if isinstance(e, Reduce)]
+        if self.kept is None or self.nest.lanes or not reduces or len(reduces) > 2:
+            return 1
+        far = all(math.prod(a.extent for a in e.over) > UNROLL for e in reduces)
+        return 4 if far and self.kept.extent % (4 * self.lanes) == 0 else 1
 
     def _lanes(self) -> int:
         sizes = [e.dtype.itemsize for e in self.nest.expressions] or [4]
         sizes += [s.buffer.dtype.itemsize for s in self.nest.stores]
         return self.width // max(4, *sizes)
 
-    def _vector_axis(
+    def vector_axis(
         self, axes: Sequence[Axis], expressions: Iterable[Expression], stores: Iterable[Store]
     ) -> Axis | None:
         """The axis along which most memory is touched in order; None if none pays."""
         best, most = None, 0.0
-        loads = [e for e in expressions if isinstance(e, Load)]
+        found = list(expressions)
+        if any(a.role == "lane" for e in found if isinstance(e, Reduce) for a in e.over):
+            return None  # the sums run along the lanes
+        times = _repeats(found)
         for axis in axes:
             if axis.extent < 2 or axis.role in ("block", "thread"):
                 continue
             if self.nest.ordered and not all(distinct(s.offset, axis) for s in stores):
                 continue
-            score = 0.0
-            for offset in [e.offset for e in loads if axis in e.axes] + [s.offset for s in stores]:
-                score += _contiguity(offset, axis)
+            score = float(sum(_contiguity(s.offset, axis) for s in stores))
+            for e in found:
+                if isinstance(e, Load) and axis in e.axes:
+                    score += times.get(e, 1) * _contiguity(e.offset, axis)
             score *= min(axis.extent, self.lanes) / self.lanes
             if score > most or (score == most and best is not None and score > 0):
                 best, most = axis, score
@@ -160,7 +174,7 @@ class Reduction:
         if values.vector is None:
             roots = [p for e in self.group for p in e.parts()]
             lane = next((a for a in self.over if a.role == "lane"), None)
-            vector = lane or self.w._vector_axis(self.over, walk(*roots), ())
+            vector = lane or self.w.vector_axis(self.over, walk(*roots), ())
             if any(e.op.startswith("arg") for e in self.group):
                 vector = None
         self.vector = vector
@@ -216,7 +230,7 @@ class Reduction:
     def _blocked(self, axis: Axis, carry: list[Register], lanes: int) -> list[Register]:
         """The innermost loop of a sum: several accumulators, put aside every RUN terms."""
         f, values, n = self.f, self.values, axis.extent
-        chains = CHAINS if n >= 4 * CHAINS else 1
+        chains = CHAINS // self.w.wide if n >= 4 * CHAINS else 1
         run = RUN * chains
 
         def some(base: Index, count: int, carry: list[Register]) -> list[Register]:
@@ -384,6 +398,17 @@ def _together(f: Function, op: str, x: Register) -> Register:
         high = f.shuffle(x, x, range(half, 2 * half))
         x = _join(f, op, low, high)
     return f.extract(x, 0) if x.type.lanes else x
+
+
+def _repeats(expressions: Sequence[Expression]) -> dict[Expression, int]:
+    """How often each load inside a reduction happens for one element."""
+    out: dict[Expression, int] = {}
+    for e in expressions:
+        if isinstance(e, Reduce):
+            times = math.prod(a.extent for a in e.over)
+            for x in walk(*e.parts()):
+                out[x] = max(out.get(x, 1), times)
+    return out
 
 
 def _contiguity(offset: Place, axis: Axis) -> float:

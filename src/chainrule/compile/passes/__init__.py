@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from chainrule.compile.graph import Graph
+from chainrule.compile.passes.products import flat_product, table_product
 from chainrule.compile.passes.rewrite import rewritten
 from chainrule.compile.passes.simplify import RULES
 
 
 def optimize(graph: Graph) -> Graph:
     """The graph after all passes; inputs, state and hosts are the same objects."""
-    return rewritten(graph, RULES)
+    return rewritten(graph, (*RULES, flat_product, table_product))

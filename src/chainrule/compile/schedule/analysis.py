@@ -135,7 +135,12 @@ class Analysis:
         parts = list(i.uses())
         depth = 1 + max((self._depth.get(v, 0) for v in parts if v not in self.memory), default=0)
         self._one_contraction(parts)
-        cost = sum(self.cost(v) for v in dict.fromkeys(parts))
+        size = max(math.prod(out.shape), 1)
+        # What is the same for many elements (one scale a channel) is worked out once for them.
+        cost = sum(
+            self.cost(v) if self.cost(v) >= HEAVY else self.cost(v) * math.prod(v.shape) // size
+            for v in dict.fromkeys(parts)
+        )
         if name in WINDOWS and self._apart(i):
             cost += 8
         elif name in CONTRACTIONS | REDUCTIONS | WINDOWS:

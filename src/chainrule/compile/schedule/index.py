@@ -115,7 +115,18 @@ class Index:
         terms = dict(self.terms)
         for k, (atom, n) in other.terms.items():
             terms[k] = (atom, terms[k][1] + n if k in terms else n)
-        return Index(terms, self.constant + other.constant)
+        return Index(terms, self.constant + other.constant)._joined()
+
+    def _joined(self) -> Index:
+        """With by·⌊i/by⌋ + i mod by put together again."""
+        for atom, n in self.terms.values():
+            if not isinstance(atom, Remainder):
+                continue
+            whole = ("/", atom.of.key, atom.by)
+            if self.terms.get(whole, (None, 0))[1] == n * atom.by:
+                rest = {k: v for k, v in self.terms.items() if k not in (whole, atom.key)}
+                return Index(rest, self.constant) + atom.of * n
+        return self
 
     def __mul__(self, n: int) -> Index:
         return Index({k: (a, c * n) for k, (a, c) in self.terms.items()}, self.constant * n)
