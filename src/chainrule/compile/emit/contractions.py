@@ -39,6 +39,9 @@ class ContractionWriter:
         self.values, self.nest, self.share = values, nest, share
         self.thread, self.threads = thread, threads
         self.contraction = nest.contraction
+        for axis in {a for s in nest.stores for a in s.offset.axes()}:
+            if axis.role == "thread":
+                values.bound[axis] = thread
         products = [e for e in nest.expressions if isinstance(e, Product)]
         self.product = products[0] if products else None
         for s in nest.stores:
@@ -93,7 +96,7 @@ class ContractionWriter:
         if self.product is not None:
             values.given[self.product] = result
         for s, x in [(s, values.value(s.expression)) for s in self.nest.stores]:
-            values.store(s.buffer, s.offset, x)
+            values.store(s.buffer, s.offset, x, s.add)
 
     # ---- convolution --------------------------------------------------------------------------
 
@@ -126,7 +129,7 @@ class ContractionWriter:
         """What the stores read and write for each element: worth asking for early."""
         if self.contraction.geometry.type.kind != "f32":
             return []
-        found = [(s.buffer, s.offset, True) for s in self.nest.stores]
+        found = [(s.buffer, s.offset, True) for s in self.nest.stores if not s.add]
         found += [
             (e.buffer, e.offset, False)
             for e in self.nest.expressions

@@ -29,6 +29,7 @@ class Buffer:
     kind: str = "arena"  # arena, input, state, constant, output, scalar
     lanes: int = 0
     slot: Any = None  # of a kind other than arena: which
+    private: bool = False  # each thread has a part of its own and touches no other
 
     @property
     def elements(self) -> int:

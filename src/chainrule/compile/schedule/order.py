@@ -12,6 +12,7 @@ from typing import Any
 
 from chainrule.compile.graph import Graph, Value
 from chainrule.compile.schedule.expression import Buffer, Load
+from chainrule.compile.schedule.fuse import attach_sums
 from chainrule.compile.schedule.index import Axis, Index, distinct
 from chainrule.compile.schedule.nest import Nest
 from chainrule.compile.schedule.plan import SMALL, Plan, Planner
@@ -30,6 +31,8 @@ def make_plan(
         body, lanes, threads, False, registers, simplify, True
     )[0]
     planner.run()
+    if threads > 1:
+        attach_sums(planner)
     plan = Plan(graph, lanes=planner.lanes, threads=planner.threads)
     for k, value in enumerate(graph.outputs):
         plan.outputs.append(_deliver(planner, value, "output", k))
@@ -171,7 +174,7 @@ def _overlap(a: Buffer, b: Buffer) -> bool:
 
 def _local(a: Nest, b: Nest, buffer: Buffer) -> bool:
     """Whether each thread meets in this buffer only what it did itself in the other nest."""
-    if a.split is None and b.split is None:
+    if (a.split is None and b.split is None) or buffer.private:
         return True
     if not buffer.lanes or a.split is None or b.split is None:
         return False
