@@ -18,7 +18,14 @@ from chainrule.compile.emit.linear import (
     linear_weight_transpose_units,
     transpose_in,
 )
-from chainrule.compile.emit.matmul import matmul, matmul_pack_a, matmul_pack_b
+from chainrule.compile.emit.matmul import (
+    matmul,
+    matmul_pack_a,
+    matmul_pack_a_units,
+    matmul_pack_b,
+    matmul_pack_b_units,
+    matmul_units,
+)
 from chainrule.compile.emit.types import Index, Register
 from chainrule.compile.emit.values import Values
 from chainrule.compile.schedule.expression import Buffer, Load, Product, walk
@@ -232,3 +239,36 @@ class ContractionWriter:
 
     def _matmul_pack_b(self) -> None:
         self._matmul_pack_a(matmul_pack_b)
+
+    def _matmul_stack(self) -> None:
+        f, g = self.f, self.contraction.geometry
+        *stack, rows, columns = self.nest.axes
+        panels: list[Register | None] = [None, None]
+        if self.contraction.target is not None:
+            size_a, size_b = g.scratch
+            mine = self.f.mul(self.thread, size_a + size_b)
+            start = f.at(self.values.pointers[self.contraction.target], mine, g.type)
+            panels = [start if size_a else None, f.at(start, size_a, g.type) if size_b else None]
+        generators = (matmul_pack_a, matmul_pack_b)
+        units = (matmul_pack_a_units(g.each), matmul_pack_b_units(g.each))
+        with f.loop(*self.part()) as z:
+            places: dict[Axis, Index] = {}
+            rest = z.i
+            for axis, n in zip(reversed(stack), reversed(g.shape), strict=True):
+                places[axis] = f.urem(rest, n)
+                rest = f.udiv(rest, n)
+            found = []
+            for k, steps in enumerate((g.a_steps, g.b_steps)):
+                at = f.affine(*((places[a], s) for a, s in zip(stack, steps, strict=True)))
+                pointer = f.at(self.operand(k), at, g.type)
+                panel = panels[k]
+                if panel is not None:
+                    generators[k](f, g.each, pointer, panel, (0, units[k]))
+                    pointer = panel
+                found.append(pointer)
+
+            def store(x: Register, row: Index, column: Index, count: int) -> None:
+                line = places | ({rows: row} if rows.extent > 1 else {})
+                self.row(x, line, columns if columns.extent > 1 else None, column, count)
+
+            matmul(f, g.each, found[0], found[1], (0, matmul_units(g.each)), store, self.long())

@@ -24,7 +24,7 @@ from chainrule.compile.emit.matmul import (
     matmul_units,
 )
 from chainrule.compile.emit.tiles import ConvGeometry
-from chainrule.compile.emit.types import type_of
+from chainrule.compile.emit.types import Type, type_of
 from chainrule.compile.graph import Instruction, Value
 from chainrule.compile.schedule.expression import Buffer
 
@@ -71,6 +71,8 @@ def contraction_of(p: Planner, i: Instruction) -> Contraction | None:
     if i.primitive != "matmul":
         return _convolution(p, i)
     a, b = operands
+    if len(a.shape) > 2 or len(b.shape) > 2:
+        return _matmul_stack(p, i, a, b) if min(len(a.shape), len(b.shape)) > 1 else None
     if len(a.shape) != 2 or len(b.shape) != 2:
         return None
     if p.in_lanes(a):
@@ -203,6 +205,56 @@ def _matmul(p: Planner, i: Instruction, a: Value, b: Value) -> Contraction:
             )
             operands[k] = (panels, 0)
     return Contraction("matmul", i, geometry, tuple(operands), units=matmul_units(geometry))
+
+
+@dataclass(frozen=True)
+class StackGeometry:
+    """Products of many pairs of matrices: `shape` of the stack, and how far each operand moves on
+    for a step along each of its axes."""
+
+    each: MatmulGeometry
+    shape: tuple[int, ...]
+    a_steps: tuple[int, ...]
+    b_steps: tuple[int, ...]
+
+    @property
+    def type(self) -> Type:
+        return self.each.type
+
+    @property
+    def scratch(self) -> tuple[int, int]:
+        """Elements of a thread's panels of A and B, in whole cache lines."""
+        a, b = matmul_scratch(self.each)
+        return -(-a // 16) * 16, -(-b // 16) * 16
+
+
+def _matmul_stack(p: Planner, i: Instruction, a: Value, b: Value) -> Contraction:
+    """Each thread does whole products, one after the other, with panels of its own."""
+    shape = i.out.shape[:-2]
+    operands, strides, steps = [], [], []
+    for v in (a, b):
+        at = p.view(v)
+        if at is None:
+            rows = tuple(math.prod(v.shape[k + 1 :]) for k in range(len(v.shape)))
+            at = p.ensure(v, 0), 0, rows
+        operands.append(at[:2])
+        strides.append((at[2][-2], at[2][-1]))
+        lead = [0 if n == 1 else step for n, step in zip(v.shape[:-2], at[2][:-2], strict=True)]
+        steps.append((0,) * (len(shape) - len(lead)) + tuple(lead))
+    lanes = p.lanes if i.out.dtype.itemsize == 4 else p.lanes // 2
+    each = MatmulGeometry(
+        a.shape[-2], b.shape[-1], a.shape[-1], strides[0], strides[1], type_of(i.out.dtype),
+        lanes, p.registers,
+    )  # fmt: skip
+    geometry = StackGeometry(each, shape, steps[0], steps[1])
+    size = sum(geometry.scratch)
+    target = None
+    if size:
+        target = Buffer(f"{i.out.name}.panels", (p.threads * size,), i.out.dtype)
+        target.private = True
+    return Contraction(
+        "matmul_stack", i, geometry, tuple(operands), target=target, units=math.prod(shape)
+    )
 
 
 def transposition(source: Buffer, target: Buffer) -> Contraction:
