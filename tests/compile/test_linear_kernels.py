@@ -211,7 +211,7 @@ def test_moves_between_rows_and_lanes(shape, lanes, dtype):
         to_lanes=lambda f, p, blocks: transpose_in(f, g, p[0], p[1], blocks),
         to_rows=lambda f, p, blocks: transpose_out(f, g, p[0], p[1], blocks),
     )
-    expected = in_lanes(values, lanes, "last")
+    expected = in_lanes(values, lanes, "zeros")
     blocks = aligned(expected.shape, dtype, 0, 77)
     to_lanes(len(blocks), 2, copied(values, 1), blocks, blocks)
     assert np.array_equal(blocks, expected)

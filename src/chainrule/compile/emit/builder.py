@@ -236,6 +236,11 @@ class Function(Indices):
 
     def store_masked(self, x: Register, pointer: Register, offset: Index, mask: Register) -> None:
         """Lanes without mask are not written."""
+        if mask.text.count("i1 true") == 1:
+            # LLVM makes this a scalar store, and one of 4 bytes where the value was cut to fewer.
+            lane = ["true" in word for word in mask.text.split(",")].index(True)
+            self.store(self.extract(x, lane), pointer, offset)
+            return
         place = self.at(pointer, offset, x.type)
         if x.type.kind == "b1":
             x = self.convert(x, "i8")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from chainrule.compile.emit.conv import conv, conv_input
+from chainrule.compile.emit.conv_channels import channels_pack, conv_channels
 from chainrule.compile.emit.conv_weight import (
     conv_weight,
     conv_weight_partial_size,
@@ -173,6 +174,44 @@ class ContractionWriter:
             self.f, self.contraction.geometry, self.operand(0), self.threads,
             self.share(self.contraction.units, 1), store,
         )  # fmt: skip
+
+    def _channels_pack(self) -> None:
+        target = self.values.pointers[self.contraction.target]
+        g = self.contraction.geometry
+        channels_pack(self.f, g, self.operand(0), target, self.part())
+
+    def _conv_channels(self) -> None:
+        g, f, values = self.contraction.geometry, self.f, self.values
+        axes = [next(iter(p.axes()), None) for p in self.nest.place]
+        sample_axis, channel_axis, *inner = axes
+        row_axis, column_axis = inner if len(inner) == 2 else (None, inner[0])
+
+        def store(
+            results: list[Register], sample: Index, channel: Index, row: Index, column: Index,
+            count: int,
+        ) -> None:  # fmt: skip
+            places = {sample_axis: sample, row_axis: row}
+            places = {axis: at for axis, at in places.items() if axis is not None}
+
+            def one(t: int, x: Register) -> None:
+                here = {} if column_axis is None else {column_axis: f.add(column, t)}
+                self.finish(x, here)
+
+            values.bound.update(places)
+            with values.scope():
+                if channel_axis is None:
+                    for t, x in enumerate(results):
+                        one(t, f.extract(x, 0))
+                else:
+                    mask = None if count == g.conv.lanes else f.first(count, g.conv.lanes)
+                    with values.along(channel_axis, g.conv.lanes, channel, mask):
+                        values.ready(*(s.expression for s in self.nest.stores))
+                        for t, x in enumerate(results):
+                            one(t, x)
+            for axis in places:
+                del values.bound[axis]
+
+        conv_channels(f, g, self.operand(0), self.operand(1), self.part(), store)
 
     # ---- linear layers ------------------------------------------------------------------------
 

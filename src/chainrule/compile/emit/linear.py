@@ -295,7 +295,7 @@ class LaneGeometry:
 def transpose_in(
     f: Function, g: LaneGeometry, source: Register, target: Register, blocks: Range
 ) -> None:
-    """Plain to lanes; lanes without a sample repeat the last one."""
+    """Plain to lanes; lanes without a sample hold zeros."""
     align, zero = alignment(g.vector), const(0, g.vector)
     width = min(g.lanes, g.size)
     mask = f.first(width, g.lanes)
@@ -308,7 +308,7 @@ def transpose_in(
                 rows.append(f.load_masked(read, i * g.size, g.vector, mask, zero))
             else:
                 rows.append(f.load(read, i * g.size, g.vector))
-        rows += rows[-1:] * (g.lanes - count)
+        rows += [zero] * (g.lanes - count)
         write = f.at(target, f.mul(f.add(f.mul(block, g.size), column), g.lanes), g.type)
         for i, x in enumerate(transpose(f, rows)[:width]):
             f.store(x, write, i * g.lanes, align)

@@ -221,11 +221,27 @@ class Reduction:
         whole = self.vector is None or self.vector.role == "lane"  # one vector of terms
         if len(axes) == 1 and whole and isinstance(low, int) and exact:
             return self._blocked(axis, carry, lanes)
+        if len(axes) == 1 and whole and exact:
+            return self._shared(axis, (low, high), carry, lanes)
         with f.loop(low, high, carry=carry) as loop, values.scope():
             values.bound[axis] = loop.i
             loop.next = self._levels(axes[1:], loop.carry, lanes)
             del values.bound[axis]
         return loop.out
+
+    def _shared(self, axis: Axis, span: Range, carry: list[Register], lanes: int) -> list[Register]:
+        """As `_blocked`, over a thread's part of the axis."""
+        f, values = self.f, self.values
+        low, high = span
+        with f.loop(low, high, RUN, carry=carry) as blocks:
+            zero = [r for e in self.group for r in self._start(e, lanes)]
+            end = f.min(f.add(blocks.i, RUN), high)
+            with f.loop(blocks.i, end, carry=zero) as loop, values.scope():
+                values.bound[axis] = loop.i
+                loop.next = self._terms(loop.carry, lanes)
+                del values.bound[axis]
+            blocks.next = [f.binary("fadd", a, b) for a, b in zip(blocks.carry, loop.out)]
+        return blocks.out
 
     def _blocked(self, axis: Axis, carry: list[Register], lanes: int) -> list[Register]:
         """The innermost loop of a sum: several accumulators, put aside every RUN terms."""

@@ -24,10 +24,12 @@ from chainrule.compile.schedule.expression import Buffer, Expressions
 from chainrule.compile.schedule.nest import Body, Nest
 from chainrule.compile.schedule.plan import Plan
 
-BARRIER, ARENA, FIRST = 0, 1, 2  # slots of the table; buffers of other kinds follow
+# Slots of the table; buffers of other kinds follow. DONE holds no address: the program writes 1
+# there when it has run to its end.
+BARRIER, ARENA, DONE, FIRST = 0, 1, 2, 3
 ENTRY = "program"
-TIMES = ("times", None)  # the slot of the clock's table
-CLOCKS = 4096  # nests that a timed program can have
+TIMES = ("times", None)  # the slot of the clocks' table
+LINE = 8  # 64-bit words of a cache line: what each thread has for a clock of its own
 
 
 @dataclass
@@ -46,7 +48,12 @@ class Layout:
 
 
 class ProgramWriter:
-    """Writes the module of a plan. `timed`: the program notes a clock after each nest."""
+    """Writes the module of a plan.
+
+    `timed`: the program adds the ticks that each thread spends in each nest, and in all barriers
+    together, to [clock][thread][LINE] 64-bit words; `clocks` has the nest (None: the barriers) of
+    each.
+    """
 
     def __init__(self, plan: Plan, target: Target, new: Expressions, timed: bool = False) -> None:
         self.plan, self.target, self.new = plan, target, new
@@ -55,7 +62,7 @@ class ProgramWriter:
         self.layout = Layout()
         self.names: list[str] = []  # of the function of each nest
         self.timed = timed
-        self.clocks: dict[Nest, int] = {}
+        self.clocks: dict[Nest | None, int] = {}
         self._bodies: dict[str, str] = {}
 
     def text(self) -> str:
@@ -74,14 +81,18 @@ class ProgramWriter:
                 table, self.layout.slots.setdefault(TIMES, self.layout.size), POINTER
             )
         self._calls(f, self.plan.nests, thread, control, address)
+        with f.when(f.test("eq", thread, 0)):
+            f.store(Register("1", I64), table, DONE)
         f.ret()
         if self.threads > 1:
             self.module.add(barrier_ir(self.target))
         return self.module.text()
 
-    def _barrier(self, f: Function, control: Register) -> None:
+    def _barrier(self, f: Function, thread: Register, control: Register) -> None:
         if self.threads > 1:
+            start = self._clock(f)
             f.call("barrier", None, control, Register(str(self.threads), I64), declare=False)
+            self._note(f, None, thread, start)
 
     def _calls(
         self,
@@ -94,7 +105,7 @@ class ProgramWriter:
         """Calls the nests in order, with the addresses of their buffers."""
         for nest in nests:
             if nest.barrier:
-                self._barrier(f, control)
+                self._barrier(f, thread, control)
             if nest.body is not None:
                 self._loop(f, nest, thread, control, address)
                 continue
@@ -106,14 +117,14 @@ class ProgramWriter:
             self._note(f, nest, thread, start)
 
     def _clock(self, f: Function) -> Register:
-        return f.call("llvm.readcyclecounter", I64) if self.timed else Register("0", I64)
+        return f.call(clock(self.target), I64) if self.timed else Register("0", I64)
 
-    def _note(self, f: Function, nest: Nest, thread: Register, start: Register) -> None:
-        """Adds the time since `start` to the nest's place in the clock's table, a line a thread."""
+    def _note(self, f: Function, nest: Nest | None, thread: Register, start: Register) -> None:
+        """Adds the time since `start` to the clock of the nest and thread."""
         if not self.timed:
             return
         place = self.clocks.setdefault(nest, len(self.clocks))
-        row = f.add(f.mul(thread, CLOCKS), place)
+        row = f.mul(f.add(thread, place * self.threads), LINE)
         passed = f.binary("sub", self._clock(f), start)
         before = f.load(self._times, row, I64)
         f.store(f.binary("add", before, passed), self._times, row)
@@ -150,11 +161,11 @@ class ProgramWriter:
 
         if fixed:
             self._calls(f, fixed, thread, control, inner(0))
-            self._barrier(f, control)
+            self._barrier(f, thread, control)
         with f.loop(0, body.steps) as loop:
             t = f.sub(body.steps - 1, loop.i) if body.reverse else loop.i
             self._calls(f, rest, thread, control, inner(t))
-            self._barrier(f, control)
+            self._barrier(f, thread, control)
 
     def _nest(self, nest: Nest, buffers: list[Buffer]) -> str:
         """The function of a nest; one that is there already if it is the same."""
@@ -197,6 +208,12 @@ class ProgramWriter:
             if not nest.lanes:
                 merged(nest, self.new, nest.split)
             LoopWriter(values, nest, self.target.width, share, thread).write()
+
+
+def clock(target: Target) -> str:
+    """The intrinsic that counts ticks; on Arm programs may not read the counter of cycles."""
+    x86 = target.architecture in ("x86_64", "amd64")
+    return "llvm.readcyclecounter" if x86 else "llvm.readsteadycounter"
 
 
 def _constant(nest: Nest, body: Body) -> bool:

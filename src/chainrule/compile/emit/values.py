@@ -259,7 +259,8 @@ class Values:
                 base = self._safe(base, condition, e.buffer)
             return f.load(pointer, base, type)
         if at.extra is None and at.step == 1:
-            return self._neighbours(e.buffer, pointer, at.base, type, condition)
+            whole = self._whole_block(e.buffer, e.offset)
+            return self._neighbours(e.buffer, pointer, at.base, type, condition, whole)
         return self._gathered(pointer, self._whole(at), type, condition)
 
     def _safe(self, base: Index, condition: Register, buffer: Buffer) -> Index:
@@ -271,17 +272,24 @@ class Values:
         return f.value(I64, f"select i1 {condition.text}, {whole.typed}, i64 0")
 
     def _neighbours(
-        self, buffer: Buffer, pointer: Register, base: Index, type: Type, where: Register | None
-    ) -> Register:
+        self, buffer: Buffer, pointer: Register, base: Index, type: Type, where: Register | None,
+        whole: bool,
+    ) -> Register:  # fmt: skip
         f, wide = self.f, type.of(self.lanes)
-        if where is not None and not where.type.lanes and buffer.lanes == self.lanes:
+        if where is not None and not where.type.lanes and whole:
             # A block of the batch can always be read: the first stands in for one outside.
             return f.load(pointer, self._safe(base, where, buffer), wide)
         mask = self._and(self.mask, where)
         if mask is None:
-            aligned = buffer.lanes == self.lanes and buffer.kind == "arena"
-            return f.load(pointer, base, wide, type.size * self.lanes if aligned else None)
+            return f.load(pointer, base, wide, type.size * (self.lanes if whole else 1))
         return f.load_masked(pointer, base, wide, f.splat(mask, self.lanes), const(0, wide))
+
+    def _whole_block(self, buffer: Buffer, offset: places.Index) -> bool:
+        """Whether the lanes are those of one block of the batch, which lies on a line."""
+        if buffer.lanes != self.lanes or buffer.kind != "arena":
+            return False
+        rest = [n for atom, n in offset.terms.values() if atom is not self.vector]
+        return all(n % self.lanes == 0 for n in (*rest, offset.constant))
 
     def _and(self, a: Register | None, b: Register | None) -> Register | None:
         if a is None or b is None:
@@ -319,8 +327,8 @@ class Values:
         x = f.splat(x, self.lanes)
         if at.extra is None and at.step == 1:
             if self.mask is None:
-                aligned = buffer.lanes == self.lanes and buffer.kind == "arena"
-                f.store(x, pointer, at.base, x.type.size * self.lanes if aligned else None)
+                whole = self._whole_block(buffer, offset)
+                f.store(x, pointer, at.base, x.type.size * (self.lanes if whole else 1))
             else:
                 f.store_masked(x, pointer, at.base, self.mask)
             return

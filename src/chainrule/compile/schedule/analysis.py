@@ -2,7 +2,8 @@
 
 A value is either written to memory once or worked out again wherever it is read. `Analysis`
 decides which, by counting operations; and it finds the values whose first axis is the batch, which
-are laid out with the batch in the vector lanes.
+are laid out with the batch in the vector lanes; or, where the batch is too small for that, the
+values around convolutions, which are laid out with the channels innermost.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import math
 from typing import Any
 
 from chainrule.compile.graph import Graph, Instruction, Value
+from chainrule.compile.schedule.expression import CHANNELS, ROWS
 from chainrule.compile.schedule.lower import MAPS, REDUCTIONS
 
 MOVES = {"reshape", "permute_dims", "broadcast_to", "slice"}
@@ -25,6 +27,7 @@ WINDOWS = {"windows_sum", "windows_sum_adjoint", "windows_argmax", "windows_max"
            "plane_route",
            "fold"}  # fmt: skip
 HEAVY = 1000
+LANES_FIRST = 0.95  # what channels in the lanes must save before the batch is not put there
 MAX_DEPTH = 40
 
 
@@ -40,8 +43,14 @@ class Analysis:
             for value in dict.fromkeys(instruction.uses()):
                 self.uses.setdefault(value, []).append(instruction)
         self.batch: set[Value] = set()
+        self.channels: set[Value] = set()
         self.lanes = lanes
         self.size = self._batch_size() if lanes else 0
+        if self.size and self._better_by_channels():
+            self.size = 0
+            for instruction in graph.instructions:
+                if self._has_channels(instruction):
+                    self.channels.add(instruction.out)
         if self.size:
             self._find_batch()
         self._cost: dict[Value, int] = {}
@@ -61,12 +70,44 @@ class Analysis:
             return 0
         names = {i.primitive for i in self.graph.instructions}
         floats = any(v.dtype.kind == "f" for v in self.graph.inputs)
-        wide = "conv" in names
+        wide = bool(names & {"conv", "conv_input", "conv_weight"})
         if not floats or not (wide or ("matmul" in names and sizes[0] <= 256)):
             return 0
         if not wide and sizes[0] < self.lanes:
             return 0
         return sizes[0] if sizes[0] > 0 else 0
+
+    def _better_by_channels(self) -> bool:
+        """Whether the convolutions fill more lanes with their channels than with the batch.
+
+        Only forward ones can have the channels there.
+        """
+        by_batch = by_channels = 0.0
+        for i in self.graph.instructions:
+            if i.primitive in ("conv_input", "conv_weight"):
+                return False
+            if i.primitive == "conv":
+                weight, groups = i.operands[1], i.attributes["groups"]
+                work = math.prod(i.out.shape) * math.prod(weight.shape[1:])
+                outputs = weight.shape[0] // groups
+                if outputs == 1 and weight.shape[1] == 1:
+                    outputs = groups
+                by_batch += work / self._fill(self.size)
+                by_channels += work / self._fill(outputs)
+        return by_channels < LANES_FIRST * by_batch
+
+    def _fill(self, n: int) -> float:
+        """The share of the lanes that hold something when n elements are spread over them."""
+        return n / (-(-n // self.lanes) * self.lanes)
+
+    def _has_channels(self, i: Instruction) -> bool:
+        """Whether the result is a convolution's, or element by element of such results."""
+        name, out = i.primitive, i.out
+        if name == "conv":
+            return len(out.shape) in (3, 4)
+        if name not in (*MAPS, "astype", "pad", "concat", "slice", "plane_take", *WINDOWS):
+            return False
+        return any(v in self.channels and len(v.shape) == len(out.shape) for v in i.uses())
 
     def _find_batch(self) -> None:
         for value in self.graph.inputs:
@@ -117,6 +158,15 @@ class Analysis:
         first = i.operands[2] if len(i.operands) > 2 else None
         made = self.made.get(first) if isinstance(first, Value) else None
         return made is not None and made.primitive == "arange" and made.operands[0] == self.size
+
+    def layout(self, value: Value) -> int:
+        """How the value is laid out where it is in memory."""
+        if value not in self.channels:
+            return self.in_lanes(value)
+        uses = self.uses.get(value, [])
+        # Who flattens it wants it row-major, and so does the caller.
+        plain = all(i.primitive == "reshape" for i in uses)
+        return ROWS if plain else CHANNELS
 
     def in_lanes(self, value: Value) -> int:
         """How many samples stand in the lanes where the value is in memory; 0: row-major."""

@@ -3,9 +3,15 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from chainrule.compile.emit.conv_channels import (
+    ChannelsGeometry,
+    channels_pack_units,
+    channels_units,
+    channels_weights,
+)
 from chainrule.compile.emit.conv_weight import conv_weight_partial_size, conv_weight_units
 from chainrule.compile.emit.linear import (
     LaneGeometry,
@@ -26,7 +32,8 @@ from chainrule.compile.emit.matmul import (
 from chainrule.compile.emit.tiles import ConvGeometry
 from chainrule.compile.emit.types import Type, type_of
 from chainrule.compile.graph import Instruction, Value
-from chainrule.compile.schedule.expression import Buffer
+from chainrule.compile.schedule.expression import CHANNELS, ROWS, Buffer
+from chainrule.compile.schedule.places import channels_last
 
 if TYPE_CHECKING:
     from chainrule.compile.schedule.plan import Planner
@@ -89,7 +96,11 @@ def contraction_of(p: Planner, i: Instruction) -> Contraction | None:
 def _convolution(p: Planner, i: Instruction) -> Contraction | None:
     a, b = i.operands[:2]
     spatial = len(a.shape) - 2
-    if spatial not in (1, 2) or not p.in_lanes(a):
+    if spatial not in (1, 2):
+        return None
+    if i.primitive == "conv" and p.analysis.channels:
+        return _channels(p, i, a, b)
+    if not p.in_lanes(a):
         return None
     weight_kernel = i.primitive == "conv_weight"
     if weight_kernel and not p.in_lanes(b):
@@ -110,6 +121,28 @@ def _convolution(p: Planner, i: Instruction) -> Contraction | None:
     weight = p.ensure(b, 0)
     operands = ((source, 0), (weight, 0))
     return Contraction(i.primitive, i, geometry, operands, (source,), by_block=True)
+
+
+def _channels(p: Planner, i: Instruction, x: Value, w: Value) -> Contraction:
+    """A convolution with its channels in the lanes; the source as it is, if it is plain."""
+    lanes = p.lanes if i.out.dtype.itemsize == 4 else p.lanes // 2
+    conv = replace(_geometry(p, i, len(x.shape) - 2), lanes=lanes)
+    seen = None if conv.groups > 1 else p.view(x)
+    if seen is None:
+        source = p.ensure(x, CHANNELS)
+        sizes = channels_last(x.shape)
+        steps = [math.prod(sizes[k + 1 :]) for k in range(len(sizes))]
+        seen = source, 0, (steps[0], steps[-1], *steps[1:-1])
+    source, first, (sample, channel, *places) = seen
+    row, column = places if len(places) == 2 else (0, places[0])
+    geometry = ChannelsGeometry(conv, x.shape[0], (sample, channel, row, column))
+    weight = p.ensure(w, ROWS)
+    packed = Buffer(f"{i.out.name}.packed", (channels_weights(geometry),), i.out.dtype)
+    units = channels_pack_units(geometry)
+    pack = Contraction("channels_pack", i, geometry, ((weight, 0),), target=packed, units=units)
+    p.stage(pack, None)
+    operands = ((source, first), (packed, 0))
+    return Contraction("conv_channels", i, geometry, operands, units=channels_units(geometry))
 
 
 def _geometry(p: Planner, i: Instruction, spatial: int) -> ConvGeometry:

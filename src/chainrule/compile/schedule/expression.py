@@ -17,19 +17,28 @@ from chainrule.compile.schedule.index import Axis, Index
 Condition = tuple[Index, int, int]  # low ≤ index < high
 NO_AXES: frozenset[Axis] = frozenset()
 
+# Layouts of an array. A positive number is how many samples of the batch (axis 0) stand in the
+# innermost place: [⌈N/lanes⌉][rest][lanes].
+ROWS = 0  # row-major
+CHANNELS = -1  # axis 1, the channels, innermost: [N][rest][C]
+
 
 @dataclass(eq=False)
 class Buffer:
-    """Memory of one array. `lanes`: the batch (axis 0) stands in blocks of that many in the
-    innermost place, [⌈N/lanes⌉][rest][lanes]; 0: row-major."""
+    """Memory of one array."""
 
     name: str
     shape: tuple[int, ...]
     dtype: np.dtype
     kind: str = "arena"  # arena, input, state, constant, output, scalar
-    lanes: int = 0
+    layout: int = ROWS
     slot: Any = None  # of a kind other than arena: which
     private: bool = False  # each thread has a part of its own and touches no other
+
+    @property
+    def lanes(self) -> int:
+        """How many samples stand in the lanes; 0: the batch is an axis like others."""
+        return max(self.layout, 0)
 
     @property
     def elements(self) -> int:

@@ -25,6 +25,7 @@ def attach_sums(planner: Planner) -> None:
         if _is_partial(planner.nests[at]):
             at += _attach(planner, at)
         at += 1
+    planner.renumber()
 
 
 def _is_partial(nest: Nest) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.base.dtypes import DType
 from chainrule.compile.graph import Instruction, Value
 from chainrule.compile.schedule.expression import (
+    ROWS,
     Buffer,
     Condition,
     Expression,
@@ -102,13 +103,15 @@ class Lowering(Windows):
         where = self._where
         if buffer.lanes:
             if shape != buffer.shape:
-                buffer_seen = Buffer(buffer.name, shape, buffer.dtype, lanes=buffer.lanes)
+                buffer_seen = Buffer(buffer.name, shape, buffer.dtype, layout=buffer.lanes)
                 return self.new.load(buffer, offset_in(buffer_seen, index), where)
             return self.new.load(buffer, offset_in(buffer, index), where)
+        assert shape == buffer.shape or buffer.layout == ROWS
         # The last block of a batch may have lanes without a sample: there is nothing to read.
         past = tuple((i, 0, n) for i, n in zip(index, shape, strict=True) if i.bounds[1] >= n)
         where += tuple(w for w in past if w not in where)
-        return self.new.load(buffer, linear(index, shape), where)
+        offset = linear(index, shape) if buffer.layout == ROWS else offset_in(buffer, index)
+        return self.new.load(buffer, offset, where)
 
     def work(self, x: Value, index: Place) -> Expression:
         """The element by the rule of its primitive, wherever the value may be kept."""
@@ -174,7 +177,7 @@ class Lowering(Windows):
         if buffer is not None:
             if x in self.nest:
                 pass
-            elif not buffer.lanes or (out and out[0] == x.shape[0]):
+            elif buffer.layout == ROWS or (buffer.lanes and out and out[0] == x.shape[0]):
                 return self._load(buffer, out, index)
         if out and x.shape and out[0] == x.shape[0]:
             rest = unravel(linear(index[1:], out[1:]), x.shape[1:])

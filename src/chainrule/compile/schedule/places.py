@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from chainrule.compile.graph import Value
-from chainrule.compile.schedule.expression import Buffer
+from chainrule.compile.schedule.expression import CHANNELS, ROWS, Buffer
 from chainrule.compile.schedule.index import Index, linear
 from chainrule.ops.arrays.index import fill
 
 Place = tuple[Index, ...]
+T = TypeVar("T")
 INT, TRUTH = np.dtype(np.int64), np.dtype(bool)
+
+
+def channels_last(items: tuple[T, ...]) -> tuple[T, ...]:
+    """Sizes, indices or axes in the order of the layout CHANNELS."""
+    return (items[0], *items[2:], items[1])
 
 
 def offset_in(buffer: Buffer, index: Place) -> Index:
     """Where the element stands in the buffer."""
-    if not buffer.lanes:
+    if buffer.layout == ROWS:
         return linear(index, buffer.shape)
+    if buffer.layout == CHANNELS:
+        return linear(channels_last(index), channels_last(buffer.shape))
     n, rest = index[0], linear(index[1:], buffer.shape[1:])
     size = math.prod(buffer.shape[1:])
     return ((n // buffer.lanes) * size + rest) * buffer.lanes + n % buffer.lanes

@@ -14,18 +14,28 @@ from typing import Any
 from chainrule.compile.graph import Graph, Instruction, Value
 from chainrule.compile.schedule.analysis import SEQUENTIAL, Analysis
 from chainrule.compile.schedule.contraction import Contraction, contraction_of, transposition
-from chainrule.compile.schedule.expression import Buffer, Expression, Load, Reduce, walk
+from chainrule.compile.schedule.expression import (
+    CHANNELS,
+    ROWS,
+    Buffer,
+    Expression,
+    Load,
+    Reduce,
+    walk,
+)
 from chainrule.compile.schedule.index import Axis, Index, Quotient, Remainder, linear
 from chainrule.compile.schedule.lower import Lowering
 from chainrule.compile.schedule.nest import Nest, Store
 from chainrule.compile.schedule.places import (
     Place,
+    channels_last,
     machine_dtype,
     offset_in,
 )
 from chainrule.compile.schedule.special import Special
 
 SCATTERS = {"put", "scatter_add", "put_along_axis_add", "plane_add"}
+_SUFFIXES = {ROWS: ".plain", CHANNELS: ".channels"}
 SMALL = 4096  # a nest with fewer operations is left to one thread
 BIG = 1 << 15  # a reduction to few elements of more operations than this is shared out
 
@@ -120,7 +130,7 @@ class Planner(Special):
     def _lanes_of(self, value: Value) -> int:
         at = self._buffers.get(value)
         if at is not None:
-            return max(at)
+            return max(0, *at)
         return self.analysis.in_lanes(value)
 
     def run(self) -> list[Nest]:
@@ -144,42 +154,49 @@ class Planner(Special):
 
     # ---- values into memory -------------------------------------------------------------------
 
-    def _root(self, value: Value, lanes: int | None = None, again: bool = False) -> Buffer:
+    def _root(self, value: Value, layout: int | None = None, again: bool = False) -> Buffer:
         """Plans the nest that writes `value`; `again`: a second copy of it in another layout."""
-        lanes = self.analysis.in_lanes(value) if lanes is None else lanes
-        suffix = (".lanes" if lanes else ".plain") if again else ""
-        buffer = Buffer(value.name + suffix, value.shape, machine_dtype(value), lanes=lanes)
+        layout = self.analysis.layout(value) if layout is None else layout
+        suffix = _SUFFIXES.get(layout, ".lanes") if again else ""
+        buffer = Buffer(value.name + suffix, value.shape, machine_dtype(value), layout=layout)
         if math.prod(value.shape) == 0:
-            self._buffers.setdefault(value, {})[lanes] = buffer
+            self._buffers.setdefault(value, {})[layout] = buffer
             return buffer
         core = None if again else self._core(value)
+        while core is not None and core.out is not value and self._elsewhere(core.out, layout):
+            self._root(core.out)
+            core = self._core(value)
         contraction = contraction_of(self, core) if core is not None else None
-        self._prefer = lanes
+        self._prefer = layout
         self.low.forget()
         nest = self._join(value, buffer, contraction, again) if contraction is None else None
         if nest is None:
             self._new(value, buffer, contraction, again)
-        self._buffers.setdefault(value, {})[lanes] = buffer
+        self._buffers.setdefault(value, {})[layout] = buffer
         return buffer
 
-    def ensure(self, value: Value, lanes: int) -> Buffer:
+    def ensure(self, value: Value, layout: int) -> Buffer:
         """The value in memory in the layout that is asked for, from element 0 on, in order."""
-        self._prefer = lanes
+        self._prefer = layout
         self.low.forget()
-        axes, place = self._domain(value.shape, lanes)
+        axes, place = self._domain(value.shape, layout)
         found = self._expression(value, place, {}, None)
-        if isinstance(found, Load) and found.buffer.lanes == lanes:
-            wanted = Buffer("", value.shape, value.dtype, lanes=lanes)
-            if found.offset == offset_in(wanted, place) and not found.where:
-                return found.buffer
+        wanted = Buffer("", value.shape, value.dtype, layout=layout)
+        if (
+            isinstance(found, Load)
+            and found.buffer.lanes == wanted.lanes
+            and found.offset == offset_in(wanted, place)
+            and not found.where
+        ):
+            return found.buffer
         at = self._buffers.get(value, {})
-        if lanes in at:
-            return at[lanes]
-        if lanes and value.dtype.name in ("float32", "float64") and math.prod(value.shape):
+        if layout in at:
+            return at[layout]
+        if wanted.lanes and value.dtype.name in ("float32", "float64") and math.prod(value.shape):
             plain = self._plain(value)
             if plain is not None:
-                return self._transposed(value, plain, lanes)
-        return self._root(value, lanes, again=True)
+                return self._transposed(value, plain, layout)
+        return self._root(value, layout, again=True)
 
     def _plain(self, value: Value) -> Buffer | None:
         """The row-major buffer that holds the value as it is, if there is one."""
@@ -191,7 +208,7 @@ class Planner(Special):
         return seen[0] if strides == wanted else None
 
     def _transposed(self, value: Value, plain: Buffer, lanes: int) -> Buffer:
-        buffer = Buffer(value.name + ".lanes", value.shape, value.dtype, lanes=lanes)
+        buffer = Buffer(value.name + ".lanes", value.shape, value.dtype, layout=lanes)
         self.stage(transposition(plain, buffer), buffer)
         self._buffers.setdefault(value, {})[lanes] = buffer
         return buffer
@@ -218,6 +235,10 @@ class Planner(Special):
         strides = tuple(index.coefficient(a) for a in axes)
         return found.buffer, index.constant, strides
 
+    def _elsewhere(self, inner: Value, layout: int) -> bool:
+        """Whether a contraction cannot be done in a nest of this layout."""
+        return bool(layout) and self.analysis.layout(inner) != layout
+
     def _core(self, value: Value) -> Instruction | None:
         """The contraction that is worked out inside this value, if there is one."""
         from_here = [value]
@@ -232,11 +253,12 @@ class Planner(Special):
                     from_here.append(operand)
         return None
 
-    def _domain(self, shape: tuple[int, ...], lanes: int) -> tuple[tuple[Axis, ...], Place]:
-        if not lanes:
+    def _domain(self, shape: tuple[int, ...], layout: int) -> tuple[tuple[Axis, ...], Place]:
+        if layout in (ROWS, CHANNELS):
             axes = tuple(self.low.axis("i", n) for n in shape)
-            return axes, tuple(map(Index.of, axes))
-        (block, lane), sample = self.low.samples(shape[0], lanes)
+            order = channels_last(axes) if layout == CHANNELS else axes
+            return order, tuple(map(Index.of, axes))
+        (block, lane), sample = self.low.samples(shape[0], layout)
         rest = tuple(self.low.axis("i", n) for n in shape[1:])
         return (block, *rest, lane), (sample, *map(Index.of, rest))
 
@@ -249,6 +271,7 @@ class Planner(Special):
         again: bool = True,
     ) -> Expression:
         """What the value is at `place`, in terms of memory and of the nest's own results."""
+        self.low.forget()  # what was pulled holds for one nest and its contraction only
         self.low.nest, self.low.crossed = local, False
 
         def product(i: Instruction, at: Place) -> Expression | None:
@@ -267,14 +290,19 @@ class Planner(Special):
 
     # ---- nests --------------------------------------------------------------------------------
 
-    def _signature(self, value: Value, lanes: int) -> Any:
-        return (value.shape, lanes)
+    def renumber(self) -> None:
+        """The nests have changed places: what is planned from now on joins none of them."""
+        self._signatures.clear()
+        self._written = {b: k for k, nest in enumerate(self.nests) for b in nest.writes()}
+
+    def _signature(self, value: Value, layout: int) -> Any:
+        return (value.shape, layout)
 
     def _join(
         self, value: Value, buffer: Buffer, contraction: Contraction | None, again: bool
     ) -> Nest | None:
         """Adds the value to a nest that is there already, if one fits."""
-        for at in reversed(self._signatures.get(self._signature(value, buffer.lanes), [])[-12:]):
+        for at in reversed(self._signatures.get(self._signature(value, buffer.layout), [])[-12:]):
             nest = self.nests[at]
             local = self._results[nest]
             expression = self._expression(value, nest.place, local, nest.contraction, again)
@@ -284,6 +312,8 @@ class Planner(Special):
             sums = [e for e in walk(expression) if isinstance(e, Reduce)]
             if any(map(_crosses_batch, sums)) and not set(sums) <= set(nest.expressions):
                 continue
+            if sums and nest.contraction is not None:
+                continue  # the epilogue of a product sees one element at a time
             loads = {e.buffer for e in walk(expression) if isinstance(e, Load)}
             if any(self._written.get(b, -1) >= at for b in loads):
                 continue
@@ -304,7 +334,7 @@ class Planner(Special):
     def _new(
         self, value: Value, buffer: Buffer, contraction: Contraction | None, again: bool
     ) -> Nest:
-        axes, place = self._domain(value.shape, buffer.lanes)
+        axes, place = self._domain(value.shape, buffer.layout)
         nest = Nest(value.name, axes, place, buffer.lanes, contraction=contraction)
         expression = self._expression(value, place, {}, contraction, again)
         if contraction is None:
@@ -315,7 +345,7 @@ class Planner(Special):
         self._store(nest, value, buffer, expression)
         self._add(nest)
         self._written[buffer] = len(self.nests) - 1
-        self._signatures.setdefault(self._signature(value, buffer.lanes), []).append(
+        self._signatures.setdefault(self._signature(value, buffer.layout), []).append(
             len(self.nests) - 1
         )
         return nest
