@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, field
+from operator import is_
 from textwrap import indent
 from typing import Any
 
@@ -68,6 +69,7 @@ class Nest:
     ordered: bool = False  # several elements may go to one place: in order, the last counts
     body: Any = None  # the Body of a scan
     barrier: bool = False  # all threads meet before it
+    _walked: Any = field(default=None, repr=False)  # what `expressions` found, and where
 
     @property
     def size(self) -> int:
@@ -75,7 +77,13 @@ class Nest:
 
     @property
     def expressions(self) -> list[Expression]:
-        return walk(*(x for s in self.stores for x in (s.expression, *reads_of(s.offset))))
+        """Every expression below the stores, parts before what uses them."""
+        parts = [x for s in self.stores for x in (s.expression, s.offset)]
+        known = self._walked
+        if known is None or len(known[0]) != len(parts) or not all(map(is_, known[0], parts)):
+            roots = (x for s in self.stores for x in (s.expression, *reads_of(s.offset)))
+            known = self._walked = parts, walk(*roots)
+        return known[1]
 
     def loads(self) -> list[Load]:
         return [e for e in self.expressions if isinstance(e, Load)]

@@ -7,7 +7,7 @@ the batch stay with their thread through the forward pass, the loss and back.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from chainrule.compile.graph import Graph, Value
@@ -80,7 +80,7 @@ def _update(planner: Planner, state: Value, new: Value) -> None:
 
 def _harmless(nests: list[Nest], at: int, buffer: Buffer, old: Buffer) -> bool:
     """Whether `buffer`, written by nest `at`, may lie where `old` is."""
-    if any(_same_state(b, old) for n in nests[at + 1 :] for b in n.reads()):
+    if any(_same_state(b, old) for n in nests[at + 1 :] for b in _sources(n)):
         return False
     nest = nests[at]
     if nest.sequential is not None or any(_same_state(b, old) for b in _operands(nest)):
@@ -93,6 +93,14 @@ def _harmless(nests: list[Nest], at: int, buffer: Buffer, old: Buffer) -> bool:
 
 def _same_state(a: Buffer, b: Buffer) -> bool:
     return a is b or (a.kind == b.kind == "state" and a.slot is b.slot)
+
+
+def _sources(nest: Nest) -> Iterator[Buffer]:
+    """What the nest reads: some twice, but without making a set of it."""
+    yield from (e.buffer for e in nest.expressions if isinstance(e, Load))
+    yield from _operands(nest)
+    if nest.body is not None:
+        yield from nest.body.reads()
 
 
 def _operands(nest: Nest) -> list[Buffer]:

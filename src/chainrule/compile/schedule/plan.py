@@ -302,9 +302,13 @@ class Planner(Special):
         self, value: Value, buffer: Buffer, contraction: Contraction | None, again: bool
     ) -> Nest | None:
         """Adds the value to a nest that is there already, if one fits."""
+        below = self._below(value)
+        buffers = {b for v in below for b in self._buffers.get(v, {}).values()}
         for at in reversed(self._signatures.get(self._signature(value, buffer.layout), [])[-12:]):
             nest = self.nests[at]
             local = self._results[nest]
+            if not local.keys() & below and (nest.contraction or not nest.reads() & buffers):
+                continue
             expression = self._expression(value, nest.place, local, nest.contraction, again)
             if self.low.crossed:
                 continue
@@ -330,6 +334,19 @@ class Planner(Special):
             self._written[buffer] = at
             return nest
         return None
+
+    def _below(self, value: Value) -> set[Value]:
+        """What is in memory, or is worked out on the way, of all that the value is made from."""
+        seen: set[Value] = set()
+        rest = [value]
+        while rest:
+            made = self.analysis.made.get(rest.pop())
+            for v in made.uses() if made is not None else ():
+                if v not in seen:
+                    seen.add(v)
+                    if v not in self._buffers:
+                        rest.append(v)
+        return seen | {value}
 
     def _new(
         self, value: Value, buffer: Buffer, contraction: Contraction | None, again: bool
