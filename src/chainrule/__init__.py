@@ -25,10 +25,13 @@ from chainrule.base.errors import ChainruleError as ChainruleError
 from chainrule.base.text import language as language
 from chainrule.base.text import set_language as set_language
 from chainrule.graph import Tensor as Tensor
+from chainrule.graph import autocast as autocast
 from chainrule.graph import enable_grad as enable_grad
+from chainrule.graph import is_autocast_enabled as is_autocast_enabled
 from chainrule.graph import is_grad_enabled as is_grad_enabled
 from chainrule.graph import no_grad as no_grad
 from chainrule.graph import set_grad_enabled as set_grad_enabled
+from chainrule.ops.arrays import native as _native
 from chainrule.ops.functional import PUBLIC as _PUBLIC
 from chainrule.ops.random import Generator as Generator
 
@@ -49,7 +52,12 @@ _LAZY = {
     "save_file": "chainrule.files",
     "load_file": "chainrule.files",
     "trace": "chainrule.compile",
+    "get_num_threads": "chainrule.compile",
+    "set_num_threads": "chainrule.compile",
 }
+
+# Glass mode asks for native kernels when the first large array comes along.
+_native.offer(lambda: _import_module("chainrule.compile.eager").source())  # type: ignore[no-any-return]
 
 
 def __getattr__(name: str) -> _Any:

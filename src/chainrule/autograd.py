@@ -1,5 +1,7 @@
 """Derivatives on demand: names only, the work is in `chainrule.graph`."""
 
+from chainrule.graph.autocast import autocast as autocast
+from chainrule.graph.autocast import is_autocast_enabled as is_autocast_enabled
 from chainrule.graph.backward import backward as backward
 from chainrule.graph.backward import grad as grad
 from chainrule.graph.checkpoint import checkpoint as checkpoint

@@ -56,6 +56,18 @@ def test_the_report_shows_the_run(run_folder, digits):
     )
 
 
+def test_a_profile_joins_the_run_folder_and_its_report(cli, tmp_path):
+    plain = cli("train", "linear", "--epochs", "1", "--out", tmp_path / "plain")
+    result = cli("train", "linear", "--epochs", "1", "--out", tmp_path / "run", "--profile")
+    assert result.status == plain.status == 0
+    content = json.loads((tmp_path / "run" / "profile.json").read_text(encoding="utf-8"))
+    assert content["rows"] and content["seconds"] > 0
+    assert "GFLOP/s" in result.out and "GFLOP/s" not in plain.out
+    for name, shown in (("run", True), ("plain", False)):
+        page = (tmp_path / name / "report.html").read_text(encoding="utf-8")
+        assert ("Time of a training step" in page) is shown
+
+
 def test_the_same_command_gives_the_same_bits(cli, run_folder, tmp_path):
     out = tmp_path / "again"
     assert cli("train", "linear", "--epochs", "2", "--out", out, "--workers", "2").status == 0

@@ -19,6 +19,7 @@ from chainrule import models
 from chainrule.base.text import t
 from chainrule.cli.measure import Measured
 from chainrule.cli.prepare import Prepared
+from chainrule.compile import Profile
 from chainrule.explain.report import Kernels, ReportData, WrongPrediction, write_report
 
 # Pictures of mistakes on the page: the surest first.
@@ -37,6 +38,7 @@ def write(
     command_line: Sequence[str],
     notes: Sequence[str],
     version: str,
+    profile: Profile | None = None,
 ) -> None:
     """Write `report.html` of a run."""
     shape = prepared.input_shape
@@ -60,6 +62,7 @@ def write(
         input_shape=shape if len(shape) == 3 else None,
         layers=history.layers,
         summary=list(models.summary(model, shape)),
+        profile=_profile(profile),
     )
     write_report(path, report)
 
@@ -75,6 +78,25 @@ def environment(version: str) -> dict[str, object]:
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
     return out | {"system": platform.platform(terse=True), "machine": platform.machine(),
                   "cores": cores}  # fmt: skip
+
+
+def _profile(profile: Profile | None) -> list[dict[str, object]]:
+    """The kernels that take a thousandth of the time or more."""
+    if profile is None:
+        return []
+    return [
+        {
+            "kernel": row.name,
+            "what": row.what,
+            "milliseconds": round(1e3 * row.slowest, 4),
+            "share": row.share,
+            "gflops": round(row.flops_per_second / 1e9, 1) or None,
+            "gigabytes": round(row.bytes_per_second / 1e9, 1) or None,
+            "limit": row.limit,
+        }
+        for row in profile.rows
+        if row.share >= 1e-3
+    ]
 
 
 def _config(settings: Mapping[str, Any], recorded: Mapping[str, Any]) -> dict[str, Any]:

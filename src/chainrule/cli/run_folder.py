@@ -29,7 +29,8 @@ except ImportError:  # Windows has no such locks
 SETTINGS = "settings.json"
 REPORT = "report.html"
 HISTORY = "history.json"
-OWN = (SETTINGS, CHECKPOINT, FILE, HISTORY, REPORT)
+PROFILE = "profile.json"
+OWN = (SETTINGS, CHECKPOINT, FILE, HISTORY, PROFILE, REPORT)
 # Inside the run folder: what a replacing run has so far, and one whose files are being moved.
 UNFINISHED, FINISHED = "run-unfinished", "run-finished"
 MAX_SEED = 2**64 - 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import warnings
@@ -13,6 +14,7 @@ import numpy as np
 from chainrule import models, train
 from chainrule.base.dtypes import as_dtype
 from chainrule.base.errors import ArgumentError
+from chainrule.base.files import atomic_write
 from chainrule.base.text import t
 from chainrule.cli import main as entry
 from chainrule.cli import report, run_folder
@@ -20,6 +22,7 @@ from chainrule.cli.measure import Measured, measure
 from chainrule.cli.options import filled, positive, shape, whole
 from chainrule.cli.parser import Parser
 from chainrule.cli.prepare import DIGITS, Prepared, prepare
+from chainrule.compile import Profile
 from chainrule.models.runs import FILE
 from chainrule.ops.random import manual_seed
 from chainrule.train.run import read_checkpoint
@@ -54,6 +57,8 @@ def add_arguments(parser: Parser) -> None:
     add("--precision", choices=("float32", "float64"), help=t("of the computation (float32)"))
     add("--no-augment", action="store_true", help=t("do not turn and shift the training images"))
     add("--glass", action="store_true", help=t("do not compile the training step"))
+    add("--profile", action="store_true",
+        help=t("measure where the time of a training step goes, kernel by kernel"))  # fmt: skip
     add("--workers", type=whole(0), default=0, metavar="N", help=t("threads that load data (0)"))
     add("--out", type=filled, metavar=t("FOLDER"), help=t("the run folder (runs/MODEL)"))
     add("--resume", action="store_true", help=t("go on with the run in that folder"))
@@ -132,7 +137,10 @@ def _in_folder(
             )
         )
         return entry.FAILED
-    measured = _write(work, settings, prepared, trainer, options.command_line)
+    profile = trainer.profile() if options.profile else None
+    if options.profile:
+        _tell_profile(work, profile)
+    measured = _write(work, settings, prepared, trainer, options.command_line, profile)
     if not history.interrupted:
         run_folder.publish(folder, work)
         work = folder
@@ -234,6 +242,7 @@ def _write(
     prepared: Prepared,
     trainer: train.Trainer,
     command_line: list[str],
+    profile: Profile | None,
 ) -> Measured:
     """Measure, and write the model and the report."""
     model, history = trainer.model, trainer.history
@@ -269,8 +278,19 @@ def _write(
         command_line,
         notes,
         entry.version(),
+        profile,
     )
     return measured
+
+
+def _tell_profile(folder: Path, profile: Profile | None) -> None:
+    """Print the profile and keep it as JSON."""
+    if profile is None:
+        print(t("There is no profile: the training step was not compiled."))
+        return
+    print(profile)
+    content = json.dumps(profile.to_dict(), ensure_ascii=False, indent=1)
+    atomic_write(folder / run_folder.PROFILE, content + "\n")
 
 
 def _tell(folder: Path, prepared: Prepared, measured: Measured) -> None:

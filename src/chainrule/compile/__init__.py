@@ -13,8 +13,12 @@ from chainrule.compile.compiled import compile as compile
 from chainrule.compile.graph import Graph as Graph
 from chainrule.compile.graph import Instruction as Instruction
 from chainrule.compile.graph import Value as Value
+from chainrule.compile.profile import Profile as Profile
+from chainrule.compile.profile import Row as Row
 from chainrule.compile.program import Program as Program
 from chainrule.compile.program import trace as trace
+from chainrule.compile.runtime import get_num_threads as get_num_threads
+from chainrule.compile.runtime import set_num_threads as set_num_threads
 
 
 class _Room(_ModuleType):

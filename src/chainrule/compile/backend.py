@@ -6,14 +6,20 @@ import os
 import warnings
 from functools import cache
 from importlib.util import find_spec
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 
 from chainrule.base.errors import ArgumentError, ChainruleError
 from chainrule.base.text import t
-from chainrule.compile.graph import Graph
+from chainrule.compile.graph import Graph, Results
 from chainrule.compile.native import Native
+from chainrule.compile.runtime.target import host
+from chainrule.compile.schedule.work import useful_threads
+from chainrule.graph.tensor import Tensor
+
+if TYPE_CHECKING:
+    from chainrule.compile.profile import Profile
 
 
 class CompileWarning(UserWarning):
@@ -21,23 +27,44 @@ class CompileWarning(UserWarning):
 
 
 class Executable(Protocol):
-    """A graph made ready to run.
+    """A graph made ready to run. `stats`: numbers about it, by name.
 
-    A call reads the state through `graph.state`, calls the hosts, and gives the outputs as fresh
-    arrays. State and gradients are written when all is computed: a call that raises has written
-    nothing. `stats`: numbers about it, by name.
+    A run is `reset`, `prepare`, `execute`, `deliver`, in this order; calling the object does all
+    four. An exception may come at any point (Ctrl-C comes between any two lines): `done` then says
+    whether the step has happened and is to be delivered, once more if need be, or has not.
     """
 
     stats: dict[str, Any]
 
     def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]: ...
 
+    def reset(self) -> None:
+        """No run has been done from now on."""
+        ...
+
+    def prepare(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        """Calls the hosts, and gives the outputs as fresh arrays, which `execute` fills."""
+        ...
+
+    def execute(self) -> None:
+        """Computes everything. The state in `graph.state` is written when it ends, or by
+        `deliver`."""
+        ...
+
+    def done(self) -> bool:
+        """Whether `execute` has come to its end since `reset`."""
+        ...
+
+    def deliver(self) -> None:
+        """Writes what of state and gradients is not in its place; may be called again."""
+        ...
+
     def inspect(self, stage: str) -> str:
         """A stage of the compilation as text."""
         ...
 
-    def profile(self, inputs: list[np.ndarray]) -> str:
-        """A table of where the time goes."""
+    def profile(self, inputs: list[np.ndarray]) -> Profile:
+        """Where the time goes; changes nothing."""
         ...
 
 
@@ -46,19 +73,46 @@ class Replay:
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
+        self._results: Results | None = None
         self.stats: dict[str, Any] = {
             "backend": "replay", "instructions": len(graph.instructions),
         }  # fmt: skip
 
     def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        return self.graph.run(inputs)
+        self.reset()
+        outputs = self.prepare(inputs)
+        self.deliver()
+        return outputs
+
+    def reset(self) -> None:
+        self._results = None
+
+    def prepare(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        # All new states before any is written: one may be computed from another's old value.
+        results = self.graph.replay(inputs)
+        self._results = results
+        return results.outputs
+
+    def execute(self) -> None:
+        pass
+
+    def done(self) -> bool:
+        return self._results is not None
+
+    def deliver(self) -> None:
+        results, graph = self._results, self.graph
+        assert results is not None
+        for (old, _), new in zip(graph.updates, results.news, strict=True):
+            graph.state[old][...] = new
+        for (leaf, _), gradient in zip(graph.gradients, results.gradients, strict=True):
+            leaf._grad = None if gradient is None else Tensor(gradient, leaf.dtype)
 
     def inspect(self, stage: str) -> str:
         if stage == "graph":
             return str(self.graph)
         raise _without_native(t("the stage {stage!r}", stage=stage))
 
-    def profile(self, inputs: list[np.ndarray]) -> str:
+    def profile(self, inputs: list[np.ndarray]) -> Profile:
         raise _without_native(t("a profile"))
 
 
@@ -84,11 +138,11 @@ def _has_llvmlite() -> bool:
 
 
 def build(graph: Graph, threads: int, keep_gradients: bool) -> Executable:
-    """The graph as an executable on so many threads; `keep_gradients`: it sets `.grad`."""
+    """The graph as an executable on at most so many threads; `keep_gradients`: it sets `.grad`."""
     if not native_available():
         return Replay(graph)
     try:
-        return Native(graph, threads, keep_gradients)
+        return Native(graph, useful_threads(graph, threads, host().lanes(4)), keep_gradients)
     except ChainruleError:
         raise
     except Exception as error:

@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from functools import update_wrapper
 from types import MethodType
-from typing import Any, overload
+from typing import TYPE_CHECKING, Any, overload
 
 from chainrule.base.constraints import Bool
 from chainrule.base.errors import ArgumentError
@@ -21,6 +21,9 @@ from chainrule.compile.runtime import get_num_threads
 from chainrule.compile.signature import signature
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor
+
+if TYPE_CHECKING:
+    from chainrule.compile.profile import Profile
 
 #: How many programs of one function are kept; the least recently used goes first.
 LIMIT = 64
@@ -39,7 +42,7 @@ class Compiled:
         self._captured: frozenset[int] = frozenset()  # arguments that are state, by place
         self._latest: tuple[Program, list[Tensor]] | None = None
         self._lock = threading.RLock()
-        self._counts = {"calls": 0, "compiled": 0}
+        self._counts = {"calls": 0, "compiled": 0, "cache_hits": 0, "cache_misses": 0}
         self._seconds = 0.0
         self._reasons: dict[str, int] = {}
         self._warned = False
@@ -111,21 +114,26 @@ class Compiled:
 
     def _make(self, args: Any, kwargs: Any) -> Program:
         """Traces and builds the program for a call that no program fits."""
-        start = time.perf_counter()
+        began = time.perf_counter()
         while True:
+            start = time.perf_counter()
             leaves: list[Tensor] = []
             key = self._key(args, kwargs, leaves)
             program, met = take(self._function, args, kwargs, frozenset(self._state_places(leaves)))
             if not met:
                 break
             self._captured |= frozenset(met)
+        program.trace_seconds = time.perf_counter() - start
         if not self._keep:
             program.drop_gradients()
         program.executable = backend.build(
             program.graph, get_num_threads(), bool(program.graph.gradients)
         )
-        self._seconds += time.perf_counter() - start
+        self._seconds += time.perf_counter() - began
         self._counts["compiled"] += 1
+        if "cached" in program.executable.stats:
+            found = program.executable.stats["cached"]
+            self._counts["cache_hits" if found else "cache_misses"] += 1
         self._programs.setdefault(key, []).insert(0, program)
         self._programs.move_to_end(key)
         self._trim()
@@ -170,20 +178,43 @@ class Compiled:
         return str(program.graph) if stage == "graph" else program.executable.inspect(stage)
 
     def stats(self) -> dict[str, Any]:
-        """Calls, compilations and their seconds, programs kept, and what the newest call's program
-        says of itself (kernels, arena size, …)."""
+        """Numbers about this function and about the program of its newest call.
+
+        Of the function: `calls`; `compiled`: programs made, the `seconds` that took, and what they
+        were made again for (`reasons`: how often each); `programs` kept; `cache_hits`,
+        `cache_misses`: programs found on disk, and not.
+
+        Of the program: `backend` ("native" or "replay"); `instructions`, after the passes;
+        `kernels` in it, different ones (`functions`), `barriers` that threads meet at in a run;
+        `arena`: bytes of scratch memory; `threads`; `cached`: whether it came from the disk; and
+        what making it took: `trace_seconds`, `plan_seconds`, `compile_seconds`, `load_seconds`.
+        """
         own = {
             **self._counts,
             "programs": sum(map(len, self._programs.values())),
-            "compile_seconds": self._seconds,
-            "compiled_again_for": dict(self._reasons),
+            "seconds": self._seconds,
+            "reasons": dict(self._reasons),
         }
-        return own if self._latest is None else own | self._latest[0].executable.stats
+        if self._latest is None:
+            return own
+        program = self._latest[0]
+        return own | {"trace_seconds": program.trace_seconds} | program.executable.stats
 
-    def profile(self) -> str:
-        """Where the time of the newest call's program goes, as a table. It runs the program."""
-        program, leaves = self._newest()
-        return program.executable.profile([x._data for x in leaves])
+    def profile(self, *args: Any, **kwargs: Any) -> Profile:
+        """Where the time of a program goes: `print` shows a table of its kernels.
+
+        The program is that for these arguments, or, without any, the newest call's. It is compiled
+        once more, with clocks in it, and run for half a second. Nothing changes: it works on
+        copies, and the random numbers stay where they are.
+        """
+        with self._lock:
+            if args or kwargs:
+                leaves: list[Tensor] = []
+                found = self._find(self._key(args, kwargs, leaves), leaves)
+                program = found or self._make(args, kwargs)
+            else:
+                program, leaves = self._newest()
+            return program.executable.profile([x._data for x in leaves])
 
 
 @overload

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from textwrap import indent
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -82,26 +82,30 @@ def _show(x: Any) -> str:
 class Host:
     """Python code that each run calls once, in order, for the scalars that it returns.
 
-    `undo` puts back what the call of this run changed (a step count, the place of a generator), so
-    that a run that fails has not happened.
+    `save` is called first and returns a function that puts back what `function` changes (a step
+    count, the place of a generator), or None: a run that fails has not happened. A run begins with
+    `reset`.
     """
 
     def __init__(
         self,
         function: Callable[[], tuple[Any, ...]],
         values: tuple[Value, ...],
-        undo: Callable[[], None],
+        save: Callable[[], Callable[[], Any] | None],
     ) -> None:
         self.values = values
-        self.called = False
-        self._function, self._undo = function, undo
+        self._function, self._save = function, save
+        self._undo: Callable[[], Any] | None = None
+
+    def reset(self) -> None:
+        self._undo = None
 
     def function(self) -> tuple[Any, ...]:
-        self.called = True  # first: a call that is cut short may have changed something
+        self._undo = self._save()
         return self._function()
 
     def undo(self) -> None:
-        if self.called:
+        if self._undo is not None:
             self._undo()
 
 
@@ -118,6 +122,14 @@ class Source:
         """What is there now."""
         found: Any = self.tensor._grad if self.gradient else self.tensor
         return found._data  # type: ignore[no-any-return]
+
+
+class Results(NamedTuple):
+    """What a run gives: outputs, gradients, and the new content of the state in `updates`."""
+
+    outputs: list[np.ndarray]
+    gradients: list[np.ndarray | None]
+    news: list[np.ndarray]
 
 
 @dataclass
@@ -155,11 +167,12 @@ class Graph:
         lines.append(f"  return {', '.join(v.name for v in self.outputs)}")
         return "\n".join(lines)
 
-    def run(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        """Replays the graph on NumPy: outputs are returned, state and gradients are written."""
-        return mode.quiet(self._run, inputs)
+    def replay(self, inputs: list[np.ndarray]) -> Results:
+        """The results on NumPy, as arrays of their own. The hosts are called; nothing else is
+        written."""
+        return mode.quiet(self._replay, inputs)
 
-    def _run(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+    def _replay(self, inputs: list[np.ndarray]) -> Results:
         known: dict[Value, Any] = dict(self.constants)
         for value, array in zip(self.inputs, inputs, strict=True):
             if array.shape != value.shape or array.dtype != value.dtype:
@@ -180,13 +193,8 @@ class Graph:
                 known.pop(value, None)
         outputs = [np.array(known[v]) for v in self.outputs]
         gradients = [None if v is None else np.array(known[v]) for _, v in self.gradients]
-        # All new states before any is written: one may be computed from another's old value.
         news = [np.array(known[new]) for _, new in self.updates]
-        for (old, _), new in zip(self.updates, news, strict=True):
-            self.state[old][...] = new
-        for (leaf, _), gradient in zip(self.gradients, gradients, strict=True):
-            leaf._grad = None if gradient is None else Tensor(gradient, leaf.dtype)
-        return outputs
+        return Results(outputs, gradients, news)
 
     @staticmethod
     def wrong_input(value: Value, array: np.ndarray) -> TraceError:
@@ -228,7 +236,7 @@ def _replay_scan(
     """The results of a scan: its body is run once for each time step."""
 
     def step(F: Any, carry: Any, x: Any, fixed: Any) -> tuple[list[Any], list[Any]]:
-        results = body._run([*carry, *x, *fixed])
+        results = body._replay([*carry, *x, *fixed]).outputs
         return results[:carries], results[carries:]
 
     start, end = carries, carries + xs

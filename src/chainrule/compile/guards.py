@@ -27,7 +27,7 @@ class Guards:
     """The conditions of one program. `broken(graph)` says which one fails, or None."""
 
     def __init__(self) -> None:
-        self._tensors: list[tuple[Tensor, Value, bool, Any, Any]] = []
+        self._tensors: list[tuple[Tensor, Value, bool, Any, Any, bool]] = []
         self._gradients: list[tuple[Tensor, Any]] = []
         self._leaves: set[int] = set()
         self._owners: list[tuple[dict[str, Any], dict[str, Any], str]] = []
@@ -36,6 +36,7 @@ class Guards:
         self._functions: set[int] = set()
         self._kept: list[Any] = []  # keeps the ids of these alive
         self._tables: list[tuple[Any, list[Any]]] = []  # lists and dicts, and what was in them
+        self._empty: list[Any] = []  # those that nothing was in
         self._places: list[tuple[Callable[[], Any], Any, str]] = []
         self._checks: list[tuple[Callable[[], bool], str]] = []
 
@@ -45,7 +46,9 @@ class Guards:
         """A tensor that became state: its flags."""
         extra = tensor._extra
         dtype = None if extra is None else extra.dtype
-        self._tensors.append((tensor, value, tensor._rg, dtype, _hooks(extra)))
+        hooks = _hooks(extra)
+        plain = dtype is None and not hooks
+        self._tensors.append((tensor, value, tensor._rg, dtype, hooks, plain))
 
     def gradient(self, leaf: Tensor) -> None:
         """A leaf whose `.grad` the program looks at: there, gone, or used up."""
@@ -117,7 +120,10 @@ class Guards:
         """A container may change and stay the same object."""
         if isinstance(value, dict | list):
             entries = list(value.values()) if isinstance(value, dict) else list(value)
-            self._tables.append((value, entries))
+            if entries:
+                self._tables.append((value, entries))
+            else:
+                self._empty.append(value)
         elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
             for name in value.__dataclass_fields__:
                 inside = getattr(value, name)
@@ -133,23 +139,23 @@ class Guards:
             if _presence(leaf._grad) is not presence:
                 return t("whether .grad of a parameter is there")
         state, moved = graph.state, False
-        for tensor, value, rg, dtype, hooks in self._tensors:
+        for tensor, value, rg, dtype, hooks, plain in self._tensors:
             if tensor._data is not state[value]:
                 moved = True
             extra = tensor._extra
             if tensor._rg is not rg or (
-                (dtype is not None or hooks)
+                not plain
                 if extra is None
                 else extra.dtype is not dtype
                 or ((hooks or extra.hooks or extra.post_hooks) and _hooks(extra) != hooks)
             ):
                 return t("requires_grad, the dtype or the hooks of a tensor")
-        for attributes, before, name in self._owners:
-            if not _same(attributes, before):
-                return t("the attributes of {owner}", owner=name)
+        changed = self._changed_owner()
+        if changed is not None:
+            return t("the attributes of {owner}", owner=changed)
+        if any(self._empty):
+            return t("the contents of a list or dict")
         for found, entries in self._tables:
-            if not found and not entries:
-                continue
             now = found.values() if found.__class__ is not list else found
             if len(now) != len(entries) or not all(map(is_, now, entries)):
                 return t("the contents of a list or dict")
@@ -169,6 +175,17 @@ class Guards:
             return t("the shape, dtype or memory of a tensor")
         return None
 
+    def _changed_owner(self) -> str | None:
+        try:
+            for attributes, before, name in self._owners:
+                if attributes != before:
+                    return name
+        except Exception:  # values that cannot be compared, such as arrays
+            return next(
+                (name for now, before, name in self._owners if not _same(now, before)), None
+            )
+        return None
+
 
 def _presence(gradient: Any) -> Any:
     """None, REUSED, or True for a gradient that is there."""
@@ -185,7 +202,7 @@ def _hooks(extra: Any) -> tuple[Any, ...]:
 def _same(now: dict[str, Any], before: dict[str, Any]) -> bool:
     try:
         return now == before
-    except Exception:  # values that cannot be compared, such as arrays: then identity decides
+    except Exception:  # then identity decides
         return now.keys() == before.keys() and all(now[k] is before[k] for k in now)
 
 

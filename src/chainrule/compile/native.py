@@ -1,172 +1,264 @@
-"""The native executable of a graph: planned, emitted, compiled (or found on disk), and run."""
+"""The native executable of a graph: found on disk, or planned, emitted and compiled; and run."""
 
 from __future__ import annotations
 
 import mmap
+import struct
 import time
-from typing import Any
+import weakref
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
 from chainrule.compile import cache
-from chainrule.compile.emit.program import ARENA, BARRIER, ENTRY, ProgramWriter
-from chainrule.compile.graph import Graph, Value
+from chainrule.compile.blueprint import Blueprint, Result, constants_of, fill, scalars_of
+from chainrule.compile.canonical import canonical
+from chainrule.compile.emit.program import ARENA, BARRIER, DONE, ENTRY, ProgramWriter
+from chainrule.compile.graph import Graph
 from chainrule.compile.passes import optimize
 from chainrule.compile.runtime import jit, pool
 from chainrule.compile.runtime.barrier import control_block
 from chainrule.compile.runtime.target import Target, host
+from chainrule.compile.schedule.expression import Buffer
 from chainrule.compile.schedule.order import make_plan
+from chainrule.compile.schedule.plan import Plan
 from chainrule.graph.tensor import Tensor
+
+if TYPE_CHECKING:
+    from chainrule.compile.profile import Profile
 
 STAGES = ("graph", "passes", "schedule", "llvm", "asm")
 
 
+class Design:
+    """A graph on its way to code: simplified, planned, and written as LLVM IR.
+
+    `timed`: the program also notes where its time goes.
+    """
+
+    def __init__(
+        self, graph: Graph, threads: int, keep_gradients: bool, target: Target, timed: bool = False
+    ) -> None:
+        registers = 32 if target.width == 64 or target.architecture == "aarch64" else 16
+        self.graph, self.simple = graph, optimize(graph)
+        self.plan, planner = make_plan(
+            self.simple, target.lanes(4), threads, keep_gradients, registers, optimize
+        )
+        self.writer = ProgramWriter(self.plan, target, planner.low.new, timed)
+        self.text = self.writer.text()
+
+    def blueprint(self) -> Blueprint:
+        """What is to be kept of it, still without the code."""
+        plan, slots = self.plan, self.writer.layout.slots
+        stats = {
+            "instructions": len(self.simple.instructions),
+            "kernels": len(self.writer.names),
+            "functions": len(set(self.writer.names)),
+            "barriers": _barriers(plan),
+            "arena": plan.arena,
+        }
+        blueprint = Blueprint(self.writer.layout.size, plan.arena, stats)
+        fill(blueprint, self.graph, self.simple, slots)
+
+        def result(b: Buffer) -> Result:
+            return slots.get((b.kind, b.slot)), b.shape, b.dtype.str
+
+        blueprint.outputs = [result(b) for b in plan.outputs]
+        blueprint.gradients = [None if b is None else result(b) for b in plan.gradients]
+        return blueprint
+
+
+def _barriers(plan: Plan) -> int:
+    """How often threads meet in one run."""
+    total = sum(nest.barrier for nest in plan.nests)
+    bodies = [nest.body for nest in plan.nests if nest.body is not None]
+    return total + sum(body.steps * (_barriers(body.plan) + 1) for body in bodies)
+
+
+class Frame:
+    """The memory that a program runs in: its table of addresses, scratch, scalars, constants."""
+
+    def __init__(self, blueprint: Blueprint, graph: Graph) -> None:
+        self._control, control = control_block()
+        size = max(blueprint.arena, 1) + _PAGE
+        self._memory = mmap.mmap(-1, size, flags=_PRIVATE) if _PRIVATE else mmap.mmap(-1, size)
+        if hasattr(mmap, "MADV_HUGEPAGE"):
+            self._memory.madvise(mmap.MADV_HUGEPAGE)
+        start = address(np.frombuffer(self._memory, np.uint8))
+        table = np.zeros(blueprint.slots, np.uint64)
+        self.address = address(table)
+        self.table = table.data
+        self.table[BARRIER] = control
+        self.table[ARENA] = start + -start % _PAGE
+        self.scalars = np.zeros(len(scalars_of(graph)), np.uint64)  # each of 64 bits, of its kind
+        for place, slot in blueprint.scalars:
+            self.table[slot] = address(self.scalars) + 8 * place
+        arrays = list(constants_of(graph).values())
+        constants = {slot: arrays[place] for place, slot in blueprint.constants} | blueprint.made
+        self._constants = {slot: np.ascontiguousarray(a) for slot, a in constants.items()}
+        for slot, array in self._constants.items():
+            self.table[slot] = address(array)
+
+
 class Native:
-    """A graph as machine code for these shapes."""
+    """A graph as machine code for these shapes. For its methods see `backend.Executable`."""
 
     def __init__(
         self, graph: Graph, threads: int, keep_gradients: bool, target: Target | None = None
     ) -> None:
         self.graph, self.threads, self.keep_gradients = graph, threads, keep_gradients
         self.target = target or host()
+        self._seconds = {"plan_seconds": 0.0, "compile_seconds": 0.0}
+        blueprint, found = self._blueprint()
         start = time.perf_counter()
-        lanes = self.target.lanes(4)
-        registers = 32 if self.target.width == 64 or self.target.architecture == "aarch64" else 16
-        self.simple = optimize(graph)
-        self.plan, planner = make_plan(
-            self.simple, lanes, threads, keep_gradients, registers, optimize
-        )
-        writer = ProgramWriter(self.plan, self.target, planner.low.new)
-        self.text = writer.text()
-        self.layout = writer.layout
-        planned = time.perf_counter()
-        code, found = self._code()
-        self.loaded = jit.load(code)
-        self._address = self.loaded.address(ENTRY)
-        self._bind()
-        self.stats: dict[str, Any] = {
-            "backend": "native",
-            "instructions": len(self.simple.instructions),
-            "kernels": len(self.plan.nests),
-            "functions": len(set(writer.names)),
-            "barriers": sum(n.barrier for n in self.plan.nests),
-            "arena": self.plan.arena,
-            "threads": threads,
-            "plan_seconds": planned - start,
-            "compile_seconds": time.perf_counter() - planned,
+        loaded = jit.load(blueprint.code)
+        # Whoever runs the program holds this object, so that no code goes while it runs.
+        weakref.finalize(self, loaded.unload).atexit = False
+        self._entry = loaded.address(ENTRY)
+        self._frame = Frame(blueprint, graph)
+        self._seconds["load_seconds"] = time.perf_counter() - start
+        self.stats = {
+            "backend": "native", **blueprint.stats, "threads": threads, **self._seconds,
             "cached": found,
-        }
+        }  # fmt: skip
+        self._prepare(blueprint)
 
-    def _code(self) -> tuple[bytes, bool]:
-        key = cache.key(self.text, self.target.key, cache.fingerprint())
-        code = cache.load(key)
-        if code is not None:
-            return code, True
-        code = jit.compile_object(self.text, self.target)
-        cache.store(key, code)
-        return code, False
+    def _blueprint(self) -> tuple[Blueprint, bool]:
+        """The compiled program, and whether it was found on disk."""
+        name = None
+        content = canonical(self.graph)
+        if content is not None:
+            options = f"program {self.threads} {self.keep_gradients}"
+            name = cache.key(options, content, self.target.key, cache.fingerprint())
+            packed = cache.load(name)
+            if packed is not None:
+                return Blueprint.unpack(packed), True
+        start = time.perf_counter()
+        design = self.design()
+        blueprint = design.blueprint()
+        planned = time.perf_counter()
+        blueprint.code = jit.compile_object(design.text, self.target)
+        compiled = time.perf_counter()
+        self._seconds = {"plan_seconds": planned - start, "compile_seconds": compiled - planned}
+        if name is not None:
+            cache.store(name, blueprint.pack())
+        return blueprint, False
 
-    # ---- memory -------------------------------------------------------------------------------
+    def design(self, timed: bool = False) -> Design:
+        """The stages before the code, worked out anew: they are large, and seldom looked at."""
+        return Design(self.graph, self.threads, self.keep_gradients, self.target, timed)
 
-    def _bind(self) -> None:
-        """Memory of its own, and the table of addresses."""
-        self._control, control = control_block()
-        self._memory = mmap.mmap(-1, max(self.plan.arena, 1) + (2 << 20), flags=_PRIVATE)
-        if hasattr(mmap, "MADV_HUGEPAGE"):
-            self._memory.madvise(mmap.MADV_HUGEPAGE)
-        whole = np.frombuffer(self._memory, np.uint8)
-        start = address(whole)
-        self.table = np.zeros(self.layout.size, np.uint64)
-        self.table[BARRIER] = control
-        self.table[ARENA] = start + -start % (2 << 20 if self.plan.arena > 1 << 20 else 4096)
-        self._table = address(self.table)
-        self._scalars: list[tuple[Any, list[np.ndarray]]] = []
-        slots = self.layout.slots
-        for one in self.graph.hosts:
-            cells = []
-            for value in one.values:
-                cell = np.zeros((), np.float64 if value.dtype.kind == "f" else np.int64)
-                cells.append(cell)
-                self._set(("scalar", value), cell)
-            self._scalars.append((one, cells))
-        for value, array in _constants(self.simple).items():
-            if ("constant", value) in slots:
-                kept = np.ascontiguousarray(array)
-                self._keep(kept)
-                self._set(("constant", value), kept)
-        self._state = [v for v in self.graph.state if ("state", v) in slots]
-        self._bound: list[np.ndarray] = []
+    def _prepare(self, blueprint: Blueprint) -> None:
+        """All that is the same at every run."""
+        graph, frame = self.graph, self._frame
+        self._inputs = list(graph.inputs)
+        self._slots: list[int | None] = [None] * len(self._inputs)
+        for place, slot in blueprint.inputs:
+            self._slots[place] = slot
+        self._given: list[Any] = [None] * len(self._inputs)  # arrays whose addresses are there
+        values = list(graph.state)
+        updated = {old for old, _ in graph.updates}
+        self._state = [(values[place], slot) for place, slot in blueprint.state]
+        self._written = {value for value, _ in self._state if value in updated}
         self._rebound = -1
-        self._inputs = [slots.get(("input", k)) for k in range(len(self.graph.inputs))]
-        self._results = [(b, slots.get((b.kind, b.slot))) for b in self.plan.outputs]
-        self._gradients = [
-            None if b is None else (b, slots.get((b.kind, b.slot))) for b in self.plan.gradients
-        ]
-
-    def _keep(self, array: np.ndarray) -> None:
-        self.__dict__.setdefault("_kept", []).append(array)
-
-    def _set(self, key: Any, array: np.ndarray) -> None:
-        slot = self.layout.slots.get(key)
-        if slot is not None:
-            self.table[slot] = address(array)
-
-    def _refresh(self) -> None:
-        """Takes the addresses of the state; arrays that are not contiguous get a stand-in."""
-        self._strided: list[tuple[np.ndarray, np.ndarray]] = []
-        for value in self._state:
-            array = self.graph.state[value]
-            if not array.flags.c_contiguous:
-                packed = np.ascontiguousarray(array)
-                self._strided.append((array, packed))
-                array = packed
-            self.table[self.layout.slots["state", value]] = address(array)
-        self._rebound = self.graph.rebound
+        scalars = scalars_of(graph)
+        self._whole = [k for k, value in enumerate(scalars) if value.dtype.kind != "f"]
+        kinds = "".join("d" if value.dtype.kind == "f" else "Q" for value in scalars)
+        self._cells = frame.scalars.data.cast("B") if scalars else None
+        self._pack = struct.Struct(f"={kinds}").pack_into
+        self._outputs = [(slot, shape, np.dtype(d)) for slot, shape, d in blueprint.outputs]
+        self._gradients = [r and (r[0], r[1], np.dtype(r[2])) for r in blueprint.gradients]
+        self._results: list[tuple[Tensor, Tensor | None]] = []
 
     # ---- running ------------------------------------------------------------------------------
 
     def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
-        table = self.table
-        if self._rebound != self.graph.rebound:
+        self.reset()
+        outputs = self.prepare(inputs)
+        self.execute()
+        self.deliver()
+        return outputs
+
+    def reset(self) -> None:
+        self._frame.table[DONE] = 0
+
+    def prepare(self, inputs: list[np.ndarray]) -> list[np.ndarray]:
+        graph, table = self.graph, self._frame.table
+        if self._rebound != graph.rebound:
             self._refresh()
-        for array, packed in self._strided:
+        for array, packed, _ in self._strided:
             packed[...] = array
-        held = []
-        for slot, array, value in zip(self._inputs, inputs, self.graph.inputs, strict=True):
+        given = self._given
+        for k, array in enumerate(inputs):
+            value = self._inputs[k]
             if array.shape != value.shape or array.dtype != value.dtype:
-                raise self.graph.wrong_input(value, array)
-            if slot is not None:
-                if not array.flags.c_contiguous:
-                    array = np.ascontiguousarray(array)
-                    held.append(array)
+                raise graph.wrong_input(value, array)
+            slot = self._slots[k]
+            if slot is not None and array is not given[k]:
+                flags = array.flags
+                if flags.c_contiguous and flags.aligned:
+                    given[k] = array
+                else:
+                    array, given[k] = np.array(array, order="C"), None
+                    self._copies[k] = array
                 table[slot] = address(array)
-        for one, cells in self._scalars:
-            for cell, number in zip(cells, one.function(), strict=True):
-                cell[...] = number
+        if self._cells is not None:
+            numbers: list[Any] = []
+            for one in graph.hosts:
+                numbers += one.function()
+            for k in self._whole:
+                numbers[k] = int(numbers[k]) & _BITS
+            self._pack(self._cells, 0, *numbers)
         outputs = []
-        for buffer, slot in self._results:
-            out = np.empty(buffer.shape, buffer.dtype)
+        for slot, shape, dtype in self._outputs:
+            out = np.empty(shape, dtype)
             if slot is not None:
                 table[slot] = address(out)
             outputs.append(out)
-        gradients: list[np.ndarray | None] = []
-        for entry in self._gradients:
-            if entry is None:
-                gradients.append(None)
-                continue
-            out = np.empty(entry[0].shape, entry[0].dtype)
-            if entry[1] is not None:
-                table[entry[1]] = address(out)
-            gradients.append(out)
-        pool.run(self._address, self._table, self.threads)
-        for array, packed in self._strided:
-            if array.flags.writeable:
-                array[...] = packed
-        for (leaf, _), gradient in zip(self.graph.gradients, gradients, strict=False):
-            leaf._grad = None if gradient is None else Tensor(gradient, leaf.dtype)
+        if self._gradients:
+            self._results = [
+                (leaf, self._gradient(leaf, result))
+                for (leaf, _), result in zip(graph.gradients, self._gradients, strict=True)
+            ]
         return outputs
+
+    def _refresh(self) -> None:
+        """Takes the addresses of the state; arrays that are not contiguous get a stand-in."""
+        self._strided: list[tuple[np.ndarray, np.ndarray, bool]] = []
+        self._copies: dict[int, np.ndarray] = {}
+        for value, slot in self._state:
+            array = self.graph.state[value]
+            flags = array.flags
+            if not (flags.c_contiguous and flags.aligned):
+                packed = np.empty(array.shape, array.dtype)
+                self._strided.append((array, packed, value in self._written))
+                array = packed
+            self._frame.table[slot] = address(array)
+        self._rebound = self.graph.rebound
+
+    def _gradient(self, leaf: Tensor, result: Any) -> Tensor | None:
+        if result is None:
+            return None
+        slot, shape, dtype = result
+        out = np.empty(shape, dtype)
+        if slot is not None:
+            self._frame.table[slot] = address(out)
+        return Tensor(out, leaf.dtype)
+
+    def execute(self) -> None:
+        pool.run(self._entry, self._frame.address, self.threads)
+
+    def done(self) -> bool:
+        return self._frame.table[DONE] == 1
+
+    def deliver(self) -> None:
+        for array, packed, written in self._strided:
+            if written:
+                array[...] = packed
+        for leaf, gradient in self._results:
+            leaf._grad = gradient
 
     # ---- looking ------------------------------------------------------------------------------
 
@@ -174,33 +266,32 @@ class Native:
         """The program at a stage: graph, passes, schedule, llvm or asm."""
         if stage == "graph":
             return str(self.graph)
+        if stage not in STAGES:
+            raise ArgumentError(
+                t("There is no stage {stage!r}: {stages}.", stage=stage, stages=", ".join(STAGES))
+            )
         if stage == "passes":
-            return str(self.simple)
+            return str(optimize(self.graph))
+        design = self.design()
         if stage == "schedule":
-            return str(self.plan)
-        if stage == "llvm":
-            return self.text
-        if stage == "asm":
-            return jit.assembly(self.text, self.target)
-        raise ArgumentError(
-            t("There is no stage {stage!r}: {stages}.", stage=stage, stages=", ".join(STAGES))
-        )
+            return str(design.plan)
+        return design.text if stage == "llvm" else jit.assembly(design.text, self.target)
 
-    def profile(self, inputs: list[np.ndarray]) -> str:
-        raise ArgumentError(t("There is no profile of this program."))
+    def profile(self, inputs: list[np.ndarray]) -> Profile:
+        from chainrule.compile.profile import measure  # a program is seldom profiled
+
+        return measure(self, inputs)
+
+    def scalars(self) -> np.ndarray:
+        """The scalars of the last run, as 64-bit words."""
+        return self._frame.scalars
 
 
 _PRIVATE = getattr(mmap, "MAP_PRIVATE", 0) | getattr(mmap, "MAP_ANONYMOUS", 0)
+_PAGE = 2 << 20  # of the large kind
+_BITS = (1 << 64) - 1
 
 
 def address(array: np.ndarray) -> int:
+    """Where the array's first element is."""
     return int(array.__array_interface__["data"][0])
-
-
-def _constants(graph: Graph) -> dict[Value, np.ndarray]:
-    """The constants of a graph and of the bodies of its scans."""
-    out = dict(graph.constants)
-    for i in graph.instructions:
-        if i.primitive == "scan":
-            out |= _constants(i.attributes["body"])
-    return out

@@ -6,6 +6,7 @@ import re
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from traceback import walk_tb
 from typing import Any
@@ -48,9 +49,11 @@ class Program:
         self._dropped: list[Tensor] = []
         self._written: list[tuple[int, int]] = []  # input, output: what was assigned to it
         self._input_gradients: list[tuple[int, int]] = []
-        self._roots: list[np.ndarray] = []
+        self._entries: list[list[Any]] = []  # of the memory that a run writes
         self._shared: set[int] = set()  # ids of the arrays that own the state's memory
         self._rebound = -1
+        self.trace_seconds = 0.0
+        self._lock = threading.RLock()
 
     def drop_gradients(self) -> None:
         """Do not give out the gradients that an optimiser of this program has used up."""
@@ -85,7 +88,8 @@ class Program:
             return
         for old, _ in graph.updates:
             check_writable(graph.state[old])
-        self._roots = [memory.owner(graph.state[old]) for old, _ in graph.updates]
+        # The state keeps the memory alive, and so the entries.
+        self._entries = [memory.entry_of(graph.state[old]) for old, _ in graph.updates]
         self._shared = {id(memory.owner(array)) for array in graph.state.values()}
         self._rebound = graph.rebound
 
@@ -110,28 +114,42 @@ class Program:
         self._refresh()
         for i, _ in self._written:
             check_writable(leaves[i]._data)
-        self._check(leaves)
-        release = _hold_interrupts()
-        try:
-            for host in self.graph.hosts:
-                host.called = False
+        if self.graph.checks:
+            self._check(leaves)
+        executable, hosts = self.executable, self.graph.hosts
+        with self._lock:
+            executable.reset()
+            for host in hosts:
+                host.reset()
+            outputs: list[np.ndarray] = []
             try:
-                outputs = self.executable([leaf._data for leaf in leaves])
+                outputs += executable.prepare([leaf._data for leaf in leaves])
+                executable.execute()
+                self._deliver(leaves, outputs)
             except BaseException:
-                for host in reversed(self.graph.hosts):
-                    host.undo()
+                _uninterrupted(lambda: self._settle(leaves, outputs))
                 raise
-            memory.written_all(self._roots)
-            for leaf in self._dropped:
-                leaf._grad = REUSED
-            for i, k in self._written:
-                leaves[i]._data[...] = outputs[k]
-                memory.written(leaves[i]._data)
-            for i, g in self._input_gradients:
-                leaves[i]._grad = _like(leaves[i], outputs[g])
-        finally:
-            release()
         return self._filled(outputs, leaves)
+
+    def _deliver(self, leaves: list[Tensor], outputs: list[np.ndarray]) -> None:
+        """What is left to write after the computation. Twice does the same as once."""
+        self.executable.deliver()
+        memory.written_all(self._entries)
+        for leaf in self._dropped:
+            leaf._grad = REUSED
+        for i, k in self._written:
+            leaves[i]._data[...] = outputs[k]
+            memory.written(leaves[i]._data)
+        for i, g in self._input_gradients:
+            leaves[i]._grad = _like(leaves[i], outputs[g])
+
+    def _settle(self, leaves: list[Tensor], outputs: list[np.ndarray]) -> None:
+        """After an exception: the step either has happened, or has not."""
+        if self.executable.done():
+            self._deliver(leaves, outputs)
+        else:
+            for host in reversed(self.graph.hosts):
+                host.undo()
 
     def _check(self, leaves: list[Tensor]) -> None:
         graph = self.graph
@@ -198,7 +216,9 @@ def _like(x: Tensor, array: np.ndarray) -> Tensor:
 
 def check_writable(array: np.ndarray) -> None:
     """Raises AutogradError for memory that cannot be updated."""
-    shared = any(n > 1 and s == 0 for n, s in zip(array.shape, array.strides, strict=True))
+    shared = array.size > 0 and any(
+        n > 1 and s == 0 for n, s in zip(array.shape, array.strides, strict=True)
+    )
     if shared or not array.flags.writeable:
         raise AutogradError(
             t(
@@ -208,30 +228,33 @@ def check_writable(array: np.ndarray) -> None:
         )
 
 
-# Without the conversions to enums, which take longer than a small step.
-_get_handler: Any = getattr(signal.getsignal, "__wrapped__", signal.getsignal)
-_set_handler: Any = getattr(signal.signal, "__wrapped__", signal.signal)
-
-
-def _nothing() -> None:
-    pass
+def _uninterrupted(action: Callable[[], None]) -> None:
+    """Ctrl-C, again while the first is being dealt with, waits until `action` has been done."""
+    release = None
+    while release is None:
+        with suppress(KeyboardInterrupt):
+            release = _hold_interrupts()
+    try:
+        action()
+    finally:
+        release()
 
 
 def _hold_interrupts() -> Callable[[], None]:
-    """Ctrl-C waits until the returned function is called, so that it never cuts a step."""
+    """Ctrl-C waits until the returned function is called."""
     if threading.current_thread() is not threading.main_thread():
-        return _nothing  # Python runs signal handlers in the main thread only
-    handler = _get_handler(signal.SIGINT)
+        return lambda: None  # Python runs signal handlers in the main thread only
+    handler = signal.getsignal(signal.SIGINT)
     if not callable(handler):
-        return _nothing
+        return lambda: None
     caught: list[Any] = []
 
     def release() -> None:
-        _set_handler(signal.SIGINT, handler)
+        signal.signal(signal.SIGINT, handler)
         if caught:
             handler(*caught[-1])
 
-    _set_handler(signal.SIGINT, lambda *what: caught.append(what))
+    signal.signal(signal.SIGINT, lambda *what: caught.append(what))
     return release
 
 

@@ -21,6 +21,7 @@ from chainrule.graph.tensor import Tensor, ready
 #: What holds around a call and changes what its program is. Other rooms of the compiler add theirs.
 SURROUNDINGS: list[Callable[[], Hashable]] = [
     lambda: mode.grad,
+    lambda: None if mode.autocast is None else mode.autocast.dtype,
     get_default_dtype,
     get_num_threads,
 ]

@@ -177,12 +177,12 @@ class Trace:
         function: Callable[[], tuple[Any, ...]],
         names: tuple[str, ...],
         dtype: Any,
-        undo: Callable[[], None],
+        save: Callable[[], Callable[[], Any] | None],
     ) -> tuple[Symbol, ...]:
         """Scalars that `function` returns, called once at every run (and not while tracing);
-        `undo` puts back what the last call changed."""
+        `save`, called before it, returns what puts back all that `function` changes, or None."""
         symbols = tuple(self.new(f"{n}_", np.empty((), dtype), "scalar", True) for n in names)
-        self.graph.hosts.append(Host(function, tuple(s.value for s in symbols), undo))
+        self.graph.hosts.append(Host(function, tuple(s.value for s in symbols), save))
         return symbols
 
     def check(self, tensor: Tensor, check: Callable[[np.ndarray], Any]) -> None:

@@ -1,5 +1,7 @@
 """Floor 1: Tensor, the recorded graph, and the backward walk. It names no operation."""
 
+from chainrule.graph.autocast import autocast as autocast
+from chainrule.graph.autocast import is_autocast_enabled as is_autocast_enabled
 from chainrule.graph.modes import enable_grad as enable_grad
 from chainrule.graph.modes import is_grad_enabled as is_grad_enabled
 from chainrule.graph.modes import mode as mode

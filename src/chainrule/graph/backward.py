@@ -15,6 +15,7 @@ import numpy as np
 from chainrule.base.errors import AutogradError, DTypeError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import memory
+from chainrule.graph.autocast import inside
 from chainrule.graph.modes import enable_grad, mode, no_grad
 from chainrule.graph.node import Node, Spec
 from chainrule.graph.tensor import Tensor, ready, wrap
@@ -170,7 +171,8 @@ class _Walk:
         captured: dict[tuple[Node, int], Any] = {}
         watched = {(w._node, w._index) for w in wanted or () if w._node is not None}
         useful, reached = (None, None) if wanted is None else self._useful(wanted)
-        with np.errstate(all="ignore"), enable_grad() if self.record else no_grad():
+        recording = enable_grad() if self.record else no_grad()
+        with np.errstate(all="ignore"), recording, inside(None):
             while self.heap:
                 node = heappop(self.heap)[1]
                 g = self.pending.pop(node)

@@ -11,6 +11,7 @@ from typing import Any
 from chainrule.base.errors import AutogradError
 from chainrule.base.text import t
 from chainrule.graph import memory
+from chainrule.graph.autocast import Region, inside
 from chainrule.graph.backward import grad
 from chainrule.graph.modes import enable_grad, mode
 from chainrule.graph.node import Node, Spec
@@ -28,6 +29,7 @@ class _Segment:
         self.function = function
         self.args = args  # tensors stand as None: their values are in the node
         self.state = state
+        self.autocast: Region | None = mode.autocast
 
     def backward(self, F: Any, node: Node, grads: Any, saved: Any) -> list[Any]:
         record = F is mode.recording
@@ -45,7 +47,7 @@ class _Segment:
         now = random_state["get"]()
         random_state["set"](self.state)
         try:
-            with enable_grad():
+            with enable_grad(), inside(self.autocast):
                 result = self.function(*inputs)
         finally:
             random_state["set"](now)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import itertools
 import weakref
 from collections.abc import Callable, Iterable
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +25,8 @@ class _Writes:
     def __init__(self) -> None:
         self.last = 0  # when anything was written last
         self.rebased = 0  # when an in-place operation last changed some tensor's history
-        self.owners: dict[int, tuple[weakref.ref[np.ndarray], int, int]] = {}
+        # By the id of an owner: a reference to it, when it was written last, and how often.
+        self.owners: dict[int, list[Any]] = {}
 
 
 writes = _Writes()
@@ -39,27 +41,25 @@ def owner(array: np.ndarray) -> np.ndarray:
 
 def written(array: np.ndarray) -> None:
     """Note that `array` has just been written in place."""
+    written_all([entry_of(array)])
+
+
+def entry_of(array: np.ndarray) -> list[Any]:
+    """The entry of the memory of `array`, for `written_all`; it holds as long as that memory."""
     root = owner(array)
     key = id(root)
     entry = writes.owners.get(key)
-    now = writes.last = tick()
     if entry is None or entry[0]() is not root:
-        writes.owners[key] = (weakref.ref(root, _forget(key)), now, 1)
-    else:
-        writes.owners[key] = (entry[0], now, entry[2] + 1)
+        entry = writes.owners[key] = [weakref.ref(root, _forget(key)), 0, 0]
+    return entry
 
 
-def written_all(roots: Iterable[np.ndarray]) -> None:
-    """As `written` of each, for arrays that own their bytes, at one tick."""
-    owners = writes.owners
+def written_all(entries: Iterable[list[Any]]) -> None:
+    """As `written` of the memory of each entry, at one tick."""
     now = writes.last = tick()
-    for root in roots:
-        key = id(root)
-        entry = owners.get(key)
-        if entry is None or entry[0]() is not root:
-            owners[key] = (weakref.ref(root, _forget(key)), now, 1)
-        else:
-            owners[key] = (entry[0], now, entry[2] + 1)
+    for entry in entries:
+        entry[1] = now
+        entry[2] += 1
 
 
 def _forget(key: int) -> Callable[[object], None]:

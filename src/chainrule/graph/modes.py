@@ -17,11 +17,12 @@ class _Mode(threading.local):
 
     `grad`: operations are recorded. `F`: the namespace in which forwards run; NumPy, unless a trace
     is being taken (`ops` fills it in). `recording`: the namespace that records again, for gradients
-    of gradients. `trace`: the trace being taken, or None. `quiet(f, *args)`: calls f with NumPy's
-    floating-point warnings off.
+    of gradients. `trace`: the trace being taken, or None. `autocast`: the region of mixed
+    precision, or None. `quiet(f, *args)`: calls f with NumPy's floating-point warnings off.
     """
 
     grad = True
+    autocast: Any = None
     F: Any = None
     recording: Any = None
     trace: Any = None

@@ -30,6 +30,8 @@ class Cast(Op):
         return F.astype(x, dtype)
 
     def vjp(F, g, y, x, *, dtype):
+        # The gradient of a bfloat16 tensor is one: products further back take it as it is.
+        g = F.astype(g, dtype) if dtype is dtypes.bfloat16 else g
         return (F.astype(g, x.dtype),)
 
 

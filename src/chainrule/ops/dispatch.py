@@ -16,11 +16,12 @@ from chainrule.base import dtypes
 from chainrule.base.errors import ChainruleError, DTypeError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import memory
+from chainrule.graph.autocast import inside
 from chainrule.graph.convert import array_of
 from chainrule.graph.modes import mode
 from chainrule.graph.node import Node, Spec
 from chainrule.graph.tensor import Tensor, ready, spec_of, wrap
-from chainrule.ops.arrays import NUMPY
+from chainrule.ops.arrays import NUMPY, native
 from chainrule.ops.op import Elementwise, Op
 
 mode.__class__.F = NUMPY
@@ -28,12 +29,20 @@ mode.__class__.F = NUMPY
 _F32, _F64 = np.dtype("float32"), np.dtype("float64")
 _NUMBERS = (float, int, bool)  # exactly: a NumPy scalar would take part in promotion
 _HALVES = (dtypes.float16, dtypes.bfloat16)
-ndarray = np.ndarray
+ndarray, LEAST, run = np.ndarray, native.LEAST, native.run
 
 
 def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
     """Runs the operation on tensors (numbers, None) with valid params, recording if asked for."""
-    tensors, final = _unify(cls, inputs, params)
+    region = mode.autocast
+    lower: tuple[str, ...] = ()
+    if region is not None and cls.autocast != "widest":
+        inputs, lower = _autocast(cls, inputs)
+    if lower:
+        tensors, final = inputs, region.dtype
+        params = params | {"bfloat16": True} if "bfloat16" in cls.params else params
+    else:
+        tensors, final = _unify(cls, inputs, params)
     if params.get("dtype") is not None:
         final = None  # the caller chose
     trace = mode.trace
@@ -45,14 +54,22 @@ def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
     )
     if recorded and cls.vjp is None:
         # No derived formula: the chain rule through the forward, one recorded step at a time.
-        out = cls.forward(mode.recording, *tensors, **params)
+        if lower:
+            tensors = tuple(cast(cast(x, region.dtype), dtypes.float32) for x in tensors)
+        with inside(None):
+            out = cls.forward(mode.recording, *tensors, **params)
         if not cls.view and isinstance(out, Tensor) and _shared(out._data, datas):
             out = out.clone()
         return _cast_result(out, final)
+    if lower:
+        names = cls.per_input(cls.inputs, len(datas))
+        for i, x in enumerate(tensors):
+            if isinstance(x, Tensor) and names[i] in lower:
+                datas[i] = region.rounded(x, datas[i])
     if cls.always_check:
         cls.check(tuple(datas), params)
     try:
-        y = mode.quiet(cls.forward, mode.F, *datas, **params)
+        y = run(cls, mode.F, datas, params)
     except ChainruleError:
         raise
     except TypeError as error:
@@ -144,7 +161,9 @@ def _own(cls: type[Op], y: Any, datas: Any) -> Any:
 
 
 def _shared(y: Any, datas: Any) -> bool:
-    """Whether a result lies in the memory of an input."""
+    """Whether a result lies in the memory of an input (of symbols: will lie)."""
+    if mode.trace is not None:
+        y, datas = getattr(y, "meta", y), [getattr(d, "meta", d) for d in datas]
     if y.__class__ is not ndarray:
         return False
     if y.base is None:
@@ -161,7 +180,8 @@ def _is_bfloat16(tensors: Any) -> bool:
 
 
 def _note_view(cls: type[Op], base: Tensor, out: Tensor, params: dict[str, Any]) -> None:
-    a, b = base._data, out._data
+    a = base._data if mode.trace is None else mode.trace.lift(base)
+    b = out._data
     extra = base._extra
     if extra is not None and extra.dtype is not None:
         out._more().dtype = extra.dtype
@@ -215,6 +235,33 @@ def _unify(
     if cls.dtypes == "keep" or (plain and (first is _F32 or first is _F64)):
         return inputs, None
     return _promote(cls, inputs, params)
+
+
+def _autocast(cls: type[Op], inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], tuple[str, ...]]:
+    """The inputs as mixed precision wants them, and the names of those to be rounded: none where
+    some input is neither float32 nor shorter, which is left to the rules that always hold.
+
+    The values of a bfloat16 tensor lie in a float32 array: a product takes them from there.
+    """
+    inputs = tuple(map(_operand, inputs))
+    floats = {x.dtype for x in inputs if isinstance(x, Tensor) and x.dtype.is_floating_point}
+    if dtypes.float64 in floats:
+        return inputs, ()
+    if cls.autocast == "float32":
+        return tuple(
+            cast(x, dtypes.float32) if isinstance(x, Tensor) and x.dtype in _HALVES else x
+            for x in inputs
+        ), ()
+    for x in inputs:
+        if x is not None and not (isinstance(x, Tensor) and x.dtype.is_floating_point):
+            return inputs, ()
+        if x is not None:
+            ready(x)
+    assert isinstance(cls.autocast, tuple)
+    return tuple(
+        cast(x, dtypes.float32) if x is not None and x.dtype is dtypes.float16 else x
+        for x in inputs
+    ), cls.autocast
 
 
 def _require_one_dtype(cls: type[Op], inputs: tuple[Any, ...]) -> None:
@@ -356,7 +403,8 @@ def _unary(cls: type[Op]) -> Callable[..., Any]:
                 and ((dtype := data.dtype) is _F32 or dtype is _F64)
             ):
                 try:
-                    y = mode.quiet(forward, F, data)
+                    large = data.size >= LEAST
+                    y = run(cls, F, (data,)) if large else mode.quiet(forward, F, data)
                 except TypeError:
                     return apply(cls, x)  # which words the error
                 if y.__class__ is not ndarray:
@@ -403,7 +451,8 @@ def _binary(cls: type[Op]) -> Callable[..., Any]:
                 dtype = b.dtype if number_a else a.dtype
                 if (dtype is _F32 or dtype is _F64) and (number_a or number_b or b.dtype is dtype):
                     try:
-                        y = mode.quiet(forward, NUMPY, a, b)
+                        large = (b if number_a else a).size >= LEAST
+                        y = run(cls, NUMPY, (a, b)) if large else mode.quiet(forward, NUMPY, a, b)
                     except (ValueError, TypeError):
                         return apply(cls, x, o)  # which words the error
                     if y.__class__ is not ndarray:

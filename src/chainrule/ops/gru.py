@@ -15,6 +15,7 @@ from chainrule.ops.recurrent import (
     parts,
     products,
     projected,
+    rounded,
     sizes,
     state,
     step_of,
@@ -27,9 +28,11 @@ from chainrule.ops.windows import Ints_, Shapes
 class GRUStep:
     """a = W_hh h_{t−1} + b_hh; r, z = σ(x + a), n = tanh(x + r ⊙ a), h = n + z ⊙ (h_{t−1} − n)."""
 
+    bfloat16: bool
+
     def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
         (before,) = carry
-        a = F.matmul(before, constants[0])
+        a = F.matmul(rounded(F, before, self.bfloat16), constants[0])
         a = a + constants[1] if len(constants) > 1 else a
         x_r, x_z, x_n = parts(F, x[0], 3)
         a_r, a_z, a_n = parts(F, a, 3)
@@ -45,6 +48,7 @@ class GRUStepBack:
     reaches x and what reaches a differ by the factor r in the third gate."""
 
     given: Given
+    bfloat16: bool
 
     def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
         before, r, z, n, a_n = x[:5]
@@ -53,8 +57,8 @@ class GRUStepBack:
         dn = plus(dh - dh * z, "n", x) * (1 - n * n)
         dz = plus(dh * (before - n), "z", x) * z * (1 - z)
         dr = plus(dn * a_n, "r", x) * r * (1 - r)
-        of_x = F.concat([dr, dz, dn], 1)
-        of_a = F.concat([dr, dz, plus(dn * r, "a_n", x)], 1)
+        of_x = rounded(F, F.concat([dr, dz, dn], 1), self.bfloat16)
+        of_a = rounded(F, F.concat([dr, dz, plus(dn * r, "a_n", x)], 1), self.bfloat16)
         past = plus(dh * z + F.matmul(of_a, constants[0]), "before", x)
         return (past,), (of_x, of_a)
 
@@ -69,7 +73,7 @@ class GRU(Gated):
 
     math = "h_t = (1 - z) * n + z * h_(t-1)"
     autocast = ("x", "w_ih", "w_hh")
-    params = {"reverse": Bool(False)}
+    params = {"reverse": Bool(False), "bfloat16": Bool(False)}
     optional = ("b_ih", "b_hh", "h0")
     outputs = ("y", "before", "r", "z", "n", "a_n")
     saves = {
@@ -91,23 +95,23 @@ class GRU(Gated):
     def shape(shapes: Shapes, params: dict[str, Any]) -> tuple[Ints_, ...]:
         return (sizes("gru", 3, shapes)[0],) * 6
 
-    def forward(F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, *, reverse):
+    def forward(F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, *, reverse, bfloat16):
         z = projected(F, x, w_ih, b_ih)
         constants = (
             (F.matrix_transpose(w_hh),) if b_hh is None else (F.matrix_transpose(w_hh), b_hh)
         )
         carry = (state(F, x, w_hh.shape[1], h0),)
-        return F.scan(GRUStep(), carry, (z,), constants, reverse=reverse)[1]
+        return F.scan(GRUStep(bfloat16), carry, (z,), constants, reverse=reverse)[1]
 
-    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, *, reverse):
+    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, *, reverse, bfloat16):
         names, grads = given(GRU.outputs, g)
-        step, carry = GRUStepBack(names), (state(F, y[0], y[0].shape[2]),)
+        step, carry = GRUStepBack(names, bfloat16), (state(F, y[0], y[0].shape[2]),)
         xs = (*y[1:], *grads)
         (past,), (of_x, of_a) = F.scan(step, carry, xs, (w_hh,), reverse=not reverse)
         return (
             lambda: projected(F, of_x, F.matrix_transpose(w_ih)),
             lambda: products(F, of_x, x),
-            lambda: products(F, of_a, y[1]),
+            lambda: products(F, of_a, rounded(F, y[1], bfloat16)),
             lambda: F.sum(of_x, (0, 1)),
             lambda: F.sum(of_a, (0, 1)),
             past,

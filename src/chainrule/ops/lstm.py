@@ -17,6 +17,7 @@ from chainrule.ops.recurrent import (
     products,
     products_with_past,
     projected,
+    rounded,
     sizes,
     state,
     step_of,
@@ -31,14 +32,15 @@ class LSTMStep:
     h = (o ⊙ tanh(c))·W_hrᵀ."""
 
     projected: bool
+    bfloat16: bool
 
     def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
-        h, before = carry
+        h, before = rounded(F, carry[0], self.bfloat16), carry[1]
         z_i, z_f, z_g, z_o = parts(F, x[0] + F.matmul(h, constants[0]), 4)
         i, f, g, o = F.sigmoid(z_i), F.sigmoid(z_f), F.tanh(z_g), F.sigmoid(z_o)
         c = f * before + i * g
         h = o * F.tanh(c)
-        h = F.matmul(h, constants[1]) if self.projected else h
+        h = F.matmul(rounded(F, h, self.bfloat16), constants[1]) if self.projected else h
         return (h, c), (h, before, i, f, g, o)
 
 
@@ -48,11 +50,13 @@ class LSTMStepBack:
 
     given: Given
     projected: bool
+    bfloat16: bool
 
     def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
         before, i, f, g, o = x[:5]
         plus = self.given.plus
         dh = plus(carry[0], "y", x)
+        dh = rounded(F, dh, self.bfloat16) if self.projected else dh
         dm = F.matmul(dh, constants[1]) if self.projected else dh
         tanh_c = F.tanh(f * before + i * g)
         dc = carry[1] + dm * o * (1 - tanh_c * tanh_c)
@@ -60,7 +64,7 @@ class LSTMStepBack:
         df = plus(dc * before, "f", x) * f * (1 - f)
         dg = plus(dc * i, "g", x) * (1 - g * g)
         do = plus(dm * tanh_c, "o", x) * o * (1 - o)
-        dz = F.concat([di, df, dg, do], 1)
+        dz = rounded(F, F.concat([di, df, dg, do], 1), self.bfloat16)
         past = F.matmul(dz, constants[0]), plus(dc * f, "before", x)
         return past, (dz, dh) if self.projected else (dz,)
 
@@ -76,7 +80,7 @@ class LSTM(Gated):
 
     math = "c_t = f * c_(t-1) + i * g, h_t = o * tanh(c_t)"
     autocast = ("x", "w_ih", "w_hh", "h0", "w_hr")
-    params = {"reverse": Bool(False)}
+    params = {"reverse": Bool(False), "bfloat16": Bool(False)}
     optional = ("b_ih", "b_hh", "h0", "c0", "w_hr")
     outputs = ("y", "c_n", "before", "i", "f", "g", "o")
     saves = {
@@ -104,32 +108,34 @@ class LSTM(Gated):
         return h, c[1:], c, c, c, c, c
 
     def forward(
-        F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, w_hr=None, *, reverse
+        F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, w_hr=None, *, reverse,
+        bfloat16,
     ):  # fmt: skip
         z = projected(F, x, w_ih, both(b_ih, b_hh))
         carry = state(F, x, w_hh.shape[1], h0), state(F, x, w_hh.shape[0] // 4, c0)
         constants = tuple(F.matrix_transpose(w) for w in (w_hh, w_hr) if w is not None)
-        step = LSTMStep(w_hr is not None)
+        step = LSTMStep(w_hr is not None, bfloat16)
         (_, c_n), sequences = F.scan(step, carry, (z,), constants, reverse=reverse)
         return sequences[0], c_n, *sequences[1:]
 
-    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr, *, reverse):
+    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr, *, reverse, bfloat16):
         h, _, before, i, f, gate, o = y
         names, grads = given(("y", "before", "i", "f", "g", "o"), (g[0], *g[2:]))
         carry = state(F, h, h.shape[2]), state(F, h, i.shape[2], g[1])
         constants = (w_hh,) if w_hr is None else (w_hh, w_hr)
-        step, xs = LSTMStepBack(names, w_hr is not None), (before, i, f, gate, o, *grads)
+        step = LSTMStepBack(names, w_hr is not None, bfloat16)
+        xs = (before, i, f, gate, o, *grads)
         (dh, dc), (dz, *rest) = F.scan(step, carry, xs, constants, reverse=not reverse)
         bias = None if b_ih is None and b_hh is None else F.sum(dz, (0, 1))
         return (
             lambda: projected(F, dz, F.matrix_transpose(w_ih)),
             lambda: products(F, dz, x),
-            lambda: products_with_past(F, dz, h, h0, reverse),
+            lambda: products_with_past(F, dz, rounded(F, h, bfloat16), h0, reverse),
             bias,
             bias,
             dh,
             dc,
-            lambda: products(F, rest[0], o * F.tanh(f * before + i * gate)),
+            lambda: products(F, rest[0], rounded(F, o * F.tanh(f * before + i * gate), bfloat16)),
         )
 
 

@@ -35,6 +35,7 @@ from chainrule.base.shapes import broadcast_shapes
 from chainrule.base.text import t
 from chainrule.graph.node import Node
 from chainrule.graph.tensor import Tensor
+from chainrule.ops.arrays import NUMPY, native
 from chainrule.ops.namespace import Namespace
 from chainrule.ops.primitives import PRIMITIVES
 
@@ -76,6 +77,8 @@ class Op(metaclass=_OpType):
     outputs: names of the outputs where there are several.
     dtypes: "promote" inputs to one dtype; "float": and integers to the default float; "match":
         refuse different ones; "keep" them.
+    autocast: in mixed precision, the names of the inputs that are rounded to bfloat16 for its
+        products; "float32": half-precision inputs become float32; "widest": as everywhere.
     view: the output may share memory with the first input.
     differentiable: False for operations whose output is not a continuous number.
     surrogate: the gradient is a rule of its own, not the derivative (straight-through estimators).
@@ -97,6 +100,7 @@ class Op(metaclass=_OpType):
     saves: tuple[str, ...] | dict[str, tuple[str, ...]] | None = None
     outputs: tuple[str, ...] = ()
     dtypes: str = "promote"
+    autocast: str | tuple[str, ...] = "widest"
     view: bool = False
     differentiable: bool = True
     surrogate: bool = False
@@ -129,6 +133,10 @@ class Op(metaclass=_OpType):
     @classmethod
     def backward(cls, F: Any, node: Node, grads: Any, saved: Any) -> list[Any]:
         """The gradients of the inputs, None where none is wanted."""
+        if F is NUMPY:
+            found = native.backward(cls, node, grads, saved)
+            if found is not native.NONE:
+                return found  # type: ignore[no-any-return]
         n = len(node.edges)
         if node.outputs is None:
             y = saved[n]
@@ -287,6 +295,10 @@ class Elementwise(Op):
 
     @classmethod
     def backward(cls, F: Any, node: Node, grads: Any, saved: Any) -> list[Any]:
+        if F is NUMPY and grads.size >= native.LEAST:
+            found = native.backward(cls, node, grads, saved)
+            if found is not native.NONE:
+                return found  # type: ignore[no-any-return]
         n = len(node.edges)
         assert cls.vjp is not None
         results = cls.vjp(F, grads, saved[n], *saved[:n], **node.params)

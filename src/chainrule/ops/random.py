@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import os
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -94,17 +95,14 @@ def _uniform(shape: tuple[int, ...], dtype: dtypes.DType, generator: Generator |
     wide = np.float64 if dtype is dtypes.float64 else np.float32
     n = math.prod(shape)
     if mode.trace is not None:
-        before = source.offset  # when a run began
 
         def draw() -> tuple[int, int]:
-            nonlocal before
-            before = source.offset
             return source.seed, source.advance(n, wide)
 
-        def undo() -> None:
-            source.offset = before
+        def save() -> Any:
+            return partial(setattr, source, "offset", source.offset)
 
-        seed, offset = mode.trace.host(draw, ("seed", "offset"), np.int64, undo)
+        seed, offset = mode.trace.host(draw, ("seed", "offset"), np.int64, save)
     else:
         seed, offset = source.seed, source.advance(n, wide)
     return mode.F.uniform(seed, offset, shape, np.dtype(wide))

@@ -6,8 +6,9 @@ gates before their functions, δz (001 §4 of the notes), and the weights' gradi
 product each over all steps: δW = Σ δz_t·I_tᵀ.
 
 Sequences are (T, N, …): time, batch, features. `h0`, the state before the first step, is zero if
-left out. `reverse`: from the last step to the first. The steps of the scans are objects that
-compare by value.
+left out. `reverse`: from the last step to the first. `bfloat16`: what the products inside take is
+rounded to it (mixed precision, which also rounds the inputs and the outputs). The steps of the
+scans are objects that compare by value.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
 
+from chainrule.base import dtypes
 from chainrule.base.constraints import Bool, Choice
 from chainrule.base.errors import ShapeError
 from chainrule.base.text import t
@@ -43,6 +45,11 @@ def projected(F: Any, x: Any, weight: Any, bias: Any = None) -> Any:
 def both(a: Any, b: Any) -> Any:
     """a + b, either of which may be left out."""
     return b if a is None else a if b is None else a + b
+
+
+def rounded(F: Any, x: Any, bfloat16: bool) -> Any:
+    """x as a factor of a product: rounded, if products are done in bfloat16."""
+    return F.astype(x, dtypes.bfloat16) if bfloat16 else x
 
 
 def parts(F: Any, x: Any, n: int) -> list[Any]:
@@ -162,9 +169,10 @@ class RNNStep:
     """h_t = f(z_t + h_{t−1}·W_hhᵀ)."""
 
     nonlinearity: str
+    bfloat16: bool
 
     def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
-        a = x[0] + F.matmul(carry[0], constants[0])
+        a = x[0] + F.matmul(rounded(F, carry[0], self.bfloat16), constants[0])
         h = F.tanh(a) if self.nonlinearity == "tanh" else F.maximum(a, 0)
         return (h,), (h,)
 
@@ -174,11 +182,13 @@ class RNNStepBack:
     """δz_t = (δh_t + what comes from t + 1) ⊙ f′, and δh_{t−1} = δz_t·W_hh."""
 
     nonlinearity: str
+    bfloat16: bool
 
     def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
         g, h = x
         d = g + carry[0]
         d = d * (1 - h * h) if self.nonlinearity == "tanh" else F.where(F.less_equal(h, 0), 0.0, d)
+        d = rounded(F, d, self.bfloat16)
         return (F.matmul(d, constants[0]),), (d,)
 
 
@@ -188,7 +198,11 @@ class RNN(Recurrent):
 
     math = "h_t = f(W_ih x_t + b_ih + W_hh h_(t-1) + b_hh)"
     autocast = ("x", "w_ih", "w_hh", "h0")
-    params = {"nonlinearity": Choice("tanh", "relu"), "reverse": Bool(False)}
+    params = {
+        "nonlinearity": Choice("tanh", "relu"),
+        "reverse": Bool(False),
+        "bfloat16": Bool(False),
+    }
     optional = ("b_ih", "b_hh", "h0")
     saves = {
         "x": ("w_ih", "w_hh", "y"), "w_ih": ("x", "w_hh", "y"), "w_hh": ("h0", "w_hh", "y"),
@@ -210,19 +224,23 @@ class RNN(Recurrent):
     def shape(shapes: Shapes, params: dict[str, Any]) -> Ints_:
         return sizes("rnn", 1, shapes)[0]
 
-    def forward(F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, *, nonlinearity, reverse):
+    def forward(
+        F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, *, nonlinearity, reverse, bfloat16
+    ):
         z = projected(F, x, w_ih, both(b_ih, b_hh))
         carry, constants = (state(F, x, w_hh.shape[1], h0),), (F.matrix_transpose(w_hh),)
-        return F.scan(RNNStep(nonlinearity), carry, (z,), constants, reverse=reverse)[1][0]
+        return F.scan(RNNStep(nonlinearity, bfloat16), carry, (z,), constants, reverse=reverse)[1][
+            0
+        ]
 
-    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, *, nonlinearity, reverse):
-        step, carry = RNNStepBack(nonlinearity), (state(F, y, y.shape[2]),)
+    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, *, nonlinearity, reverse, bfloat16):
+        step, carry = RNNStepBack(nonlinearity, bfloat16), (state(F, y, y.shape[2]),)
         (past,), (d,) = F.scan(step, carry, (g, y), (w_hh,), reverse=not reverse)
         bias = None if b_ih is None and b_hh is None else F.sum(d, (0, 1))
         return (
             lambda: projected(F, d, F.matrix_transpose(w_ih)),
             lambda: products(F, d, x),
-            lambda: products_with_past(F, d, y, h0, reverse),
+            lambda: products_with_past(F, d, rounded(F, y, bfloat16), h0, reverse),
             bias,
             bias,
             past,

@@ -26,6 +26,7 @@ from chainrule.graph import Tensor, enable_grad, memory, no_grad
 from chainrule.graph.convert import cast_array
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import REUSED, wrap, zero_gradient
+from chainrule.ops.arrays import native
 from chainrule.ops.dispatch import cast
 from chainrule.ops.inplace import assign
 from chainrule.optim import groups
@@ -182,12 +183,31 @@ class Optimizer:
 
     def _run(self, batch: Batch) -> None:
         dtype = batch.dtype.numpy
+        steps = self._advance(batch)
+        if self._run_kernel(batch, steps):
+            return
         # As 0-d arrays: cheaper than Python numbers in NumPy, and rounded as in a trace.
-        numbers = {k: np.array(v, dtype) for k, v in self._advance(batch).items()}
+        numbers = {k: np.array(v, dtype) for k, v in steps.items()}
         arguments = batch.flags | numbers
         for p, g, state in batch.members:
             states = {name: state[name]._data for name in batch.slots}
             self._write(p._data, p.dtype, g._data, states, arguments)
+
+    def _run_kernel(self, batch: Batch, numbers: dict[str, float]) -> bool:
+        """Updates all at once by a native kernel, if there is one."""
+        if any(p.dtype is not batch.dtype for p, _, _ in batch.members):
+            return False
+        members = [
+            (p._data, g._data, {name: state[name]._data for name in batch.slots})
+            for p, g, state in batch.members
+        ]
+        if native.update(self.update, batch.flags, numbers, members) is native.NONE:
+            return False
+        for p, _, states in members:
+            memory.written(p)
+            for a in states.values():
+                memory.written(a)
+        return True
 
     def _write(
         self, p: np.ndarray, dtype: DType, g: np.ndarray, states: dict[str, Any], arguments: Any
@@ -220,19 +240,21 @@ class Optimizer:
 
     def _trace(self, batch: Batch) -> None:
         group, dtype, slots, flags, members = batch
-        before = 0  # how many steps were taken when the run began
 
         def numbers() -> tuple[float, ...]:
-            nonlocal before
-            before = members[0][2]["step"]
             return tuple(self._advance(batch).values())
 
-        def undo() -> None:
-            for _, _, state in members:
-                state["step"] = before
+        def save() -> Callable[[], None]:
+            before = members[0][2]["step"]
+
+            def undo() -> None:
+                for _, _, state in members:
+                    state["step"] = before
+
+            return undo
 
         names = tuple(self.numbers(group, members[0][2]["step"] + 1))
-        values = mode.trace.host(numbers, names, dtype.numpy, undo)
+        values = mode.trace.host(numbers, names, dtype.numpy, save)
         arguments = flags | dict(zip(names, values, strict=True))
         lift = mode.trace.lift
         for p, g, state in members:

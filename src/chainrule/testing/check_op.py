@@ -13,6 +13,7 @@ from chainrule.testing import (
     checks_gradient,
     checks_memory,
     checks_value,
+    compiled,
     torch_oracle,
     traced,
 )
@@ -24,6 +25,7 @@ __all__ = ["CHECKS", "check_op"]
 # Importing them is what fills CHECKS.
 _MODULES = (
     checks_declaration, checks_gradient, checks_value, checks_memory, torch_oracle, traced,
+    compiled,
 )  # fmt: skip
 
 

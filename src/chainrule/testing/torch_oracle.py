@@ -90,7 +90,11 @@ def _special(name: str) -> Callable[..., Any] | None:
     def batch_norm_inference(x: Any, mean: Any, var: Any, w: Any, b: Any, eps: float) -> Any:
         return F.batch_norm(x, mean, var, w, b, training=False, eps=eps)
 
-    def recurrent(x: Any, *inputs: Any, reverse: bool, nonlinearity: str = name) -> Any:
+    def recurrent(
+        x: Any, *inputs: Any, reverse: bool, bfloat16: bool, nonlinearity: str = name
+    ) -> Any:
+        if bfloat16:
+            raise ValueError("PyTorch does not round inside")
         w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr = (*inputs, None, None)[:7]
         if (b_ih is None) != (b_hh is None):
             raise ValueError("PyTorch has both biases or none")

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any
 
 from chainrule.base.text import t
-from chainrule.compile import Compiled, CompileWarning
+from chainrule.compile import Compiled, CompileWarning, Profile
 
 
 class Attempt:
@@ -19,6 +19,12 @@ class Attempt:
     def __init__(self, function: Callable[..., Any], compiles: bool) -> None:
         self._function = function
         self._compiled = Compiled(function) if compiles else None
+
+    def profile(self, *args: Any) -> Profile | None:
+        """Where the time of a call with these arguments goes; None if it is not compiled."""
+        if self._compiled is None or not self._compiled.stats()["calls"]:
+            return None
+        return self._compiled.profile(*args)
 
     def __call__(self, *args: Any) -> Any:
         if self._compiled is None:

@@ -14,9 +14,9 @@ from chainrule.base.constraints import Bool, Choice, Int, Optional, Positive
 from chainrule.base.dtypes import DType, as_dtype, get_default_dtype
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
-from chainrule.compile import backend
+from chainrule.compile import Profile, backend
 from chainrule.data import DataLoader
-from chainrule.graph import Tensor, no_grad
+from chainrule.graph import Tensor, autocast, no_grad
 from chainrule.nn import Module
 from chainrule.nn.utils import clip_grad_norm_, clip_grad_value_
 from chainrule.ops.random import manual_seed
@@ -55,7 +55,8 @@ class Trainer:
         seed: names the order of the data, random transforms and dropout. None: whatever
             `manual_seed` last said. (The weights are drawn when the model is made, before.)
         precision: "float32", "float64" or "bfloat16": the model is converted, and floating inputs
-            are. None leaves the model as it is.
+            are. "bf16": mixed precision, `chainrule.autocast("bfloat16")` around forward and loss;
+            parameters stay float32. None leaves the model as it is.
         run_dir: a folder, made if missing, for `checkpoint` and `history.json`.
         compile: run the steps as native programs (`chainrule.compile`), where native code can be
             made; the gradients of such steps are not kept. What cannot be compiled runs in glass
@@ -85,10 +86,12 @@ class Trainer:
             raise ArgumentError(
                 t("Trainer takes an nn.Module, not {kind}.", kind=type(model).__name__)
             )
-        choices = Choice(None, "float32", "float64", "bfloat16")
+        choices = Choice(None, "float32", "float64", "bfloat16", "bf16")
         self.model = model
-        if choices.check(precision, "Trainer", "precision") is not None:
-            model.to(as_dtype(precision))
+        precision = choices.check(precision, "Trainer", "precision")
+        self.mixed = precision == "bf16"
+        if precision is not None:
+            model.to(as_dtype("float32" if self.mixed else precision))
         self.dtype = _dtype_of(model)
         self.loss = Loss(loss)
         self.metrics = make_metrics(metrics, self.loss.threshold)
@@ -104,6 +107,7 @@ class Trainer:
         self.history = History()
         self._run: Run | None = None
         self._epochs_seen = 0
+        self._batch: tuple[Any, Any] | None = None  # the first one of the newest fit
 
     # ---- fit ---------------------------------------------------------------------------------
 
@@ -183,7 +187,7 @@ class Trainer:
         )  # fmt: skip
         if state is not None:
             run.load_state_dict(state)
-        self._run, self.history = run, run.history
+        self._run, self.history, self._batch = run, run.history, None
         try:
             return run.execute()
         finally:
@@ -203,6 +207,8 @@ class Trainer:
             is compiled.
         """
         if not between:
+            if self._batch is None:
+                self._batch = inputs, target
             return self._step(inputs, target)  # type: ignore[no-any-return]
         return self._training_step(inputs, target, run, between)
 
@@ -214,8 +220,9 @@ class Trainer:
         between: Sequence[Callable[[Any], None]] = (),
     ) -> tuple[Any, Tensor]:
         self.optimizer.zero_grad()
-        output = self.model(*inputs)
-        loss = self.loss(output, target)
+        with autocast("bfloat16", enabled=self.mixed):
+            output = self.model(*inputs)
+            loss = self.loss(output, target)
         loss.backward()
         for hook in between:
             hook(run)
@@ -227,7 +234,8 @@ class Trainer:
         return output, loss
 
     def _output(self, *inputs: Tensor) -> Any:
-        return self.model(*inputs)
+        with autocast("bfloat16", enabled=self.mixed):
+            return self.model(*inputs)
 
     def _updated(self) -> list[Tensor]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -237,6 +245,19 @@ class Trainer:
         if self._run is None:
             raise ArgumentError(t("There is nothing to save before the first fit."))
         self._run.save(path)
+
+    def profile(self) -> Profile | None:
+        """Where the time of a training step goes, kernel by kernel, on a batch of the newest fit;
+        None where no step was compiled. Nothing is trained by it."""
+        if self._batch is None:
+            return None
+        modes = [(module, module.training) for module in self.model.modules()]
+        self.model.train()
+        try:
+            return self._step.profile(*self._batch)
+        finally:
+            for module, mode in modes:
+                module.training = mode
 
     # ---- evaluate and predict ----------------------------------------------------------------
 
@@ -314,7 +335,7 @@ class Trainer:
             "clip_grad_norm": self.clip_grad_norm,
             "clip_grad_value": self.clip_grad_value,
             "seed": self.seed,
-            "precision": self.dtype.name,
+            "precision": "bf16" if self.mixed else self.dtype.name,
         }
 
 

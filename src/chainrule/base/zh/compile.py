@@ -36,5 +36,4 @@ TEXT = {
     "{name} cannot be made native code and runs on NumPy; this is a mistake in chainrule "
     "({error}).": "{name} 无法编译成本机代码，改由 NumPy 运行；这是 chainrule 的错误（{error}）。",
     "There is no stage {stage!r}: {stages}.": "没有名为 {stage!r} 的阶段：{stages}。",
-    "There is no profile of this program.": "这个程序没有性能剖析。",
 }

@@ -24,6 +24,10 @@ TEXT = {
     "and one is updated in place: use one of them only.": (
         "使用了两个共享内存的张量（一个是追踪之前建立的另一个的视图），且其中之一被就地更新：请只用一个。"
     ),
+    'autocast: there is one device, "cpu", not {device!r}.': (
+        'autocast：只有一种设备 "cpu"，没有 {device!r}。'
+    ),
+    "autocast computes in bfloat16, not {dtype}.": "autocast 以 bfloat16 计算，而不是 {dtype}。",
     "backward(inputs=[]) has nothing to compute a gradient for.": (
         "backward(inputs=[]) 没有需要求梯度的对象。"
     ),

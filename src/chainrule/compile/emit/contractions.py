@@ -190,8 +190,8 @@ class ContractionWriter:
             results: list[Register], sample: Index, channel: Index, row: Index, column: Index,
             count: int,
         ) -> None:  # fmt: skip
-            places = {sample_axis: sample, row_axis: row}
-            places = {axis: at for axis, at in places.items() if axis is not None}
+            both = ((sample_axis, sample), (row_axis, row))
+            places = {axis: at for axis, at in both if axis is not None}
 
             def one(t: int, x: Register) -> None:
                 here = {} if column_axis is None else {column_axis: f.add(column, t)}

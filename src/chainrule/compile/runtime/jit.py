@@ -77,7 +77,8 @@ def _first_lines(error: Exception, count: int = 6) -> str:
 
 # ---------------------------------------------------------------- load
 
-_lock = threading.Lock()
+# Reentrant: a finalizer that unloads a program may run at any moment.
+_lock = threading.RLock()
 _names = itertools.count()
 _loaded: set[Loaded] = set()
 

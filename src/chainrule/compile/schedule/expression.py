@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.compile.schedule.index import Axis, Index
+from chainrule.compile.schedule.index import Axis, Index, Quotient, Remainder
 
 Condition = tuple[Index, int, int]  # low ≤ index < high
 NO_AXES: frozenset[Axis] = frozenset()
@@ -332,3 +332,28 @@ def walk(*roots: Expression) -> list[Expression]:
     for root in roots:
         visit(root)
     return list(seen)
+
+
+def cuts_of(expression: Expression) -> dict[Axis, int]:
+    """Axes under a quotient or remainder, and by what they can be divided evenly."""
+    cuts: dict[Axis, int] = {}
+
+    def look(index: Index) -> None:
+        for atom in index.atoms():
+            if isinstance(atom, Quotient | Remainder):
+                look(atom.of)
+                for inner, n in atom.of.terms.values():
+                    if not isinstance(inner, Axis) or inner.role or inner in cuts:
+                        continue
+                    by = atom.by // n
+                    if atom.by % n == 0 and 1 < by < inner.extent and inner.extent % by == 0:
+                        cuts[inner] = by
+
+    for e in walk(expression):
+        if isinstance(e, Load):
+            look(e.offset)
+        for where in getattr(e, "where", ()) or ():
+            look(where[0])
+        if hasattr(e, "index"):
+            look(e.index)
+    return cuts

@@ -21,9 +21,10 @@ from chainrule.compile.schedule.expression import (
     Expression,
     Load,
     Reduce,
+    cuts_of,
     walk,
 )
-from chainrule.compile.schedule.index import Axis, Index, Quotient, Remainder, linear
+from chainrule.compile.schedule.index import Axis, Index, linear
 from chainrule.compile.schedule.lower import Lowering
 from chainrule.compile.schedule.nest import Nest, Store
 from chainrule.compile.schedule.places import (
@@ -385,7 +386,7 @@ class Planner(Special):
     def _refined(self, nest: Nest, expression: Expression) -> Expression:
         """Splits axes so that the quotients and remainders of reshapes and windows go away."""
         for _ in range(4):
-            cuts = _cuts(expression)
+            cuts = cuts_of(expression)
             if not cuts:
                 break
             new: dict[Axis, tuple[Axis, Axis]] = {}
@@ -500,28 +501,3 @@ def _in_line(nest: Nest, value: Value, expression: Expression) -> bool:
 
 def _crosses_batch(e: Reduce) -> bool:
     return any(a.role == "block" for a in e.over)
-
-
-def _cuts(expression: Expression) -> dict[Axis, int]:
-    """Axes under a quotient or remainder, and by what they can be divided evenly."""
-    cuts: dict[Axis, int] = {}
-
-    def look(index: Index) -> None:
-        for atom in index.atoms():
-            if isinstance(atom, Quotient | Remainder):
-                look(atom.of)
-                for inner, n in atom.of.terms.values():
-                    if not isinstance(inner, Axis) or inner.role or inner in cuts:
-                        continue
-                    by = atom.by // n
-                    if atom.by % n == 0 and 1 < by < inner.extent and inner.extent % by == 0:
-                        cuts[inner] = by
-
-    for e in walk(expression):
-        if isinstance(e, Load):
-            look(e.offset)
-        for where in getattr(e, "where", ()) or ():
-            look(where[0])
-        if hasattr(e, "index"):
-            look(e.index)
-    return cuts

@@ -12,7 +12,7 @@ from chainrule.compile.graph import Graph, Instruction, Value
 from chainrule.compile.schedule.analysis import CHEAP, SEQUENTIAL
 from chainrule.compile.schedule.lower import MAPS
 
-ALONE = 40_000  # cycles of a program that one thread does as fast as several
+ALONE = 50_000  # cycles of a program that one thread does as fast as several
 CONVOLUTIONS = {"conv", "conv_input", "conv_weight"}
 
 

@@ -75,6 +75,10 @@ class ReportData:
     layers: Mapping[str, Sequence[Mapping[str, float | None]]] = field(default_factory=dict)
     #: One mapping a layer: layer, kind, output_shape, parameters, multiply_adds, receptive_field.
     summary: Sequence[Mapping[str, object]] = ()
+    #: One mapping a kernel of the compiled training step, the longest first: kernel, what,
+    #: milliseconds, share (of the time, 0…1), gflops and gigabytes (a second), limit (share of what
+    #: the machine can do, 0…1).
+    profile: Sequence[Mapping[str, object]] = ()
 
 
 def checked(report: ReportData) -> ReportData:
@@ -106,6 +110,7 @@ def checked(report: ReportData) -> ReportData:
         },
         class_metrics=[_plain_row(row) for row in report.class_metrics],
         summary=[_plain_row(row) for row in report.summary],
+        profile=[_plain_row(row) for row in report.profile],
     )
 
 

@@ -26,7 +26,7 @@ from chainrule.explain.report.markup import (
     percent,
     t,
 )
-from chainrule.explain.report.tables import column_name, model_section, run_section
+from chainrule.explain.report.tables import column_name, model_section, profile_section, run_section
 from chainrule.explain.report.verdict import confusion_section, wrong_section
 
 _SHARES = ("accuracy", "precision", "recall", "f1", "top5_accuracy")
@@ -59,7 +59,7 @@ def render_report(report: ReportData) -> str:
     body = el(
         "body",
         el("a", t("Skip to the content"), href="#main", class_="skip"),
-        _top(),
+        _top(bool(report.profile)),
         el(
             "main",
             _hero(report),
@@ -69,6 +69,7 @@ def render_report(report: ReportData) -> str:
             kernels_section(report),
             layers_section(report),
             model_section(report),
+            profile_section(report),
             run_section(report),
             id="main",
         ),
@@ -95,7 +96,7 @@ def _policy(script: str) -> str:
 # Head of the page ---------------------------------------------------------------------------------
 
 
-def _top() -> Html:
+def _top(profiled: bool) -> Html:
     links = (
         ("curves", t("Curves")),
         ("confusion", t("Confusion")),
@@ -103,6 +104,7 @@ def _top() -> Html:
         ("kernels", t("Kernels")),
         ("layers", t("Layers")),
         ("model", t("Model")),
+        *([("profile", t("Time"))] if profiled else []),
         ("run", t("Run")),
     )
     chinese = language() == "zh"

@@ -18,7 +18,8 @@ from chainrule.explain.report.markup import (
     t,
 )
 
-_TEXT_COLUMNS = ("layer", "kind", "class", "output_shape")
+_TEXT_COLUMNS = ("layer", "kind", "class", "output_shape", "kernel", "what")
+_SHARES = ("precision", "recall", "f1", "share", "limit")
 
 
 def column_name(key: str) -> Words:
@@ -42,6 +43,13 @@ def column_name(key: str) -> Words:
         "val_accuracy": t("Validation accuracy"),
         "lr": t("Learning rate"),
         "seconds": t("Seconds"),
+        "kernel": t("Kernel"),
+        "what": t("What it does"),
+        "milliseconds": t("Milliseconds"),
+        "share": t("Share of the time"),
+        "gflops": Words("GFLOP/s", "GFLOP/s"),
+        "gigabytes": Words("GB/s", "GB/s"),
+        "limit": t("Of the limit"),
     }
     plain = key.replace("_", " ")
     return known.get(key, Words(plain, plain))
@@ -98,7 +106,7 @@ def _show(key: str, value: object) -> Child:
         return t("yes") if value else t("no")
     if isinstance(value, tuple | list):
         return " × ".join(str(each) for each in value)
-    if key in ("precision", "recall", "f1"):
+    if key in _SHARES:
         return percent(value if isinstance(value, int | float) else None)
     if value is None or isinstance(value, int | float):
         return number(value, 6)
@@ -149,6 +157,20 @@ def model_section(report: ReportData) -> Html:
         ),
         lead=t("Multiply-adds are those of one input going forward. The receptive field is the "
                "patch of the input that one output value can see."),
+    )  # fmt: skip
+
+
+def profile_section(report: ReportData) -> Html | None:
+    """Where the time of a training step goes; nothing where it was not measured."""
+    if not report.profile:
+        return None
+    heading = t("Time of a training step")
+    return section(
+        "profile",
+        heading,
+        el("div", table(report.profile, heading, ("milliseconds", "limit")), class_="card"),
+        lead=t("The kernels of the compiled step. The limit is the least time that this machine "
+               "needs for a kernel's arithmetic and memory, as measured on it."),
     )  # fmt: skip
 
 
