@@ -17,7 +17,7 @@ from chainrule.compile import CompileWarning, compiled
 
 
 @pytest.fixture(autouse=True)
-def replay(monkeypatch):
+def replay(monkeypatch, reference):
     """Bit for bit is the promise of the replay; native code has tests of its own."""
     monkeypatch.setenv("CHAINRULE_BACKEND", "replay")
 

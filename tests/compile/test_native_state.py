@@ -274,3 +274,23 @@ def test_memory_does_not_grow():
     assert len(gc.get_objects()) - count < 50
     unit = 1 if sys.platform == "darwin" else 1024
     assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - peak) * unit < 1 << 20
+
+
+def test_views_of_state_are_views_and_copies_are_not():
+    told = []
+    for wrap in (lambda f: f, cr.compile):
+        s = cr.tensor([1.0, 2.0, 3.0])
+        p = nn.Parameter(cr.tensor([1.0, -1.0]))
+
+        def step(s=s, p=p):
+            before, turned = s.reshape(3, 1), p.flip(0)
+            s.reshape(1, 3).add_(1.0)
+            s[1:].mul_(3.0)
+            with cr.no_grad():
+                p.mul_(2.0)
+            return before * 1, turned * 1, p.reshape(2, 1) * 1
+
+        run = wrap(step)
+        results = [x.tolist() for _ in range(2) for x in run()]
+        told.append((results, s.tolist(), p.tolist()))
+    assert told[0] == told[1]

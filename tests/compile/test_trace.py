@@ -14,6 +14,9 @@ from chainrule.ops.primitives import PRIMITIVES
 from chainrule.ops.recording import Recording
 
 
+pytestmark = pytest.mark.usefixtures("reference")
+
+
 def convolution_net():
     return nn.Sequential(
         nn.Conv2d(1, 6, 5), nn.BatchNorm2d(6), nn.ReLU(), nn.MaxPool2d(2), nn.Dropout(0.2),

@@ -307,6 +307,10 @@ def flops_of(nest: Nest) -> int:
         return total
     if contraction.kind in _CONVOLUTIONS:
         return total + tiles.flops(contraction.geometry) * contraction.operands[0][0].shape[0]
+    if contraction.kind == "conv_channels":
+        return total + tiles.flops(contraction.geometry.conv) * contraction.geometry.samples
+    if contraction.kind == "matmul_stack":
+        return total + matmul.flops(contraction.geometry.each) * contraction.units
     if contraction.kind == "conv_weight":
         return total + contraction.operands[0][0].elements
     count = _PRODUCTS.get(contraction.kind)
@@ -368,6 +372,9 @@ def _word(e: Expression) -> str:
 def _kernels() -> dict[str, str]:
     return {
         "conv": t("convolution"),
+        "conv_channels": t("convolution"),
+        "channels_pack": t("packing"),
+        "matmul_stack": t("matrix product"),
         "conv_input": t("convolution backward, input"),
         "conv_weight_part": t("convolution backward, weight"),
         "conv_weight": t("sum over threads"),
