@@ -13,7 +13,6 @@ from chainrule.ops.arrays import NUMPY
 from chainrule.ops.primitives import PRIMITIVES
 from chainrule.ops.recording import Recording
 
-
 pytestmark = pytest.mark.usefixtures("reference")
 
 

@@ -14,6 +14,7 @@ from chainrule.ops.arrays.index import basic, fill
 from chainrule.ops.primitives import BINARY, UNARY
 
 _TRUTH = {"equal", "less", "less_equal", "isnan"}
+_NOT_OF_TRUTH = {"subtract", "negative", "sign"}  # NumPy has them for numbers only
 
 
 def infer(primitive: str, operands: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
@@ -37,6 +38,8 @@ def _map(primitive: str, operands: tuple[Any, ...]) -> np.ndarray:
         return np.empty(shape, bool)
     kinds = [x.dtype if hasattr(x, "dtype") else x for x in operands]
     dtype = np.result_type(*kinds)
+    if dtype.kind == "b" and primitive in _NOT_OF_TRUTH:
+        getattr(np, primitive)(*np.zeros(len(operands), bool))  # raises, as it does in glass mode
     if primitive == "divide" and dtype.kind != "f":
         dtype = np.dtype(np.float64)
     return np.empty(shape, dtype)

@@ -88,7 +88,7 @@ TEXT = {
     "∂/∂x{i}, PyTorch": "∂/∂x{i} 与 PyTorch 对比",
     "replay": "重放",
     "compiled": "编译结果",
-    "compiled: got {got}, expected {expected}.": "编译结果:得到 {got},应为 {expected}。",
+    "compiled: got {got}, expected {expected}.": "编译结果：得到 {got}，应为 {expected}。",
     # ---- modules ----
     "It returns no floating-point tensor.": "它没有返回浮点张量。",
     "Missing in the state: {names}": "状态中缺少：{names}",

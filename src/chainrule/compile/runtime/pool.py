@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from time import perf_counter
 from typing import Any
 
@@ -32,6 +32,7 @@ IDLE_SECONDS = 150e-6
 # In a program that runs so long, the system may move a thread that is not pinned.
 LONG_SECONDS = 1e-3
 _PROGRAM = ctypes.CFUNCTYPE(None, ctypes.c_int64, ctypes.c_void_p)
+_program = lru_cache(maxsize=256)(_PROGRAM)  # by address
 
 # ---------------------------------------------------------------- how many threads
 
@@ -199,7 +200,7 @@ def run(address: int, argument: int, threads: int) -> None:
     if threads <= 1:
         if threads < 1:
             raise ArgumentError(t("A program needs at least one thread, not {n}.", n=threads))
-        _PROGRAM(address)(0, argument)
+        _program(address)(0, argument)
         return
     with _lock:
         if _pool is None or _pool.threads < threads:
