@@ -44,7 +44,13 @@ class Design:
         registers = 32 if target.width == 64 or target.architecture == "aarch64" else 16
         self.graph, self.simple = graph, optimize(graph)
         self.plan, planner = make_plan(
-            self.simple, target.lanes(4), threads, keep_gradients, registers, optimize
+            self.simple,
+            target.lanes(4),
+            threads,
+            keep_gradients,
+            registers,
+            optimize,
+            bf16=target.bf16,
         )
         self.writer = ProgramWriter(self.plan, target, planner.low.new, timed)
         self.text = self.writer.text()

@@ -271,8 +271,10 @@ def _steps(nests: list[Nest], times: int) -> Iterator[tuple[Nest, int]]:
             yield from _steps(nest.body.plan.nests, times * nest.body.steps)
 
 
-def _effort(nest: Nest) -> int:
-    """Operations on float64 take the time of two."""
+def _effort(nest: Nest) -> float:
+    """Operations on float64 take the time of two, on pairs of bfloat16 that of half a one."""
+    if nest.contraction is not None and nest.contraction.pairs:
+        return 0.5
     return max((s.buffer.dtype.itemsize // 4 for s in nest.stores), default=1) or 1
 
 
@@ -305,8 +307,10 @@ def flops_of(nest: Nest) -> int:
     contraction: Contraction | None = nest.contraction
     if contraction is None:
         return total
+    two = 2 if contraction.pairs else 1  # a lane of a product holds a pair of numbers
     if contraction.kind in _CONVOLUTIONS:
-        return total + tiles.flops(contraction.geometry) * contraction.operands[0][0].shape[0]
+        samples = contraction.operands[0][0].shape[0]
+        return total + two * tiles.flops(contraction.geometry) * samples
     if contraction.kind == "conv_channels":
         return total + tiles.flops(contraction.geometry.conv) * contraction.geometry.samples
     if contraction.kind == "matmul_stack":
@@ -314,7 +318,7 @@ def flops_of(nest: Nest) -> int:
     if contraction.kind == "conv_weight":
         return total + contraction.operands[0][0].elements
     count = _PRODUCTS.get(contraction.kind)
-    return total + (count(contraction.geometry) if count is not None else 0)  # type: ignore[operator]
+    return total + (two * count(contraction.geometry) if count is not None else 0)  # type: ignore[operator]
 
 
 def bytes_of(nest: Nest) -> int:
@@ -385,4 +389,5 @@ def _kernels() -> dict[str, str]:
         "matmul_pack_a": t("packing"),
         "matmul_pack_b": t("packing"),
         "transpose_in": t("batch into lanes"),
+        "pair": t("packing"),
     }

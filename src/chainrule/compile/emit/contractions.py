@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from chainrule.compile.emit.bf16.dot import paired
+from chainrule.compile.emit.bf16.pairing import pair
 from chainrule.compile.emit.conv import conv, conv_input
 from chainrule.compile.emit.conv_channels import channels_pack, conv_channels
 from chainrule.compile.emit.conv_weight import (
@@ -44,6 +46,8 @@ class ContractionWriter:
         self, values: Values, nest: Nest, share: Share, thread: Index, threads: int
     ) -> None:
         self.f = values.f
+        # What the generator writes its multiply-adds with.
+        self.kernel = paired(values.f) if nest.contraction.pairs else values.f
         self.values, self.nest, self.share = values, nest, share
         self.thread, self.threads = thread, threads
         self.contraction = nest.contraction
@@ -129,8 +133,8 @@ class ContractionWriter:
                 del self.values.bound[axis]
 
         generator(
-            self.f, self.contraction.geometry, self.operand(0), self.operand(1), self.blocks(),
-            store, ahead=ahead if touched else None,
+            self.kernel, self.contraction.geometry, self.operand(0), self.operand(1),
+            self.blocks(), store, ahead=ahead if touched else None,
         )  # fmt: skip
 
     def _touched(self, column: Axis) -> list[tuple[Buffer, Place, bool]]:
@@ -153,7 +157,7 @@ class ContractionWriter:
         size = conv_weight_partial_size(g)
         target = self.values.pointers[self.contraction.target]
         mine = self.f.at(target, self.f.mul(self.thread, size), g.type)
-        conv_weight(self.f, g, self.operand(0), self.operand(1), mine, self.blocks())
+        conv_weight(self.kernel, g, self.operand(0), self.operand(1), mine, self.blocks())
 
     def _conv_weight(self) -> None:
         """The sums over threads; the stores go over the weight as one line of elements."""
@@ -227,7 +231,7 @@ class ContractionWriter:
         def store(x: Register, block: Index, output: Index) -> None:
             self.finish(x, {nest.axes[0]: block, nest.axes[1]: output}, nest.axes[-1])
 
-        linear(self.f, g, self.operand(0), self.operand(1), units, store, self.long())
+        linear(self.kernel, g, self.operand(0), self.operand(1), units, store, self.long())
 
     def long(self) -> bool:
         """Whether the stores are so long that they should be written once, in a loop."""
@@ -259,6 +263,17 @@ class ContractionWriter:
         blocks = self.share(self.contraction.geometry.blocks, 1)
         transpose_in(self.f, self.contraction.geometry, self.operand(0), target, blocks)
 
+    def _pair(self) -> None:
+        """An operand into pairs of bfloat16 numbers: blocks of the batch, or any units."""
+        c, units = self.contraction, self.part()
+        if c.by_block:
+            like = c.target if c.target.lanes else c.operands[0][0]
+            blocks = -(-like.shape[0] // like.lanes)
+            low, high = self.share(blocks, 1)
+            each = c.units // blocks
+            units = self.f.mul(low, each), self.f.mul(high, each)
+        pair(self.f, c.geometry, self.operand(0), self.values.pointers[c.target], units)
+
     # ---- matrix products ----------------------------------------------------------------------
 
     def _matmul(self) -> None:
@@ -268,8 +283,8 @@ class ContractionWriter:
             self.row(x, {rows: row} if rows else {}, columns, column, count)
 
         matmul(
-            self.f, self.contraction.geometry, self.operand(0), self.operand(1), self.part(),
-            store, self.long(),
+            self.kernel, self.contraction.geometry, self.operand(0), self.operand(1),
+            self.part(), store, self.long(),
         )  # fmt: skip
 
     def _matmul_pack_a(self, generator: Callable[..., None] = matmul_pack_a) -> None:

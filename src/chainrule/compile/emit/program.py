@@ -21,7 +21,8 @@ from chainrule.compile.emit.values import Values
 from chainrule.compile.runtime.barrier import barrier_ir
 from chainrule.compile.runtime.target import Target
 from chainrule.compile.schedule.expression import Buffer, Expressions
-from chainrule.compile.schedule.nest import Body, Nest
+from chainrule.compile.schedule.nest import Nest
+from chainrule.compile.schedule.order import prepared
 from chainrule.compile.schedule.plan import Plan
 
 # Slots of the table; buffers of other kinds follow. DONE holds no address: the program writes 1
@@ -141,7 +142,10 @@ class ProgramWriter:
         body = nest.body
         bases = {key: address(b) for key, b in body.bound.items()}
         scratch = address(body.scratch)
-        fixed = [n for n in body.plan.nests if _constant(n, body)]
+        fixed = prepared(
+            body.plan.nests,
+            lambda b: b.kind == "input" and (b.kind, b.slot) not in body.moving,
+        )
         rest = [n for n in body.plan.nests if n not in fixed]
 
         def inner(t: Index) -> Callable[[Buffer], Register]:
@@ -214,13 +218,6 @@ def clock(target: Target) -> str:
     """The intrinsic that counts ticks; on Arm programs may not read the counter of cycles."""
     x86 = target.architecture in ("x86_64", "amd64")
     return "llvm.readcyclecounter" if x86 else "llvm.readsteadycounter"
-
-
-def _constant(nest: Nest, body: Body) -> bool:
-    """Whether a nest of a scan's body does the same at every step: preparing a fixed operand."""
-    if nest.contraction is None or nest.contraction.target is None:
-        return False
-    return all(b.kind == "input" and (b.kind, b.slot) not in body.moving for b in nest.reads())
 
 
 _BYTE = I64._replace(kind="i8")

@@ -12,6 +12,7 @@ from typing import Any
 
 from chainrule.compile.graph import Instruction, Value
 from chainrule.compile.passes.rewrite import Rewriter
+from chainrule.compile.passes.rounding import rounds
 
 ROWS = ("array",)
 
@@ -81,6 +82,9 @@ def _gathered(r: Rewriter, v: Value) -> tuple[Value, Value] | None:
     made = r.made.get(v)
     if made is None:
         return None
+    if rounds(made):
+        inner = _gathered(r, made.operands[0])
+        return inner and (r.add("astype", inner[0], made.operands[1]), inner[1])
     if made.primitive == "gather" and tuple(made.operands[1]) == ROWS:
         table, at = made.operands[0], made.operands[2]
         return (table, at) if len(table.shape) == 2 and isinstance(at, Value) else None

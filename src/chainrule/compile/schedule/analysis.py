@@ -9,6 +9,7 @@ values around convolutions, which are laid out with the channels innermost.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 from chainrule.compile.graph import Graph, Instruction, Value
@@ -34,13 +35,20 @@ MAX_DEPTH = 40
 class Analysis:
     """What the planner asks about each value of a graph."""
 
-    def __init__(self, graph: Graph, lanes: int, kept: set[Value]) -> None:
+    def __init__(
+        self,
+        graph: Graph,
+        lanes: int,
+        kept: set[Value],
+        to_round: Callable[[Instruction], tuple[Value, Value] | None] = lambda i: None,
+    ) -> None:
         self.graph = graph
         self.made: dict[Value, Instruction] = {i.out: i for i in graph.instructions}
+        self._to_round = to_round  # operands that a product takes before they are rounded
         self.kept = kept  # outputs, updates, gradients: what must be in memory at the end
         self.uses: dict[Value, list[Instruction]] = {}
         for instruction in graph.instructions:
-            for value in dict.fromkeys(instruction.uses()):
+            for value in dict.fromkeys(self._read_by(instruction)):
                 self.uses.setdefault(value, []).append(instruction)
         self.batch: set[Value] = set()
         self.channels: set[Value] = set()
@@ -60,6 +68,11 @@ class Analysis:
         self.memory: set[Value] = set()
         for instruction in graph.instructions:
             self._decide(instruction)
+
+    def _read_by(self, i: Instruction) -> list[Value]:
+        """The values that its kernel reads."""
+        unrounded = self._to_round(i)
+        return list(i.uses()) if unrounded is None else list(unrounded)
 
     # ---- the batch ----------------------------------------------------------------------------
 
@@ -182,7 +195,7 @@ class Analysis:
 
     def _decide(self, i: Instruction) -> None:
         name, out = i.primitive, i.out
-        parts = list(i.uses())
+        parts = self._read_by(i)
         depth = 1 + max((self._depth.get(v, 0) for v in parts if v not in self.memory), default=0)
         self._one_contraction(parts)
         size = max(math.prod(out.shape), 1)

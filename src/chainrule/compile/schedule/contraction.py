@@ -33,39 +33,19 @@ from chainrule.compile.emit.tiles import ConvGeometry
 from chainrule.compile.emit.types import Type, type_of
 from chainrule.compile.graph import Instruction, Value
 from chainrule.compile.schedule.expression import CHANNELS, ROWS, Buffer
+from chainrule.compile.schedule.halves import (
+    Operand,
+    paired_conv,
+    paired_conv_weight,
+    paired_linear,
+    paired_linear_weight,
+    paired_matmul,
+)
+from chainrule.compile.schedule.kernel import Contraction
 from chainrule.compile.schedule.places import channels_last
 
 if TYPE_CHECKING:
     from chainrule.compile.schedule.plan import Planner
-
-
-@dataclass(eq=False)
-class Contraction:
-    """One kernel call: `kind` names the generator, `operands` are (buffer, first element).
-
-    `by_block`: each thread does its own blocks of the batch, and touches no others in the buffers
-    of `aligned`; otherwise `units` pieces of work are divided among the threads.
-    """
-
-    kind: str
-    instruction: Instruction | None
-    geometry: Any
-    operands: tuple[tuple[Buffer, int], ...]
-    aligned: tuple[Buffer, ...] = ()
-    target: Buffer | None = None  # scratch memory that it fills
-    units: int = 0
-    by_block: bool = False
-
-    def reads(self) -> list[Buffer]:
-        return [b for b, _ in self.operands]
-
-    def scratch(self) -> list[Buffer]:
-        return [self.target] if self.target is not None else []
-
-    def __str__(self) -> str:
-        names = ", ".join(b.name + (f"+{at}" if at else "") for b, at in self.operands)
-        to = f" -> {self.target.name}" if self.target else ""
-        return f"{self.kind}({names}){to} {self.geometry}"
 
 
 def contraction_of(p: Planner, i: Instruction) -> Contraction | None:
@@ -106,6 +86,11 @@ def _convolution(p: Planner, i: Instruction) -> Contraction | None:
     if weight_kernel and not p.in_lanes(b):
         return None
     geometry = _geometry(p, i, spatial)
+    unrounded = p.to_round(i)
+    if unrounded is not None:
+        paired = (paired_conv_weight if weight_kernel else paired_conv)(p, i, geometry, *unrounded)
+        if paired is not None:
+            return paired
     source = p.ensure(a, p.lanes)
     if weight_kernel:
         gradient = p.ensure(b, p.lanes)
@@ -171,33 +156,59 @@ def _geometry(p: Planner, i: Instruction, spatial: int) -> ConvGeometry:
 
 def _linear(p: Planner, i: Instruction, x: Value, w: Value) -> Contraction:
     """Batch in the lanes times a matrix: each weight is broadcast."""
-    seen = p.view(w)
-    if seen is None:
-        seen = p.ensure(w, 0), 0, (w.shape[1], 1)
-    buffer, first, (reduce_stride, output_stride) = seen
-    source = p.ensure(x, p.lanes)
-    blocks = -(-x.shape[0] // p.lanes)
+    unrounded = p.to_round(i)
+    if unrounded is not None:
+        weight, geometry = _linear_geometry(p, i, *unrounded)
+        paired = paired_linear(p, unrounded[0], weight, geometry)
+        if paired is not None:
+            return _linear_call(p, i, *paired, pairs=True)
+    weight, geometry = _linear_geometry(p, i, x, w)
+    return _linear_call(p, i, geometry, (p.ensure(x, p.lanes), 0), weight)
+
+
+def _linear_geometry(
+    p: Planner, i: Instruction, x: Value, w: Value
+) -> tuple[Operand, LinearGeometry]:
+    """Where the matrix lies, and the sizes."""
+    buffer, first, (reduce_stride, output_stride) = _seen(p, w)
     geometry = LinearGeometry(
-        blocks, x.shape[1], w.shape[1], output_stride, reduce_stride, type_of(i.out.dtype),
-        p.lanes, p.registers, p.threads,
+        -(-x.shape[0] // p.lanes), x.shape[1], w.shape[1], output_stride, reduce_stride,
+        type_of(i.out.dtype), p.lanes, p.registers, p.threads,
     )  # fmt: skip
+    return (buffer, first), geometry
+
+
+def _linear_call(
+    p: Planner, i: Instruction, g: LinearGeometry, source: Operand, weight: Operand,
+    pairs: bool = False,
+) -> Contraction:  # fmt: skip
     # Whole blocks to each thread, if that is an equal share.
-    groups = linear_groups(geometry)
+    groups = linear_groups(g)
     size = groups[0][1] - groups[0][0]
     even = len(groups) % p.threads == 0 and all(h - low == size for low, h in groups)
     return Contraction(
-        "linear", i, geometry, ((source, 0), (buffer, first)), (source,),
-        units=linear_units(geometry), by_block=even,
+        "linear", i, g, (source, weight), (source[0],), units=linear_units(g), by_block=even,
+        pairs=pairs,
     )  # fmt: skip
+
+
+def _seen(p: Planner, matrix: Value) -> tuple[Buffer, int, tuple[int, ...]]:
+    """Where a matrix lies in memory, plain or as a view: buffer, first element, strides."""
+    seen = p.view(matrix)
+    return seen if seen is not None else (p.ensure(matrix, 0), 0, (matrix.shape[1], 1))
 
 
 def _linear_weight(p: Planner, i: Instruction, d: Value, x: Value) -> Contraction:
     """The gradient of a weight: a sum over the batch, for which x is transposed first."""
-    gradient, source = p.ensure(d, p.lanes), p.ensure(x, p.lanes)
-    blocks = -(-x.shape[0] // p.lanes)
     geometry = LinearWeightGeometry(
-        blocks, x.shape[1], d.shape[1], type_of(i.out.dtype), p.lanes, p.registers
-    )
+        -(-x.shape[0] // p.lanes), x.shape[1], d.shape[1], type_of(i.out.dtype), p.lanes,
+        p.registers,
+    )  # fmt: skip
+    unrounded = p.to_round(i)
+    inner = None if unrounded is None else p.transposed_batch(unrounded[0])
+    if unrounded is not None and inner is not None:
+        return _matmul_call(p, i, *paired_linear_weight(p, geometry, inner, unrounded[1]), True)
+    gradient, source = p.ensure(d, p.lanes), p.ensure(x, p.lanes)
     size = linear_weight_scratch(geometry)
     scratch = Buffer(f"{i.out.name}.turned", (size,), i.out.dtype)
     operands = ((source, 0),)
@@ -215,17 +226,30 @@ def _linear_weight(p: Planner, i: Instruction, d: Value, x: Value) -> Contractio
 
 def _matmul(p: Planner, i: Instruction, a: Value, b: Value) -> Contraction:
     """A row-major product of any views; operands in panels where that pays."""
-    seen = []
-    for v in (a, b):
-        at = p.view(v)
-        seen.append(at if at is not None else (p.ensure(v, 0), 0, (v.shape[1], 1)))
-    (left, first_a, strides_a), (right, first_b, strides_b) = seen
+    unrounded = p.to_round(i)
+    if unrounded is not None:
+        paired = paired_matmul(p, *_matmul_geometry(p, i, *unrounded))
+        if paired is not None:
+            return _matmul_call(p, i, *paired, True)
+    return _matmul_call(p, i, *_matmul_geometry(p, i, a, b))
+
+
+def _matmul_geometry(
+    p: Planner, i: Instruction, a: Value, b: Value
+) -> tuple[MatmulGeometry, list[Operand]]:
+    (left, first_a, strides_a), (right, first_b, strides_b) = _seen(p, a), _seen(p, b)
     geometry = MatmulGeometry(
         a.shape[0], b.shape[1], a.shape[1], (strides_a[0], strides_a[1]),
         (strides_b[0], strides_b[1]), type_of(i.out.dtype),
         p.lanes if i.out.dtype.itemsize == 4 else p.lanes // 2, p.registers,
     )  # fmt: skip
-    operands = [(left, first_a), (right, first_b)]
+    return geometry, [(left, first_a), (right, first_b)]
+
+
+def _matmul_call(
+    p: Planner, i: Instruction, geometry: MatmulGeometry, operands: list[Operand],
+    pairs: bool = False,
+) -> Contraction:  # fmt: skip
     sizes = matmul_scratch(geometry)
     packs = (matmul_pack_a_units(geometry), matmul_pack_b_units(geometry))
     for k, (size, units) in enumerate(zip(sizes, packs, strict=True)):
@@ -237,7 +261,9 @@ def _matmul(p: Planner, i: Instruction, a: Value, b: Value) -> Contraction:
                 Contraction(kind, i, geometry, (operands[k],), target=panels, units=units), None
             )
             operands[k] = (panels, 0)
-    return Contraction("matmul", i, geometry, tuple(operands), units=matmul_units(geometry))
+    return Contraction(
+        "matmul", i, geometry, tuple(operands), units=matmul_units(geometry), pairs=pairs
+    )
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ the batch stay with their thread through the forward pass, the loss and back.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from typing import Any
 
 from chainrule.compile.graph import Graph, Value
@@ -22,13 +22,15 @@ ALIGN = 64
 
 def make_plan(
     graph: Graph, lanes: int, threads: int, keep_gradients: bool, registers: int,
-    simplify: Callable[[Graph], Graph], inner: bool = False,
+    simplify: Callable[[Graph], Graph], inner: bool = False, bf16: bool = False,
+    rounded: Container[Value] = (),
 ) -> tuple[Plan, Planner]:  # fmt: skip
-    """The whole schedule of a graph; `inner`: it is the body of a scan."""
-    planner = Planner(graph, lanes, threads, keep_gradients, registers, inner)
+    """The whole schedule of a graph; `inner`: it is the body of a scan. `bf16`: the processor has
+    the bfloat16 dot product; `rounded`: inputs that hold bfloat16 numbers."""
+    planner = Planner(graph, lanes, threads, keep_gradients, registers, inner, bf16, rounded)
     planner.simplify = simplify
-    planner.plan_body = lambda body: make_plan(
-        body, lanes, threads, False, registers, simplify, True
+    planner.plan_body = lambda body, rounded: make_plan(
+        body, lanes, threads, False, registers, simplify, True, bf16, rounded
     )[0]
     planner.run()
     if threads > 1:
@@ -46,7 +48,7 @@ def make_plan(
     for nest in plan.nests:
         _divide(nest, planner.threads)
     phases = _meet(plan.nests)
-    _place(plan, phases)
+    _place(plan, phases, inner)
     return plan, planner
 
 
@@ -206,17 +208,37 @@ def _aligned(nest: Nest, buffer: Buffer) -> bool:
     return all(o // size == block for o in offsets)
 
 
+def prepared(nests: list[Nest], fixed: Callable[[Buffer], bool]) -> list[Nest]:
+    """The nests of a scan's body that do the same at every step: those that only bring `fixed`
+    operands, or what others of these made of them, into another form."""
+    out: list[Nest] = []
+    made: set[Buffer] = set()
+    for nest in nests:
+        c = nest.contraction
+        if c is None or c.target is None or nest.stores:
+            continue
+        if all(b in made or fixed(b) for b in nest.reads()):
+            out.append(nest)
+            made |= nest.writes()
+    return out
+
+
 # ---- what lies where ----------------------------------------------------------------------------
 
 
-def _place(plan: Plan, phases: list[int]) -> None:
-    """Puts the buffers into one arena; memory is used again once a barrier has passed."""
+def _place(plan: Plan, phases: list[int], inner: bool) -> None:
+    """Puts the buffers into one arena; memory is used again once a barrier has passed. What a scan
+    prepares once for all its steps (`inner`) stays."""
     life: dict[Buffer, list[int]] = {}
     for nest, phase in zip(plan.nests, phases, strict=True):
         for buffer in nest.reads() | nest.writes():
             if buffer.kind == "arena":
                 span = life.setdefault(buffer, [phase, phase])
                 span[0], span[1] = min(span[0], phase), max(span[1], phase)
+    if inner:
+        for nest in prepared(plan.nests, lambda b: b.kind == "input"):
+            for buffer in nest.writes():
+                life[buffer] = [0, max(phases)]
     order = {b: k for k, b in enumerate(life)}
     placed: list[tuple[int, int, Buffer]] = []
     for buffer in sorted(life, key=lambda b: (-b.bytes, order[b])):

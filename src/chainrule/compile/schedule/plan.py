@@ -8,6 +8,7 @@ three updates of Adam), so that each array is read and written once.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -24,6 +25,7 @@ from chainrule.compile.schedule.expression import (
     cuts_of,
     walk,
 )
+from chainrule.compile.schedule.halves import Products
 from chainrule.compile.schedule.index import Axis, Index, linear
 from chainrule.compile.schedule.lower import Lowering
 from chainrule.compile.schedule.nest import Nest, Store
@@ -63,14 +65,20 @@ class Planner(Special):
 
     def __init__(
         self, graph: Graph, lanes: int, threads: int, keep_gradients: bool, registers: int = 32,
-        inner: bool = False,
+        inner: bool = False, bf16: bool = False, rounded: Container[Value] = (),
     ) -> None:  # fmt: skip
         self.graph = graph
+        self.bf16, self.rounded = bf16, rounded
+        self.pairs: dict[Any, Buffer] = {}  # operands in pairs of bfloat16 numbers
         self.lanes, self.threads, self.registers = lanes, threads, registers
         kept = {*graph.outputs, *(new for _, new in graph.updates)}
         if keep_gradients:
             kept |= {v for _, v in graph.gradients if v is not None}
-        self.analysis = Analysis(graph, 0 if inner else lanes, kept)
+        # What a product of bfloat16 numbers takes before it is rounded; None for other products.
+        self.to_round: Callable[[Instruction], tuple[Value, Value] | None] = lambda i: None
+        if bf16:
+            self.to_round = Products(graph, kept, rounded).operands
+        self.analysis = Analysis(graph, 0 if inner else lanes, kept, self.to_round)
         self.low = Lowering(self.analysis.made, self._memory)
         self.low.lanes_of = self._lanes_of
         self.nests: list[Nest] = []

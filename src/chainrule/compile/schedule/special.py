@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from chainrule.compile.emit.sequential import argsort_scratch
 from chainrule.compile.emit.types import type_of
 from chainrule.compile.graph import Graph, Instruction, Value
+from chainrule.compile.passes.rounding import is_rounded
 from chainrule.compile.schedule.expression import Buffer, Expression
 from chainrule.compile.schedule.index import Axis, Index, linear, unravel
 from chainrule.compile.schedule.lower import Lowering
@@ -41,7 +42,8 @@ class Special:
     _results: dict[Nest, dict[Value, tuple[Place, Expression]]]
     # How the body of a scan is simplified and planned: filled in by the stages around this one.
     simplify: Callable[[Graph], Graph]
-    plan_body: Callable[[Graph], Plan]
+    plan_body: Callable[[Graph, Container[Value]], Plan]
+    rounded: Container[Value]
 
     def _domain(self, shape: tuple[int, ...], lanes: int) -> tuple[tuple[Axis, ...], Place]:
         raise NotImplementedError
@@ -118,7 +120,12 @@ class Special:
         body.updates = list(zip(values[:carries], inner.outputs[:carries], strict=True))
         body.outputs = inner.outputs[carries:]
         body = self.simplify(body)
-        plan = self.plan_body(body)
+        rounded = {
+            inside
+            for inside, outside in zip(values[carries:], i.operands[carries:], strict=True)
+            if is_rounded(self.analysis.made, outside, self.rounded)
+        }
+        plan = self.plan_body(body, rounded)
         items = {
             use.operands[1]: use.out
             for use in self.analysis.uses.get(i.out, [])
