@@ -364,24 +364,6 @@ class Function(Indices):
             op = "trunc"
         return self.value(type, f"{op} {x.typed} to {type.text}")
 
-    def reduce_lanes(self, op: str, x: Register) -> Register:
-        """All lanes together by a binary instruction or intrinsic, in a fixed tree."""
-        while x.type.lanes > 1:
-            n = x.type.lanes
-            if n & (n - 1):
-                out = self.extract(x, 0)
-                for i in range(1, n):
-                    out = self._join(op, out, self.extract(x, i))
-                return out
-            half = n // 2
-            low = self.shuffle(x, x, range(half))
-            high = self.shuffle(x, x, range(half, n))
-            x = self._join(op, low, high)
-        return self.extract(x, 0) if x.type.lanes else x
-
-    def _join(self, op: str, a: Register, b: Register) -> Register:
-        return self.intrinsic(op[5:], a, b) if op.startswith("llvm.") else self.binary(op, a, b)
-
     def prefetch(self, pointer: Register, offset: Index, write: bool = False) -> None:
         """Asks for the cache line of a float32 element."""
         flags = [Register(str(v), Type("i32")) for v in (int(write), 3, 1)]

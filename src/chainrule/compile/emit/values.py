@@ -134,14 +134,7 @@ class Values:
     def _apply(self, e: Apply) -> Register:
         args = [self.value(a) for a in e.args]
         dtype = bfloat16 if e.extra == "bfloat16" else e.dtype
-        if e.name == "sigmoid":
-            return self._sigmoid(args[0])
         return emit_primitive(self.f, e.name, args, dtype)
-
-    def _sigmoid(self, x: Register) -> Register:
-        one = const(1.0, x.type)
-        grown = emit_primitive(self.f, "exp", [self.f.negate(x)], x.type)
-        return self.f.binary("fdiv", one, self.f.binary("fadd", one, grown))
 
     def _position(self, e: Position) -> Register:
         return cast(self.f, self.index_register(e.index), type_of(e.dtype).kind)

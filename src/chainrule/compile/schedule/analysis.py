@@ -16,17 +16,15 @@ from chainrule.compile.graph import Graph, Instruction, Value
 from chainrule.compile.schedule.expression import CHANNELS, ROWS
 from chainrule.compile.schedule.lower import MAPS, REDUCTIONS
 
-MOVES = {"reshape", "permute_dims", "broadcast_to", "slice"}
 CHEAP = {"negative", "abs", "add", "subtract", "multiply", "maximum", "minimum", "where", "equal",
          "less", "less_equal", "bitwise_and", "bitwise_or", "bitwise_xor", "bitwise_invert",
-         "isnan", "astype", "sign", "square"}  # fmt: skip
+         "isnan", "astype", "sign"}  # fmt: skip
 MEDIUM = {"divide", "sqrt", "floor", "ceil", "round", "trunc"}
 CONTRACTIONS = {"matmul", "conv", "conv_input", "conv_weight"}
 SEQUENTIAL = {"scatter_add", "put", "put_along_axis_add", "plane_add", "cumulative_sum",
               "cumulative_prod", "argsort", "scan"}  # fmt: skip
 WINDOWS = {"windows_sum", "windows_sum_adjoint", "windows_argmax", "windows_max", "windows_place",
-           "plane_route",
-           "fold"}  # fmt: skip
+           "plane_route", "fold"}  # fmt: skip
 HEAVY = 1000
 LANES_FIRST = 0.95  # what channels in the lanes must save before the batch is not put there
 MAX_DEPTH = 40

@@ -39,7 +39,7 @@ from chainrule.compile.schedule.places import (
 from chainrule.compile.schedule.windows import Windows
 from chainrule.ops.primitives import BINARY, UNARY
 
-MAPS = {*UNARY, *BINARY, "where", "sigmoid"}
+MAPS = {*UNARY, *BINARY, "where"}
 REDUCTIONS = {"sum", "prod", "max", "min", "argmax", "argmin"}
 
 
