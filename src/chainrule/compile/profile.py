@@ -13,7 +13,7 @@ from unicodedata import east_asian_width
 import numpy as np
 
 from chainrule.base.text import t
-from chainrule.compile.emit import linear, matmul, tiles
+from chainrule.compile.emit import linear, matmul, tiles, winograd
 from chainrule.compile.emit.program import ENTRY, LINE, TIMES
 from chainrule.compile.limits import Limits, limits, ticks_per_second
 from chainrule.compile.native import Frame, address
@@ -78,6 +78,7 @@ class Profile:
 
     `seconds`: of one run (the median of `runs`); `peak_flops`, `peak_bandwidth`: what the machine
     can do with so many threads, in float32 operations and in bytes of main memory a second.
+    `peak_paired`: in operations on pairs of bfloat16; None for a program that has none.
     """
 
     program: str
@@ -87,6 +88,7 @@ class Profile:
     peak_flops: float
     peak_bandwidth: float
     rows: tuple[Row, ...]
+    peak_paired: float | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON."""
@@ -134,10 +136,13 @@ def _table(profile: Profile) -> tuple[str, list[int], list[list[str]]]:
     head = t(
         "{name}: {ms:.3f} ms a run on {threads} threads, {flops:.0f} GFLOP/s of {peak:.0f}; memory "
         "{bandwidth:.0f} GB/s",
-        name=profile.program[:30], ms=1e3 * profile.seconds, threads=profile.threads,
+        name=profile.program[: 30 if profile.peak_paired is None else 14],
+        ms=1e3 * profile.seconds, threads=profile.threads,
         flops=flops / profile.seconds / 1e9, peak=profile.peak_flops / 1e9,
         bandwidth=profile.peak_bandwidth / 1e9,
     )  # fmt: skip
+    if profile.peak_paired is not None:
+        head += t("; bfloat16 {peak:.0f}", peak=profile.peak_paired / 1e9)
     rows = [_cells(row) for row in profile.rows[:_SHOWN]]
     rest = profile.rows[_SHOWN:]
     if rest:
@@ -230,8 +235,9 @@ def _profile(native: Native, design: Design, runs: np.ndarray, ticks: np.ndarray
     if any(row.limit is not None and row.limit > 1.1 for row in rows):
         rows, whole = _rows(native, design, runs, ticks, limits(native.threads, again=True))
     most = limits(native.threads)
+    paired = any(_paired(nest) for nest, _ in _steps(design.plan.nests, 1))
     return Profile(native.graph.name, whole, len(runs), native.threads, most.flops,
-                   most.bandwidth[-1][1], tuple(rows))  # fmt: skip
+                   most.bandwidth[-1][1], tuple(rows), most.paired if paired else None)  # fmt: skip
 
 
 def _rows(
@@ -251,7 +257,7 @@ def _rows(
             rows.append(Row(t("wait"), "barrier", what, seconds, share, 0, 0, None))
             continue
         flops, size = flops_of(nest) * times[nest], bytes_of(nest)
-        least = most.seconds(flops * _effort(nest), 0)
+        least = most.seconds(flops * _effort(nest, most), 0)
         least = max(least, times[nest] * most.seconds(0, size))
         limit = least / max(seconds) if (flops or size) and max(seconds) else None
         rows.append(Row(nest.name, _kind(nest), _what(nest), seconds, share, flops,
@@ -271,10 +277,14 @@ def _steps(nests: list[Nest], times: int) -> Iterator[tuple[Nest, int]]:
             yield from _steps(nest.body.plan.nests, times * nest.body.steps)
 
 
-def _effort(nest: Nest) -> float:
-    """Operations on float64 take the time of two, on pairs of bfloat16 that of half a one."""
-    if nest.contraction is not None and nest.contraction.pairs:
-        return 0.5
+def _paired(nest: Nest) -> bool:
+    return nest.contraction is not None and nest.contraction.pairs
+
+
+def _effort(nest: Nest, most: Limits) -> float:
+    """Operations on float64 take the time of two, on pairs of bfloat16 about that of half a one."""
+    if _paired(nest):
+        return most.flops / most.paired
     return max((s.buffer.dtype.itemsize // 4 for s in nest.stores), default=1) or 1
 
 
@@ -311,6 +321,9 @@ def flops_of(nest: Nest) -> int:
     if contraction.kind in _CONVOLUTIONS:
         samples = contraction.operands[0][0].shape[0]
         return total + two * tiles.flops(contraction.geometry) * samples
+    if contraction.kind == "winograd":
+        samples = contraction.operands[0][0].shape[0]
+        return total + winograd.winograd_flops(contraction.geometry) * samples
     if contraction.kind == "conv_channels":
         return total + tiles.flops(contraction.geometry.conv) * contraction.geometry.samples
     if contraction.kind == "matmul_stack":
@@ -382,6 +395,8 @@ def _kernels() -> dict[str, str]:
         "conv_input": t("convolution backward, input"),
         "conv_weight_part": t("convolution backward, weight"),
         "conv_weight": t("sum over threads"),
+        "winograd": t("convolution by minimal filtering"),
+        "winograd_weights": t("transformed weights"),
         "linear": t("matrix product"),
         "linear_weight": t("matrix product, weight"),
         "linear_weight_transpose": t("transposition"),

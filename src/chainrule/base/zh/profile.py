@@ -5,6 +5,7 @@ TEXT = {
     "{bandwidth:.0f} GB/s": (
         "{name}：{threads} 个线程上每次运行 {ms:.3f} 毫秒，{flops:.0f} / {peak:.0f} GFLOP/s；内存 {bandwidth:.0f} GB/s"
     ),
+    "; bfloat16 {peak:.0f}": "；bfloat16 {peak:.0f}",
     # columns
     "kernel": "内核",
     "what it does": "内容",
@@ -20,6 +21,8 @@ TEXT = {
     "starting the threads, measuring": "启动线程与计时",
     # kernels
     "convolution": "卷积",
+    "convolution by minimal filtering": "卷积（Winograd 最小滤波）",
+    "transformed weights": "变换后的权重",
     "convolution backward, input": "卷积反向（输入）",
     "convolution backward, weight": "卷积反向（权重）",
     "sum over threads": "各线程求和",

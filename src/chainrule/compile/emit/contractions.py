@@ -31,6 +31,7 @@ from chainrule.compile.emit.matmul import (
 )
 from chainrule.compile.emit.types import Index, Register
 from chainrule.compile.emit.values import Values
+from chainrule.compile.emit.winograd import winograd, winograd_scratch, winograd_weights
 from chainrule.compile.schedule.expression import Buffer, Load, Product, walk
 from chainrule.compile.schedule.index import Axis
 from chainrule.compile.schedule.index import Index as Place
@@ -113,18 +114,21 @@ class ContractionWriter:
     # ---- convolution --------------------------------------------------------------------------
 
     def _conv(self, generator: Callable[..., None] = conv) -> None:
-        nest = self.nest
-        inner = nest.axes[1:-1]
+        generator(
+            self.kernel, self.contraction.geometry, self.operand(0), self.operand(1),
+            self.blocks(), self._pixel, ahead=self._ahead(),
+        )  # fmt: skip
 
-        def store(x: Register, block: Index, channel: Index, row: Index, column: Index) -> None:
-            at = (channel, row, column) if len(inner) == 3 else (channel, column)
-            self.finish(x, {nest.axes[0]: block, **dict(zip(inner, at))}, nest.axes[-1])
-
-        touched = self._touched(nest.axes[-2])
+    def _ahead(self) -> Callable[[Index, Index, Index, Index], None] | None:
+        """What prefetches the places that the stores of a convolution touch, if that pays."""
+        first, *inner, lane = self.nest.axes
+        touched = self._touched(inner[-1])
+        if not touched:
+            return None
 
         def ahead(block: Index, channel: Index, row: Index, column: Index) -> None:
             at = (channel, row, column) if len(inner) == 3 else (channel, column)
-            places = {nest.axes[0]: block, **dict(zip(inner, at)), nest.axes[-1]: 0}
+            places = {first: block, **dict(zip(inner, at)), lane: 0}
             self.values.bound.update(places)
             for buffer, offset, write in touched:
                 start = self.values.index(offset).base
@@ -132,10 +136,13 @@ class ContractionWriter:
             for axis in places:
                 del self.values.bound[axis]
 
-        generator(
-            self.kernel, self.contraction.geometry, self.operand(0), self.operand(1),
-            self.blocks(), store, ahead=ahead if touched else None,
-        )  # fmt: skip
+        return ahead
+
+    def _pixel(self, x: Register, block: Index, channel: Index, row: Index, column: Index) -> None:
+        """The stores for one result vector of a convolution."""
+        first, *inner, lane = self.nest.axes
+        at = (channel, row, column) if len(inner) == 3 else (channel, column)
+        self.finish(x, {first: block, **dict(zip(inner, at))}, lane)
 
     def _touched(self, column: Axis) -> list[tuple[Buffer, Place, bool]]:
         """What the stores read and write for each element: worth asking for early."""
@@ -151,6 +158,20 @@ class ContractionWriter:
 
     def _conv_input(self) -> None:
         self._conv(conv_input)
+
+    def _winograd_weights(self) -> None:
+        target = self.values.pointers[self.contraction.target]
+        g = self.contraction.geometry
+        winograd_weights(self.f, g, self.operand(0), target, self.part())
+
+    def _winograd(self) -> None:
+        g = self.contraction.geometry
+        target = self.values.pointers[self.contraction.target]
+        mine = self.f.at(target, self.f.mul(self.thread, winograd_scratch(g)), g.type)
+        winograd(
+            self.f, g, self.operand(0), self.operand(1), mine, self.blocks(), self._pixel,
+            self._ahead(),
+        )  # fmt: skip
 
     def _conv_weight_part(self) -> None:
         g = self.contraction.geometry

@@ -31,6 +31,12 @@ from chainrule.compile.emit.matmul import (
 )
 from chainrule.compile.emit.tiles import ConvGeometry
 from chainrule.compile.emit.types import Type, type_of
+from chainrule.compile.emit.winograd import (
+    WinogradGeometry,
+    winograd_pays,
+    winograd_scratch,
+    winograd_weights_size,
+)
 from chainrule.compile.graph import Instruction, Value
 from chainrule.compile.schedule.expression import CHANNELS, ROWS, Buffer
 from chainrule.compile.schedule.halves import (
@@ -104,8 +110,27 @@ def _convolution(p: Planner, i: Instruction) -> Contraction | None:
         units = conv_weight_units(geometry)
         return Contraction("conv_weight", i, geometry, ((part, 0),), units=units)
     weight = p.ensure(b, 0)
+    minimal = WinogradGeometry(geometry, i.primitive == "conv_input")
+    if winograd_pays(minimal):
+        return _winograd(p, i, minimal, source, weight)
     operands = ((source, 0), (weight, 0))
     return Contraction(i.primitive, i, geometry, operands, (source,), by_block=True)
+
+
+def _winograd(
+    p: Planner, i: Instruction, g: WinogradGeometry, source: Buffer, weight: Buffer
+) -> Contraction:
+    """A 3×3 convolution with fewer products; the weights are transformed first."""
+    size = winograd_weights_size(g)
+    points = Buffer(f"{i.out.name}.points", (size,), i.out.dtype)
+    transform = Contraction(
+        "winograd_weights", i, g, ((weight, 0),), target=points, units=g.results
+    )
+    p.stage(transform, None)
+    scratch = Buffer(f"{i.out.name}.pieces", (p.threads * winograd_scratch(g),), i.out.dtype)
+    scratch.private = True
+    operands = ((source, 0), (points, 0))
+    return Contraction("winograd", i, g, operands, (source,), scratch, by_block=True)
 
 
 def _channels(p: Planner, i: Instruction, x: Value, w: Value) -> Contraction:

@@ -15,7 +15,7 @@ from chainrule.compile.schedule.nest import Nest, Store
 from chainrule.compile.schedule.plan import Planner
 
 EVERYONE = Axis("thread", 1 << 30)  # the split of nests that each thread runs for itself
-KERNELS = {"conv", "conv_input", "linear"}
+KERNELS = {"conv", "conv_input", "winograd", "linear"}
 
 
 def attach_sums(planner: Planner) -> None:
