@@ -9,16 +9,25 @@ import numpy as np
 
 from chainrule.compile.emit.builder import Function
 from chainrule.compile.emit.casting import cast
+from chainrule.compile.emit.random import Remembered, per_counter
 from chainrule.compile.emit.types import Index, Register, Type, const, type_of
 from chainrule.compile.emit.values import Values
-from chainrule.compile.schedule.expression import Expression, Expressions, Load, Reduce, walk
+from chainrule.compile.schedule.expression import (
+    Expression,
+    Expressions,
+    Load,
+    Random,
+    Reduce,
+    walk,
+)
 from chainrule.compile.schedule.index import Axis, distinct
 from chainrule.compile.schedule.index import Index as Place
 from chainrule.compile.schedule.nest import Nest, Store
 from chainrule.compile.schedule.places import extreme
 
 UNROLL = 64  # a reduction of at most so many terms is written out
-RUN = 512  # terms added to one accumulator before it is put aside: rounding stays small
+RUN = 32  # terms added to one accumulator before it is put aside: rounding stays small
+RADIX = 16  # such sums that are added up before their sum is put aside in turn
 CHAINS = 4  # accumulators of one reduction: an addition takes four cycles, two begin in each
 
 Range = tuple[Index, Index]
@@ -53,8 +62,25 @@ class LoopWriter:
             self.kept, self.lanes = nest.axes[-1], nest.lanes
         self.wide = self._width()
         self.lanes *= self.wide
+        self._remember()
         outer = [a for a in nest.axes if a is not self.kept]
         self._loops(outer)
+
+    def _remember(self) -> None:
+        """Makes room for the random numbers of which the lanes use one of each counter at a time:
+        the others come soon, where an axis walks through them."""
+        for e in self.nest.expressions:
+            if not isinstance(e, Random) or self.kept is None:
+                continue
+            type = type_of(e.dtype).of(self.lanes)
+            each = per_counter(type)
+            steps = {axis: e.index.coefficient(axis) for axis in e.axes}
+            apart = steps.pop(self.kept, 0)
+            inner = any(self.kept in Place.of(a).axes() for a in e.index.atoms()
+                        if not isinstance(a, Axis))  # fmt: skip
+            soon = any(0 < step < each for step in steps.values())
+            if apart and apart % each == 0 and soon and not inner:
+                self.values.remembered[e] = Remembered(self.f, type)
 
     def _width(self) -> int:
         """How many vectors are taken together: sums down columns read whole runs of a row."""
@@ -203,7 +229,7 @@ class Reduction:
         return [_neutral(e.op, e.dtype, type)]
 
     def _levels(self, axes: list[Axis], carry: list[Register], lanes: int) -> list[Register]:
-        values, f = self.values, self.f
+        values = self.values
         values.ready(*(p for e in self.group for p in e.parts()))
         if not axes:
             return self._terms(carry, lanes)
@@ -217,67 +243,99 @@ class Reduction:
                     carry = self._levels(axes[1:], carry, lanes)
                     del values.bound[axis]
             return carry
-        exact = all(e.op == "sum" and e.body.dtype.kind == "f" for e in self.group)
-        whole = self.vector is None or self.vector.role == "lane"  # one vector of terms
-        if len(axes) == 1 and whole and isinstance(low, int) and exact:
-            return self._blocked(axis, carry, lanes)
-        if len(axes) == 1 and whole and exact:
-            return self._shared(axis, (low, high), carry, lanes)
-        with f.loop(low, high, carry=carry) as loop, values.scope():
-            values.bound[axis] = loop.i
-            loop.next = self._levels(axes[1:], loop.carry, lanes)
-            del values.bound[axis]
-        return loop.out
 
-    def _shared(self, axis: Axis, span: Range, carry: list[Register], lanes: int) -> list[Register]:
-        """As `_blocked`, over a thread's part of the axis."""
-        f, values = self.f, self.values
-        low, high = span
-        with f.loop(low, high, RUN, carry=carry) as blocks:
-            zero = [r for e in self.group for r in self._start(e, lanes)]
-            end = f.min(f.add(blocks.i, RUN), high)
-            with f.loop(blocks.i, end, carry=zero) as loop, values.scope():
-                values.bound[axis] = loop.i
-                loop.next = self._terms(loop.carry, lanes)
+        def add(i: Index, carry: list[Register]) -> list[Register]:
+            with values.scope():
+                values.bound[axis] = i
+                out = self._levels(axes[1:], carry, lanes)
                 del values.bound[axis]
-            blocks.next = [f.binary("fadd", a, b) for a, b in zip(blocks.carry, loop.out)]
-        return blocks.out
+            return out
 
-    def _blocked(self, axis: Axis, carry: list[Register], lanes: int) -> list[Register]:
-        """The innermost loop of a sum: several accumulators, put aside every RUN terms."""
-        f, values, n = self.f, self.values, axis.extent
-        chains = CHAINS // self.w.wide if n >= 4 * CHAINS else 1
-        run = RUN * chains
+        one = len(axes) == 1 and (self.vector is None or self.vector.role == "lane")
+        chains = CHAINS // self.w.wide if one and axis.extent >= 4 * CHAINS else 1
+        each = self._additions(axes[1:], lanes)
+        return self._long((low, high), axis.extent, (1, chains, each), carry, lanes, add)
 
-        def some(base: Index, count: int, carry: list[Register]) -> list[Register]:
-            zero = [r for e in self.group for r in self._start(e, lanes)] * chains
-            whole = count - count % chains
-            with f.loop(0, whole, chains, carry=zero) as loop:
-                out: list[Register] = []
+    def _additions(self, axes: list[Axis], lanes: int) -> int:
+        """How many terms the loops over the axes add to an accumulator, roughly."""
+        count = 1
+        if self.vector is not None:
+            count = _put_aside(-(-self.vector.extent // lanes), 4 * CHAINS)
+        for axis in reversed(axes):
+            count = _put_aside(count * axis.extent, RUN)
+        return max(count, 1)
+
+    def _long(
+        self,
+        span: Range,
+        extent: int,
+        steps: tuple[int, int, int],
+        carry: list[Register],
+        lanes: int,
+        add: Callable[[Index, list[Register]], list[Register]],
+    ) -> list[Register]:
+        """A loop of `add(place, carry)` in several accumulators. What they hold is put aside after
+        RUN terms, and so on, so that rounding grows with the logarithm of a sum's length.
+
+        `extent`: of the span at most; `steps`: from place to place, how many accumulators, and the
+        terms that a place adds to one.
+        """
+        f, k = self.f, len(self.group)
+        step, chains, each = steps
+        together = step * chains
+
+        def plain(low: Index, high: Index, carry: list[Register]) -> list[Register]:
+            with f.loop(low, high, step, carry=carry) as loop:
+                loop.next = add(loop.i, loop.carry)
+            return loop.out
+
+        if any(e.op.startswith("arg") for e in self.group):
+            return plain(*span, carry)
+
+        def neutral() -> list[Register]:
+            return [r for e in self.group for r in self._start(e, lanes)]
+
+        def join(a: list[Register], b: list[Register]) -> list[Register]:
+            return [_join(f, e.op, x, y) for e, x, y in zip(self.group, a, b, strict=True)]
+
+        def block(low: Index, high: Index, carry: list[Register], whole: bool) -> list[Register]:
+            if chains == 1:
+                return plain(low, high, carry)
+            end = high if whole else f.sub(high, f.mod(f.sub(high, low), together))
+            with f.loop(low, end, together, carry=neutral() * chains) as loop:
                 for c in range(chains):
-                    with values.scope():
-                        values.bound[axis] = f.add(base, f.add(loop.i, c))
-                        k = len(self.group)
-                        out += self._terms(loop.carry[c * k : c * k + k], lanes)
-                loop.next = out
+                    at, mine = f.add(loop.i, c * step), loop.carry[c * k : c * k + k]
+                    loop.next += add(at, mine)
             sums = loop.out
-            k = len(self.group)
-            for c in range(whole, count):
-                with values.scope():
-                    values.bound[axis] = f.add(base, c)
-                    sums = self._terms(sums[:k], lanes) + sums[k:]
-            del values.bound[axis]
+            if not whole:
+                sums = plain(end, high, sums[:k]) + sums[k:]
             while len(sums) > k:
-                half = len(sums) // (2 * k) * k
-                sums = [f.binary("fadd", a, b) for a, b in zip(sums[:half], sums[half:])]
-            return [f.binary("fadd", a, b) for a, b in zip(carry, sums)]
+                sums = [
+                    x
+                    for c in range(0, len(sums), 2 * k)
+                    for x in join(sums[c : c + k], sums[c + k : c + 2 * k])
+                ]
+            return join(carry, sums)
 
-        whole = n - n % run
-        if whole:
-            with f.loop(0, whole, run, carry=carry) as blocks:
-                blocks.next = some(blocks.i, run, blocks.carry)
-            carry = blocks.out
-        return some(whole, n - whole, carry) if n - whole else carry
+        def blocks(low: Index, high: Index, carry: list[Register], size: int) -> list[Register]:
+            """From low to high, by blocks of `size`; a part of a larger block has blocks too."""
+            if size < smallest:
+                return block(low, high, carry, whole)
+            with f.loop(low, high, size, carry=carry) as loop:
+                end = f.add(loop.i, size)
+                part = blocks(loop.i, end if whole else f.min(end, high), neutral(), size // RADIX)
+                loop.next = join(loop.carry, part)
+            return loop.out
+
+        size = smallest = max(RUN // each, 1) * together
+        while size * RADIX < extent:
+            size *= RADIX
+        if extent <= smallest:
+            size = 1
+        low, high = span
+        fixed = isinstance(low, int) and isinstance(high, int)
+        whole = fixed and extent % max(size, together) == 0
+        return blocks(low, high, carry, size)
 
     def _terms(self, carry: list[Register], lanes: int) -> list[Register]:
         """One term of each reduction; with a vector axis, a loop over its vectors."""
@@ -289,16 +347,14 @@ class Reduction:
         rest = n % lanes
         shared = (low, high) != (0, n)
         whole = f.min(high, n - rest) if shared else n - rest
-        chains = CHAINS if not shared and n - rest >= 4 * CHAINS * lanes else 1
-        if chains > 1 and all(e.op == "sum" and e.body.dtype.kind == "f" for e in self.group):
-            carry = self._vectors(axis, n - rest, lanes, chains, carry)
-        elif shared or n >= lanes:
-            with (
-                f.loop(low, whole, lanes, carry=carry) as loop,
-                self.values.along(axis, lanes, loop.i, None),
-            ):
-                loop.next = self._step(loop.carry)
-            carry = loop.out
+        if shared or n >= lanes:
+
+            def add(at: Index, carry: list[Register]) -> list[Register]:
+                with self.values.along(axis, lanes, at, None):
+                    return self._step(carry)
+
+            chains = CHAINS if n >= 4 * CHAINS * lanes else 1
+            carry = self._long((low, whole), n - rest, (lanes, chains, 1), carry, lanes, add)
         if rest:
             if shared:
                 # Whoever has the end of the axis adds the rest: others add nothing.
@@ -309,39 +365,6 @@ class Reduction:
             with self.values.along(axis, lanes, n - rest, mask):
                 carry = self._step(carry)
         return carry
-
-    def _vectors(
-        self, axis: Axis, n: int, lanes: int, chains: int, carry: list[Register]
-    ) -> list[Register]:
-        f, k = self.f, len(self.group)
-        step = chains * lanes
-        run = RUN * step
-
-        def some(base: Index, count: int, carry: list[Register]) -> list[Register]:
-            zero = [r for e in self.group for r in self._start(e, lanes)] * chains
-            whole = count - count % step
-            with f.loop(0, whole, step, carry=zero) as loop:
-                out: list[Register] = []
-                for c in range(chains):
-                    at = f.add(base, f.add(loop.i, c * lanes))
-                    with self.values.along(axis, lanes, at, None):
-                        out += self._step(loop.carry[c * k : c * k + k])
-                loop.next = out
-            sums = loop.out
-            for at in range(whole, count, lanes):
-                with self.values.along(axis, lanes, f.add(base, at), None):
-                    sums = self._step(sums[:k]) + sums[k:]
-            while len(sums) > k:
-                half = len(sums) // (2 * k) * k
-                sums = [f.binary("fadd", a, b) for a, b in zip(sums[:half], sums[half:])]
-            return [f.binary("fadd", a, b) for a, b in zip(carry, sums)]
-
-        whole = n - n % run
-        if whole:
-            with f.loop(0, whole, run, carry=carry) as blocks:
-                blocks.next = some(blocks.i, run, blocks.carry)
-            carry = blocks.out
-        return some(whole, n - whole, carry) if n - whole else carry
 
     def _step(self, carry: list[Register]) -> list[Register]:
         f, values = self.f, self.values
@@ -379,6 +402,11 @@ class Reduction:
         inside = f.compare("sge", at, const(0, at.type))
         better = f.binary("and", f.binary("or", better, nothing), inside)
         return [f.select(better, x, best), f.select(better, at, place)]
+
+
+def _put_aside(terms: int, most: int) -> int:
+    """What so many terms are for the loop around: more than `most` come as few sums."""
+    return terms if terms <= most else RADIX
 
 
 def _neutral(op: str, dtype: np.dtype, type: Type) -> Register:

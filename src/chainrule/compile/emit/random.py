@@ -14,6 +14,7 @@ _MULTIPLIERS = (0xD2E7470EE14C6C93, 0xCA5A826395121157)
 _STEPS = (0x9E3779B97F4A7C15, 0xBB67AE8584CAA73B)  # of the key, from round to round
 _ROUNDS = 10
 _LOW = 0xFFFFFFFF
+_KEPT = 8  # counters that `Remembered` holds: a power of two
 
 
 def per_counter(type: Type) -> int:
@@ -91,6 +92,50 @@ def _at(f: Function, seed: Register, offset: Register, index: Register, type: Ty
         shift = f.binary("shl", low_bits(index, 1), const(5, whole))
         word = f.convert(f.binary("lshr", word, shift), "i32")
     return _number(f, word, type.kind)
+
+
+class Remembered:
+    """The numbers of the counters that were met last, where lanes are whole counters apart.
+
+    Such lanes draw the same of their counters' numbers, and in a loop over elements the others soon
+    after: all are made at once and kept on the stack. To be made before the loops.
+    """
+
+    def __init__(self, f: Function, type: Type) -> None:
+        self.type = type
+        self._numbers = f.allocate(type, _KEPT * per_counter(type))
+        self._counters = f.allocate(I64, _KEPT)
+        for i in range(_KEPT):
+            f.store(const(-1, I64), self._counters, i)
+
+    def at(
+        self, f: Function, seed: Register, offset: Register, first: Index, step: int
+    ) -> Register:
+        """The numbers at first + step·lane; `step` is a multiple of `per_counter`."""
+        each, lanes = per_counter(self.type), self.type.lanes
+        first = f.register(first)
+        counter = f.register(f.div(first, each))
+        # Neighbours of rows that are visited in turn do not drive each other out.
+        place = f.register(f.mod(counter, _KEPT))
+        start = f.register(f.mul(place, each * lanes))
+        known = f.load(self._counters, place, I64)
+        with f.when(f.compare("ne", known, counter)):
+            f.store(counter, self._counters, place)
+            apart = vector([step // each * lane for lane in range(lanes)], "i64")
+            words = _words(f, seed, offset, f.binary("add", f.splat(counter, lanes), apart))
+            raw = [x for word in words for x in _halves(f, word, self.type.kind)]
+            for i, x in enumerate(raw):
+                f.store(_number(f, x, self.type.kind), self._numbers, f.add(start, i * lanes))
+        which = f.mul(f.mod(first, each), lanes)
+        return f.load(self._numbers, f.add(start, which), self.type)
+
+
+def _halves(f: Function, word: Register, kind: str) -> list[Register]:
+    """A word of every lane as the integers that its numbers are made of, in their order."""
+    if kind == "f64":
+        return [word]
+    high = f.binary("lshr", word, const(32, word.type))
+    return [f.convert(word, "i32"), f.convert(high, "i32")]
 
 
 def _running(f: Function, counter: Register, count: int) -> Register:
@@ -175,8 +220,7 @@ def _pieces(f: Function, word: Register, kind: str) -> list[Register]:
         return [word]
     if word.type.lanes:
         return [f.bitcast(word, Type("i32", 2 * word.type.lanes))]
-    high = f.binary("lshr", word, const(32, word.type))
-    return [f.convert(word, "i32"), f.convert(high, "i32")]
+    return _halves(f, word, kind)
 
 
 def _number(f: Function, raw: Register, kind: str) -> Register:

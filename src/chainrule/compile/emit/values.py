@@ -15,7 +15,7 @@ from chainrule.base.dtypes import bfloat16
 from chainrule.compile.emit.builder import Function
 from chainrule.compile.emit.casting import cast
 from chainrule.compile.emit.elementwise import emit as emit_primitive
-from chainrule.compile.emit.random import uniform
+from chainrule.compile.emit.random import Remembered, uniform
 from chainrule.compile.emit.types import (
     I1,
     I64,
@@ -63,6 +63,7 @@ class Values:
         self.lanes = 0
         self.mask: Register | None = None
         self.given: dict[Expression, Register] = {}  # results of contractions and reductions
+        self.remembered: dict[Expression, Remembered] = {}  # numbers that a loop will use again
         self._scopes: list[dict[Expression, Register]] = [{}]
 
     # ---- scopes -------------------------------------------------------------------------------
@@ -155,6 +156,9 @@ class Values:
     def _random(self, e: Random) -> Register:
         seed, start = self.value(e.seed), self.value(e.start)
         place = self.index(e.index)
+        kept = self.remembered.get(e)
+        if kept is not None and self.lanes == kept.type.lanes and place.extra is None:
+            return kept.at(self.f, seed, start, place.base, place.step)
         at = self._whole(place)
         type = type_of(e.dtype).of(at.type.lanes)
         return uniform(self.f, seed, start, at, type, place.step == 1 and place.extra is None)
