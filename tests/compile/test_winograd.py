@@ -17,6 +17,14 @@ from chainrule.compile.emit.winograd import (
     winograd_weights,
     winograd_weights_size,
 )
+from chainrule.compile.emit.winograd_weight import (
+    winograd_weight,
+    winograd_weight_partial_size,
+    winograd_weight_pays,
+    winograd_weight_reduce,
+    winograd_weight_scratch,
+    winograd_weight_units,
+)
 from chainrule.compile.runtime.jit import compile_object, load
 from chainrule.compile.runtime.target import host
 
@@ -81,12 +89,51 @@ def test_same_numbers_as_numpy(name, lanes, registers, adjoint):
     np.testing.assert_allclose(got, expected, rtol=0, atol=4e-6 * np.abs(expected).max())
 
 
+def weight_gradient(case):
+    """The weight's gradient by two threads, each with a part of the blocks."""
+    g, module = WinogradGeometry(case.g), Module()
+    names = [(n, POINTER) for n in "xdps"] + [("low", I64), ("high", I64)]
+    f = Function(module, "work", names, internal=False)
+    x, d, partial, scratch, *blocks = f.arguments.values()
+    winograd_weight(f, g, x, d, partial, scratch, tuple(blocks))
+    f.ret()
+    names = [("p", POINTER), ("w", POINTER), ("low", I64), ("high", I64)]
+    f = Function(module, "reduce", names, internal=False)
+    partials, w, *units = f.arguments.values()
+    winograd_weight_reduce(
+        f, g, partials, 2, tuple(units), lambda x, first, count: f.store(x, w, first, align=4)
+    )
+    f.ret()
+    size, units = winograd_weight_partial_size(g), winograd_weight_units(g)
+    partials, scratch = case.memory(2 * size), case.memory(winograd_weight_scratch(g))
+    got = case.memory(case.weight.size, 1)
+    code = load(compile_object(module.text(), host()))
+    blocks = case.x.shape[0]
+    for thread, (low, high) in enumerate([(0, blocks // 2), (blocks // 2, blocks)]):
+        call(code, "work", case.x, case.d, partials[thread * size :], scratch, low, high)
+    call(code, "reduce", partials, got, 0, units // 2)
+    call(code, "reduce", partials, got, units // 2, units)
+    code.unload()
+    return got.reshape(case.results["conv_weight"].shape)
+
+
+@pytest.mark.parametrize("lanes, registers", [(16, 32), (8, 16)])
+@pytest.mark.parametrize("name", SHAPES)
+def test_weight_gradient_has_the_same_numbers_as_numpy(name, lanes, registers):
+    case = Case(SHAPES[name], "f4", lanes, registers)
+    expected = case.results["conv_weight"]
+    atol = 4e-6 * np.abs(expected).max()
+    np.testing.assert_allclose(weight_gradient(case), expected, rtol=0, atol=atol)
+
+
 @pytest.mark.parametrize("adjoint", [False, True])
 def test_planes_may_be_padded(adjoint):
     # What lies between the planes is NaN: reading it would show.
     case = Case(SHAPES["odd"], "f4", 16, planes=5)
     expected = case.results["conv_input" if adjoint else "conv"]
     np.testing.assert_allclose(run(case, adjoint), expected, rtol=0, atol=1e-4)
+    expected = case.results["conv_weight"]
+    np.testing.assert_allclose(weight_gradient(case), expected, rtol=0, atol=1e-3)
 
 
 def test_the_error_is_near_that_of_the_direct_sum():
@@ -107,5 +154,7 @@ def test_the_error_is_near_that_of_the_direct_sum():
 )  # fmt: skip
 def test_used_only_where_it_pays(change):
     g = Case((16, 32, 32, (14, 14), *ONCE, ((1, 1), (1, 1)), *REST), "f4", 16).g
-    assert winograd_pays(WinogradGeometry(g)) and winograd_pays(WinogradGeometry(g, True))
-    assert not winograd_pays(WinogradGeometry(replace(g, **change)))
+    uses = (winograd_pays, winograd_weight_pays)
+    assert winograd_pays(WinogradGeometry(g, True))
+    assert all(pays(WinogradGeometry(g)) for pays in uses)
+    assert not any(pays(WinogradGeometry(replace(g, **change))) for pays in uses)

@@ -13,7 +13,7 @@ from unicodedata import east_asian_width
 import numpy as np
 
 from chainrule.base.text import t
-from chainrule.compile.emit import linear, matmul, tiles, winograd
+from chainrule.compile.emit import linear, matmul, tiles, winograd, winograd_weight
 from chainrule.compile.emit.program import ENTRY, LINE, TIMES
 from chainrule.compile.limits import Limits, limits, ticks_per_second
 from chainrule.compile.native import Frame, address
@@ -295,6 +295,10 @@ _PRODUCTS = {
     "linear_weight": linear.linear_weight_flops,
     "matmul": matmul.flops,
 }
+_MINIMAL = {
+    "winograd": winograd.winograd_flops,
+    "winograd_weight_part": winograd_weight.winograd_weight_flops,
+}
 _CONVOLUTIONS = ("conv", "conv_input", "conv_weight_part")
 
 
@@ -321,14 +325,14 @@ def flops_of(nest: Nest) -> int:
     if contraction.kind in _CONVOLUTIONS:
         samples = contraction.operands[0][0].shape[0]
         return total + two * tiles.flops(contraction.geometry) * samples
-    if contraction.kind == "winograd":
+    if contraction.kind in _MINIMAL:
         samples = contraction.operands[0][0].shape[0]
-        return total + winograd.winograd_flops(contraction.geometry) * samples
+        return total + _MINIMAL[contraction.kind](contraction.geometry) * samples
     if contraction.kind == "conv_channels":
         return total + tiles.flops(contraction.geometry.conv) * contraction.geometry.samples
     if contraction.kind == "matmul_stack":
         return total + matmul.flops(contraction.geometry.each) * contraction.units
-    if contraction.kind == "conv_weight":
+    if contraction.in_line:
         return total + contraction.operands[0][0].elements
     count = _PRODUCTS.get(contraction.kind)
     return total + (two * count(contraction.geometry) if count is not None else 0)  # type: ignore[operator]
@@ -397,6 +401,8 @@ def _kernels() -> dict[str, str]:
         "conv_weight": t("sum over threads"),
         "winograd": t("convolution by minimal filtering"),
         "winograd_weights": t("transformed weights"),
+        "winograd_weight_part": t("minimal filtering backward, weight"),
+        "winograd_weight": t("sum over threads"),
         "linear": t("matrix product"),
         "linear_weight": t("matrix product, weight"),
         "linear_weight_transpose": t("transposition"),

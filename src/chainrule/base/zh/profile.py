@@ -22,6 +22,7 @@ TEXT = {
     # kernels
     "convolution": "卷积",
     "convolution by minimal filtering": "卷积（Winograd 最小滤波）",
+    "minimal filtering backward, weight": "最小滤波反向（权重）",
     "transformed weights": "变换后的权重",
     "convolution backward, input": "卷积反向（输入）",
     "convolution backward, weight": "卷积反向（权重）",

@@ -32,6 +32,12 @@ from chainrule.compile.emit.matmul import (
 from chainrule.compile.emit.types import Index, Register
 from chainrule.compile.emit.values import Values
 from chainrule.compile.emit.winograd import winograd, winograd_scratch, winograd_weights
+from chainrule.compile.emit.winograd_weight import (
+    winograd_weight,
+    winograd_weight_partial_size,
+    winograd_weight_reduce,
+    winograd_weight_scratch,
+)
 from chainrule.compile.schedule.expression import Buffer, Load, Product, walk
 from chainrule.compile.schedule.index import Axis
 from chainrule.compile.schedule.index import Index as Place
@@ -128,13 +134,7 @@ class ContractionWriter:
 
         def ahead(block: Index, channel: Index, row: Index, column: Index) -> None:
             at = (channel, row, column) if len(inner) == 3 else (channel, column)
-            places = {first: block, **dict(zip(inner, at)), lane: 0}
-            self.values.bound.update(places)
-            for buffer, offset, write in touched:
-                start = self.values.index(offset).base
-                self.f.prefetch(self.values.pointers[buffer], start, write)
-            for axis in places:
-                del self.values.bound[axis]
+            self._prefetch(touched, {first: block, **dict(zip(inner, at)), lane: 0})
 
         return ahead
 
@@ -144,17 +144,27 @@ class ContractionWriter:
         at = (channel, row, column) if len(inner) == 3 else (channel, column)
         self.finish(x, {first: block, **dict(zip(inner, at))}, lane)
 
-    def _touched(self, column: Axis) -> list[tuple[Buffer, Place, bool]]:
-        """What the stores read and write for each element: worth asking for early."""
+    def _touched(self, column: Axis, lanes: bool = True) -> list[tuple[Buffer, Place, bool]]:
+        """What the stores read and write for each element, if that is worth asking for early."""
         if self.contraction.geometry.type.kind != "f32":
             return []
-        found = [(s.buffer, s.offset, True) for s in self.nest.stores if not s.add]
-        found += [
-            (e.buffer, e.offset, False)
-            for e in self.nest.expressions
-            if isinstance(e, Load) and column in e.axes and e.buffer.lanes and not e.where
-        ]
-        return found if len(found) > 1 else []
+        found = {(s.buffer, s.offset): True for s in self.nest.stores if not s.add}
+        for e in self.nest.expressions:
+            if not isinstance(e, Load) or e.where or column not in e.axes:
+                continue
+            if bool(e.buffer.lanes) == lanes:
+                found.setdefault((e.buffer, e.offset), False)
+        return [(*place, write) for place, write in found.items()] if len(found) > 1 else []
+
+    def _prefetch(
+        self, touched: list[tuple[Buffer, Place, bool]], places: dict[Axis, Index]
+    ) -> None:
+        self.values.bound.update(places)
+        for buffer, offset, write in touched:
+            start = self.values.index(offset).base
+            self.f.prefetch(self.values.pointers[buffer], start, write)
+        for axis in places:
+            del self.values.bound[axis]
 
     def _conv_input(self) -> None:
         self._conv(conv_input)
@@ -180,7 +190,21 @@ class ContractionWriter:
         mine = self.f.at(target, self.f.mul(self.thread, size), g.type)
         conv_weight(self.kernel, g, self.operand(0), self.operand(1), mine, self.blocks())
 
-    def _conv_weight(self) -> None:
+    def _winograd_weight_part(self) -> None:
+        g, f = self.contraction.geometry, self.f
+        target = self.values.pointers[self.contraction.target]
+        size, more = winograd_weight_partial_size(g), winograd_weight_scratch(g)
+        sums = f.at(target, f.mul(self.thread, size), g.type)
+        scratch = f.add(self.threads * size, f.mul(self.thread, more))
+        winograd_weight(
+            f, g, self.operand(0), self.operand(1), sums, f.at(target, scratch, g.type),
+            self.blocks(),
+        )  # fmt: skip
+
+    def _winograd_weight(self) -> None:
+        self._conv_weight(winograd_weight_reduce)
+
+    def _conv_weight(self, generator: Callable[..., None] = conv_weight_reduce) -> None:
         """The sums over threads; the stores go over the weight as one line of elements."""
         nest = self.nest
         assert len(nest.axes) <= 1, "the stores of a weight gradient are element by element"
@@ -195,7 +219,7 @@ class ContractionWriter:
             else:
                 self.finish(x, {nest.axes[0]: at})
 
-        conv_weight_reduce(
+        generator(
             self.f, self.contraction.geometry, self.operand(0), self.threads,
             self.share(self.contraction.units, 1), store,
         )  # fmt: skip
@@ -272,7 +296,23 @@ class ContractionWriter:
         def store(x: Register, row: Index, column: Index, count: int) -> None:
             self.row(x, {rows: row} if rows else {}, columns, column, count)
 
-        linear_weight(self.f, g, self.operand(0), self.operand(1), self.part(), store, self.long())
+        linear_weight(
+            self.f, g, self.operand(0), self.operand(1), self.part(), store, self.long(),
+            self._ahead_in_matrix(rows, columns),
+        )  # fmt: skip
+
+    def _ahead_in_matrix(
+        self, rows: Axis | None, columns: Axis | None
+    ) -> Callable[[Index, Index], None] | None:
+        """What prefetches the places that the stores of a matrix touch: the optimiser's state."""
+        touched = self._touched(columns, False) if rows and columns else []
+        if not touched:
+            return None
+
+        def ahead(row: Index, column: Index) -> None:
+            self._prefetch(touched, {rows: row, columns: column})  # type: ignore[dict-item]
+
+        return ahead
 
     def _matrix(self) -> tuple[Axis | None, Axis | None]:
         """The axes of rows and columns; None for one that has a single element."""

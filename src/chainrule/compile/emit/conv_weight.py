@@ -18,7 +18,8 @@ from chainrule.compile.emit.tiles import Axis, ConvGeometry, weight_tile
 from chainrule.compile.emit.types import Index, Register, const
 
 __all__ = [
-    "conv_weight", "conv_weight_partial_size", "conv_weight_reduce", "conv_weight_units",
+    "StoreWeights", "conv_weight", "conv_weight_partial_size", "conv_weight_reduce",
+    "conv_weight_units", "each_tile", "finished",
 ]  # fmt: skip
 
 StoreWeights = Callable[[Register, Index, int], None]  # elements, flat index of the first, count
@@ -67,6 +68,7 @@ def conv_weight_reduce(
     layout = _Layout(g)
     weights = g.group_in * g.kernel[0] * g.kernel[1]  # of one output channel
     rest = g.group_out % layout.tile.outputs
+    ordered = f.at(partials, layout.size, g.type)
 
     def tile(group: Index, number: Index, count: int) -> Index:
         """Sums of one tile of output channels, brought into order; index of the first."""
@@ -83,7 +85,7 @@ def conv_weight_reduce(
                 tile(each.i, 0, g.group_out)
             count = f.mul(f.sub(high, low), g.group_out * weights)
             first = f.mul(low, g.group_out * weights)
-            _finished(f, g, layout, partials, first, count, store)
+            finished(f, g, ordered, first, count, store)
         else:
             group = f.udiv(unit.i, layout.outputs)
             number = f.urem(unit.i, layout.outputs)
@@ -91,11 +93,11 @@ def conv_weight_reduce(
             if g.group_out >= wide:
                 with f.when(f.test("slt", number, g.group_out // wide)):
                     first = tile(group, number, wide)
-                    _finished(f, g, layout, partials, first, wide * weights, store)
+                    finished(f, g, ordered, first, wide * weights, store)
             if rest:
                 with f.when(f.test("eq", number, layout.outputs - 1)):
                     first = tile(group, number, rest)
-                    _finished(f, g, layout, partials, first, rest * weights, store)
+                    finished(f, g, ordered, first, rest * weights, store)
 
 
 class _Layout:
@@ -119,7 +121,7 @@ class _Layout:
         self.bundle = min(g.groups, ceil(4 * g.lanes / of_group)) if self.outputs == 1 else 1
 
 
-def _tiles(f: Function, total: int, width: int, body: Callable[[Index, int], None]) -> None:
+def each_tile(f: Function, total: int, width: int, body: Callable[[Index, int], None]) -> None:
     """`body(number, count)` for every tile of `width`, and for what remains."""
     if total >= width:
         with f.loop(0, total // width) as tile:
@@ -180,9 +182,9 @@ class _Sums:
                     place = f.at(self.partial, f.add(at, f.mul(k.i, layout.row)), g.type)
                     self._kernel_row(images, planes, place, k.i, band, o_count, i_count)
 
-            _tiles(f, g.group_in, tile.inputs, inputs)
+            each_tile(f, g.group_in, tile.inputs, inputs)
 
-        _tiles(f, g.group_out, tile.outputs, outputs)
+        each_tile(f, g.group_out, tile.outputs, outputs)
 
     def _kernel_row(
         self,
@@ -379,21 +381,17 @@ def _ordered(
                 x = f.extract(thread.out[j // g.lanes], j % g.lanes)
                 f.store(x, pointer, (o * g.group_in + c) * kernel + k)
 
-    _tiles(f, g.group_in, layout.tile.inputs, inputs)
+    each_tile(f, g.group_in, layout.tile.inputs, inputs)
 
 
-def _finished(
-    f: Function,
-    g: ConvGeometry,
-    layout: _Layout,
-    partials: Register,
-    first: Index,
-    count: Index,
+def finished(
+    f: Function, g: ConvGeometry, ordered: Register, first: Index, count: Index,
     store: StoreWeights,
-) -> None:
-    """Hands over `count` neighbouring weights, in vectors as far as they fill them."""
+) -> None:  # fmt: skip
+    """Hands over `count` neighbouring weights, which lie in order, in vectors as far as they fill
+    them."""
     whole = f.sub(count, f.mod(count, g.lanes))
-    sums = f.at(partials, f.add(first, layout.size), g.type)
+    sums = f.at(ordered, first, g.type)
     with f.loop(0, whole, g.lanes) as vector:
         store(f.load(sums, vector.i, g.vector), f.add(first, vector.i), g.lanes)
     with f.loop(whole, count) as scalar:

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import product
 from math import ceil
 
 from chainrule.compile.emit.builder import Function
@@ -227,11 +228,13 @@ def linear_weight(
     units: Range,
     store: WeightStore,
     compact: bool = False,
+    ahead: Callable[[Index, Index], None] | None = None,
 ) -> None:
     """The adjoint, summed over all samples in a fixed order; `scratch` holds the transposed X.
 
     `store(sums, output, input, count)` stands once for every vector of the result: lanes
-    0 … count−1 belong to the inputs from `input` on. `compact`: see `linear`.
+    0 … count−1 belong to the inputs from `input` on. `compact`: see `linear`. `ahead(output,
+    input)` prefetches what the vector's `store` will touch, before the sums are taken.
     """
     tiles, width = _weight_tiles(g)
     align, samples = alignment(g.vector), g.blocks * g.lanes
@@ -250,6 +253,8 @@ def linear_weight(
         left = f.at(gradient, at, g.type)
         at = f.add(f.mul(p[3], samples * g.lanes), f.mul(first, row * g.lanes))
         right = f.at(scratch, at, g.type)
+        for row_of_tile, v in product(range(p[0].size), range(p[1].size)) if ahead else ():
+            ahead(f.add(p[2], row_of_tile), f.mul(f.add(p[3], v), g.lanes))
         start = [const(0, g.vector)] * (p[0].size * p[1].size)
         with f.loop(0, steps, carry=start, guard=False) as block:
             x = f.at(left, f.mul(block.i, g.outputs * g.lanes), g.type)

@@ -203,7 +203,7 @@ class ProgramWriter:
             return f.mul(low, granularity), f.min(f.mul(high, granularity), n)
 
         if nest.contraction is not None:
-            if nest.contraction.kind == "conv_weight":
+            if nest.contraction.in_line:
                 merged(nest, self.new, None)
             ContractionWriter(values, nest, share, thread, self.threads).write()
         elif nest.sequential is not None:

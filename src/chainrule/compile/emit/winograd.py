@@ -69,6 +69,10 @@ class WinogradGeometry:
         return self.conv.stride_out if self.adjoint else self.conv.stride_in
 
     @property
+    def result_plane(self) -> int:
+        return self.conv.stride_in if self.adjoint else self.conv.stride_out
+
+    @property
     def corner(self) -> tuple[int, int]:
         """The padding before the first row and column of the source."""
         top, left = self.conv.padding[0][0], self.conv.padding[1][0]
@@ -79,6 +83,27 @@ class WinogradGeometry:
         """Accumulators: result channels × tiles of neighbouring columns."""
         across, vector = ceil(self.result_size[1] / 2), self.conv.lanes * self.type.size
         return _tile(across, self.sources, self.results, self.conv.registers, vector)
+
+    def pieces(self, columns: int) -> list[tuple[int, int, int]]:
+        """A row of tiles as (first tile, tiles, how many such pieces), in pieces of `columns`:
+        those that read no padding are one."""
+        across = ceil(self.result_size[1] / 2)
+        pieces: list[tuple[int, int, int]] = []
+        for start in range(0, across, columns):
+            width = min(columns, across - start)
+            whole = width == columns and self._inside(start, width)
+            if whole and pieces and self._inside(pieces[-1][0], columns):
+                first, _, count = pieces[-1]
+                pieces[-1] = (first, width, count + 1)
+            else:
+                pieces.append((start, width, 1))
+        return pieces
+
+    def _inside(self, start: int, width: int) -> bool:
+        """Whether the tiles read no padding and have all their results."""
+        first = 2 * start - self.corner[1]
+        within = first >= 0 and first + 2 * width + 2 <= self.source_size[1]
+        return within and 2 * (start + width) <= self.result_size[1]
 
     @property
     def point(self) -> int:
@@ -107,13 +132,17 @@ def _tile(across: int, sources: int, results: int, registers: int, vector: int) 
     return best
 
 
-def winograd_pays(g: WinogradGeometry) -> bool:
-    """Whether the convolution has the form, and is large enough that fewer products outweigh the
-    transforms."""
+def minimal(g: WinogradGeometry) -> bool:
+    """Whether the convolution has the form of these kernels, with enough channels."""
     c = g.conv
-    if (c.kernel, c.stride, c.dilation, c.groups) != ((3, 3), (1, 1), (1, 1), 1):
-        return False
-    if g.type.kind != "f32" or c.registers < 16 or min(g.sources, g.results) < 8:
+    form = (c.kernel, c.stride, c.dilation, c.groups) == ((3, 3), (1, 1), (1, 1), 1)
+    enough = c.registers >= 16 and min(g.sources, g.results) >= 8
+    return form and enough and g.type.kind == "f32"
+
+
+def winograd_pays(g: WinogradGeometry) -> bool:
+    """Whether the convolution has the form, and fewer products outweigh the transforms."""
+    if not minimal(g):
         return False
     height, width = g.result_size
     tiles = ceil(height / 2) * ceil(width / 2)
@@ -245,7 +274,7 @@ class _Winograd:
         """The results of `rows` rows from `row` on."""
         f, results = self.f, self.g.results
         rest = results % self.wide
-        for start, width, count in self._pieces():
+        for start, width, count in self.g.pieces(self.columns):
             with f.loop(0, count) as each:
                 first = f.add(start, f.mul(each.i, self.columns))
                 piece = _Piece(source, block, row, rows, first, start, width)
@@ -254,26 +283,6 @@ class _Winograd:
                     self._group(piece, group.i, self.wide)
                 if rest:
                     self._group(piece, results - rest, rest)
-
-    def _pieces(self) -> list[tuple[int, int, int]]:
-        """(first tile, tiles, how many such pieces): those that read no padding are one."""
-        across = ceil(self.g.result_size[1] / 2)
-        pieces: list[tuple[int, int, int]] = []
-        for start in range(0, across, self.columns):
-            width = min(self.columns, across - start)
-            whole = width == self.columns and self._inside(start, width)
-            if whole and pieces and self._inside(pieces[-1][0], self.columns):
-                first, _, count = pieces[-1]
-                pieces[-1] = (first, width, count + 1)
-            else:
-                pieces.append((start, width, 1))
-        return pieces
-
-    def _inside(self, start: int, width: int) -> bool:
-        """Whether the tiles read no padding and have all their results."""
-        first = 2 * start - self.g.corner[1]
-        within = first >= 0 and first + 2 * width + 2 <= self.g.source_size[1]
-        return within and 2 * (start + width) <= self.g.result_size[1]
 
     # ---- Bᵀ d B -------------------------------------------------------------------------------
 
@@ -299,14 +308,14 @@ class _Winograd:
             for t in range(width):
                 for i in range(4):
                     four = [None if d is None else d[i] for d in down[2 * t : 2 * t + 4]]
-                    for j, v in enumerate(_points(f, four, self.vector)):
+                    for j, v in enumerate(points(f, four, self.vector)):
                         f.store(v, to, ((4 * i + j) * g.point + t) * self.lanes)
 
     def _column(self, pointers: list[Register], j: int) -> list[Register]:
         """Bᵀ d for one column of a tile."""
         size = self.lanes * self.g.type.size
         d = [self.f.load(p, j * self.lanes, self.vector, align=size) for p in pointers]
-        return _points(self.f, list(d), self.vector)
+        return points(self.f, list(d), self.vector)
 
     # ---- the products, and Aᵀ m A --------------------------------------------------------------
 
@@ -387,7 +396,7 @@ class _Winograd:
         return self.f.load(line, vectors * self.lanes, self.vector, align=size)
 
 
-def _points(f: Function, d: list[Register | None], type: Type) -> list[Register]:
+def points(f: Function, d: list[Register | None], type: Type) -> list[Register]:
     """Bᵀ d: four sources (None: zero) at four points."""
 
     def difference(a: Register | None, b: Register | None) -> Register:

@@ -37,6 +37,12 @@ from chainrule.compile.emit.winograd import (
     winograd_scratch,
     winograd_weights_size,
 )
+from chainrule.compile.emit.winograd_weight import (
+    winograd_weight_partial_size,
+    winograd_weight_pays,
+    winograd_weight_scratch,
+    winograd_weight_units,
+)
 from chainrule.compile.graph import Instruction, Value
 from chainrule.compile.schedule.expression import CHANNELS, ROWS, Buffer
 from chainrule.compile.schedule.halves import (
@@ -100,6 +106,8 @@ def _convolution(p: Planner, i: Instruction) -> Contraction | None:
     source = p.ensure(a, p.lanes)
     if weight_kernel:
         gradient = p.ensure(b, p.lanes)
+        if winograd_weight_pays(WinogradGeometry(geometry)):
+            return _winograd_weight(p, i, WinogradGeometry(geometry), source, gradient)
         size = conv_weight_partial_size(geometry)
         part = Buffer(f"{i.out.name}.part", (p.threads * size,), i.out.dtype)
         operands, aligned = ((source, 0), (gradient, 0)), (source, gradient)
@@ -131,6 +139,20 @@ def _winograd(
     scratch.private = True
     operands = ((source, 0), (points, 0))
     return Contraction("winograd", i, g, operands, (source,), scratch, by_block=True)
+
+
+def _winograd_weight(
+    p: Planner, i: Instruction, g: WinogradGeometry, source: Buffer, gradient: Buffer
+) -> Contraction:
+    """The weight gradient of a 3×3 convolution; each thread's scratch lies behind its sums."""
+    size = winograd_weight_partial_size(g) * p.threads
+    scratch = winograd_weight_scratch(g) * p.threads
+    part = Buffer(f"{i.out.name}.part", (size + scratch,), i.out.dtype)
+    operands, aligned = ((source, 0), (gradient, 0)), (source, gradient)
+    kind = "winograd_weight_part"
+    p.stage(Contraction(kind, i, g, operands, aligned, part, by_block=True), source)
+    units = winograd_weight_units(g)
+    return Contraction("winograd_weight", i, g, ((part, 0),), units=units)
 
 
 def _channels(p: Planner, i: Instruction, x: Value, w: Value) -> Contraction:

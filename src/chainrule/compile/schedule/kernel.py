@@ -27,6 +27,11 @@ class Contraction:
     by_block: bool = False
     pairs: bool = False  # the operands are in pairs of bfloat16 numbers
 
+    @property
+    def in_line(self) -> bool:
+        """Whether its stores go over the result as over one line of elements."""
+        return self.kind in ("conv_weight", "winograd_weight")
+
     def reads(self) -> list[Buffer]:
         return [b for b, _ in self.operands]
 

@@ -336,8 +336,8 @@ class Planner(Special):
                 continue
             if nest.contraction is not None and not uses:
                 continue
-            kind = nest.contraction.kind if nest.contraction is not None else ""
-            if kind == "conv_weight" and not _in_line(nest, value, expression):
+            in_line = nest.contraction is not None and nest.contraction.in_line
+            if in_line and not _in_line(nest, value, expression):
                 continue
             self._store(nest, value, buffer, expression)
             self._written[buffer] = at
