@@ -415,3 +415,35 @@ def test_streams_cannot_be_shuffled():
 def test_an_index_outside_the_dataset():
     with pytest.raises(DataError, match="sample 99 failed"):
         list(DataLoader(numbers(), sampler=[99]))
+
+
+def test_numbers_made_together_are_those_of_each_batch(monkeypatch):
+    x = np.arange(300, dtype=np.float32)[:, None, None, None] * np.ones((1, 1, 4, 4), np.float32)
+    few, many = transforms.RandomAffine(30, (0.3, 0.3)), transforms.GaussianNoise(0, 0.1, False)
+    dataset = ArrayDataset(x, transform=transforms.Compose([few, many, few]))
+
+    def epochs(**options):
+        loader = DataLoader(dataset, 7, shuffle=True, seed=3, **options)
+        return [batch[0].numpy() for _ in range(2) for batch in loader]
+
+    monkeypatch.setattr("chainrule.data.loader._TOGETHER", 1)
+    alone = epochs()
+    monkeypatch.setattr("chainrule.data.loader._TOGETHER", 100)
+    for found in (epochs(), epochs(num_workers=2)):
+        assert len(found) == len(alone)
+        assert all(np.array_equal(a, b) for a, b in zip(found, alone, strict=True))
+
+
+def test_a_sampler_of_ones_own_is_not_asked_ahead():
+    asked = []
+
+    class Asked(SequentialSampler):
+        def __iter__(self):
+            for index in super().__iter__():
+                asked.append(index)
+                yield index
+
+    dataset = ArrayDataset(np.zeros((50, 1), np.float32))
+    batches = iter(DataLoader(dataset, 5, sampler=Asked(dataset)))
+    next(batches), next(batches)
+    assert len(asked) <= 10

@@ -9,6 +9,7 @@ from chainrule.data import transforms as T
 from chainrule.data.transforms.geometric import inverse_matrices, warp
 from chainrule.graph import Tensor
 from chainrule.ops import random
+from chainrule.ops.arrays import native
 
 
 def images(n=6, c=2, h=9, w=7, dtype=np.float32):
@@ -207,6 +208,22 @@ def test_affine_of_bytes_rounds():
     out = transform(x, draws())
     exact = transform(x.astype(np.float64), draws())
     assert out.dtype == np.uint8 and np.abs(out - exact).max() <= 0.5 + 1e-2
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.float16, np.uint8])
+@pytest.mark.parametrize("shape", [(64, 1, 28, 28), (33, 3, 17, 20), (2, 2, 90, 70)])
+def test_affine_by_a_kernel_has_the_bits_of_numpys_form(dtype, shape, monkeypatch):
+    x = (np.random.default_rng(0).random(shape) * 255).astype(dtype)
+    n, _, h, w = shape
+    transform = T.RandomAffine(180, (0.5, 0.5), (0.3, 3), (-40, 40, -40, 40))
+    matrices = inverse_matrices(transform.parameters(n, h, w, draws(n)), h, w)
+    found = warp(x, matrices, 0.25)
+    kernels = native.source()
+    if kernels is not None:
+        assert any(key[0].name == "read_bilinearly" and kernel is not None
+                   for key, kernel in kernels._known.items())  # fmt: skip
+    monkeypatch.setattr(native, "_source", None)
+    np.testing.assert_array_equal(found, warp(x, matrices, 0.25))
 
 
 def test_affine_works_in_chunks():

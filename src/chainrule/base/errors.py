@@ -39,3 +39,7 @@ class DataError(ChainruleError, ValueError):
 
 class FileFormatError(DataError):
     """A file whose content does not have the format that its name promises."""
+
+
+class WorkerError(ChainruleError, RuntimeError):
+    """A worker process that ended or hangs."""

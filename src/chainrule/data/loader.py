@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import itertools
+import multiprocessing
 from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from chainrule.base.errors import ArgumentError, ChainruleError, DataError
+from chainrule.base.constraints import Choice, NonNegative
+from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
-from chainrule.data.collate import default_collate, default_convert, split_batch
 from chainrule.data.dataset import IterableDataset
-from chainrule.data.random import Draws, check_epoch, drawing, resolve_seed
+from chainrule.data.fetch import END, Fetcher, Task
+from chainrule.data.processes import Pool
+from chainrule.data.random import SharedWords, check_epoch, resolve_seed
 from chainrule.data.sampler import (
     BatchSampler,
     RandomSampler,
@@ -22,6 +24,9 @@ from chainrule.data.sampler import (
     check_batch_size,
 )
 from chainrule.data.workers import ordered_map
+
+# Samples whose order is looked at ahead, for their random numbers to be made at once.
+_TOGETHER = 1024
 
 
 class DataLoader:
@@ -36,18 +41,26 @@ class DataLoader:
         shuffle: another random order each epoch.
         sampler: yields indices; excludes shuffle.
         batch_sampler: yields lists of indices; excludes batch_size, shuffle, sampler, drop_last.
-        num_workers: threads that load ahead; 0 loads when asked. A stream is read by one.
+        num_workers: workers that load ahead; 0 loads when asked. A stream is read by one.
         collate_fn: makes a batch of a list of samples; by default `default_collate`.
-        pin_memory, persistent_workers: accepted for PyTorch's sake, without effect.
+        pin_memory: accepted for PyTorch's sake, without effect.
         drop_last: leave out a last batch that is not full.
+        workers: "threads", or "processes" for samples whose making holds Python's lock; these get
+            copies of the dataset, collate_fn and worker_init_fn, which must therefore be picklable.
+            None: threads, unless worker_init_fn or multiprocessing_context asks for processes.
+        timeout: seconds without an answer after which a process counts as hanging; 0: never.
+        worker_init_fn: called in each process with its number when it starts.
+        multiprocessing_context: "spawn" (the default), "forkserver" or "fork".
         seed: names the orders and the transforms' numbers; by default the seed of `generator`,
             else that of `manual_seed`.
         prefetch_factor: batches that each worker may be ahead.
+        persistent_workers: processes stay from epoch to epoch.
 
     Raises:
         ArgumentError: arguments that contradict each other.
         DataError: while iterating, when loading a sample fails; names the sample, with the
-            original exception as its cause.
+            original exception as its cause (or, from a process, in its notes).
+        WorkerError: while iterating, when a process ended or hangs; names it and the batch.
     """
 
     def __init__(
@@ -66,17 +79,32 @@ class DataLoader:
         generator: object | None = None,
         prefetch_factor: int = 2,
         persistent_workers: bool = False,
+        workers: str | None = None,
+        timeout: float = 10.0,
+        worker_init_fn: Callable[[int], Any] | None = None,
+        multiprocessing_context: str | None = None,
     ):
         self.dataset = dataset
         self.num_workers = _check_count("num_workers", num_workers, 0)
         self.prefetch_factor = _check_count("prefetch_factor", prefetch_factor, 1)
         self.collate_fn = collate_fn
         self.drop_last = bool(drop_last)
+        own = worker_init_fn is not None or multiprocessing_context is not None
+        self.workers = Choice(None, "threads", "processes").check(workers, "DataLoader", "workers")
+        self.workers = self.workers or ("processes" if own else "threads")
+        contexts = Choice(None, *multiprocessing.get_all_start_methods())
+        self.multiprocessing_context = contexts.check(
+            multiprocessing_context, "DataLoader", "multiprocessing_context"
+        )
+        self.timeout = float(NonNegative().check(timeout, "DataLoader", "timeout"))
+        self.worker_init_fn, self.persistent_workers = worker_init_fn, bool(persistent_workers)
+        self._pool: Pool | None = None  # processes that stay
         self.seed = resolve_seed(seed, generator)
         self.streaming = isinstance(dataset, IterableDataset)
         self.batch_size = None if batch_size is None else check_batch_size(batch_size)
         self._check_arguments(shuffle, sampler, batch_sampler)
         self._single = self.batch_size is None and batch_sampler is None
+        self._own_order = sampler is None and batch_sampler is None
         if batch_sampler is not None:
             self.batch_size = getattr(batch_sampler, "batch_size", None)
         elif not self.streaming:
@@ -172,13 +200,9 @@ class DataLoader:
 
     def _batches(self, epoch: int, first: int, owner: object) -> Iterator[Any]:
         # Only the newest iterator moves the position; an older one still yields its batches.
-        tasks: Any = self._stream_tasks(epoch) if self.streaming else self._index_tasks(epoch)
-        load = self._load_next if self.streaming else self._load
-        # Skipped batches of a stream are read and not collated: it has no other way forward.
-        tasks = itertools.islice(tasks, first, None)
-        with closing(self._loaded(load, tasks)) as batches:
+        with closing(self._loaded(epoch, first)) as batches:
             for number, batch in enumerate(batches, first + 1):
-                if batch is _END:
+                if batch is END:
                     break
                 if self._owner is owner:
                     self._batch = number
@@ -186,97 +210,80 @@ class DataLoader:
         if self._owner is owner:
             self._move(epoch + 1, 0)
 
-    def _loaded(
-        self, load: Callable[[Any], Any], tasks: Iterator[Any]
-    ) -> Generator[Any, None, None]:
+    def _loaded(self, epoch: int, first: int) -> Generator[Any, None, None]:
+        """The batches of an epoch from number `first` on; END ends those of a stream."""
+        fetcher = Fetcher(
+            self.dataset, self.collate_fn, self.seed, self._single, self.batch_size, self.drop_last
+        )
+        count = 1 if self.streaming else self.num_workers
         ahead = self.num_workers * self.prefetch_factor
+        if self.num_workers and self.workers == "processes":
+            tasks: Any = self._index_tasks(epoch, first, 1)
+            if self.streaming:
+                tasks = ((epoch, number) for number in itertools.count(first))
+            return self._from_processes(fetcher, tasks, count, ahead)
         if self.streaming:
-            # One thread, because the next sample is known only once the last is read. It gets
-            # the stream itself, again and again, until that says _END.
-            tasks = itertools.repeat(tasks)
+            # Skipped batches are read and not collated: a stream has no other way forward. It is
+            # one thread's, because the next sample is known only once the last is read: it gets
+            # the stream itself, again and again, until that says END.
+            tasks = itertools.repeat(itertools.islice(fetcher.stream(epoch), first, None))
+        else:
+            # A sampler of the user's own is not asked before its turn.
+            tasks = self._index_tasks(epoch, first, _TOGETHER if self._own_order else 1)
+        load: Callable[[Any], Any] = fetcher.load_next if self.streaming else fetcher.load
         if self.num_workers:
-            return ordered_map(load, tasks, 1 if self.streaming else self.num_workers, ahead)
+            return ordered_map(load, tasks, count, ahead)
         return (load(task) for task in tasks)
 
-    def _load_next(self, stream: Iterator[list[Any]]) -> Any:
-        samples: Any = next(stream, _END)
-        return samples if samples is _END else self._collate(samples)
+    def _from_processes(
+        self, fetcher: Fetcher, tasks: Any, count: int, ahead: int
+    ) -> Generator[Any, None, None]:
+        pool, self._pool = self._pool, None  # an iteration beside this one gets its own
+        if pool is None or not pool.workers:
+            pool = Pool(
+                fetcher, count, context=self.multiprocessing_context or "spawn",
+                timeout=self.timeout, worker_init_fn=self.worker_init_fn,
+            )  # fmt: skip
+        try:
+            yield from pool.map(tasks, ahead)
+        finally:
+            if self.persistent_workers and self._pool is None and pool.workers:
+                self._pool = pool
+            else:
+                pool.close()
 
-    # -- what a worker does ------------------------------------------------------------------
-
-    def _index_tasks(self, epoch: int) -> Iterator[_Task]:
+    def _index_tasks(self, epoch: int, first: int, together: int) -> Iterator[Task]:
+        """The batches from number `first` on; random numbers for `together` samples at once."""
         source: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
         if hasattr(source, "set_epoch"):
             source.set_epoch(epoch)
-        for number, indices in enumerate(source):
-            yield _Task(epoch, number, np.atleast_1d(np.asarray(indices, dtype=np.int64)))
+        batches = iter(itertools.islice(enumerate(source), first, None))
+        while True:
+            some: list[tuple[int, np.ndarray]] = []
+            count = 0
+            for number, indices in batches:
+                some.append((number, np.atleast_1d(np.asarray(indices, dtype=np.int64))))
+                count += len(some[-1][1])
+                if count >= together:
+                    break
+            if not some:
+                return
+            shared = None
+            if len(some) > 1:
+                shared = SharedWords(self.seed, epoch, np.concatenate([i for _, i in some]))
+            row = 0
+            for number, indices in some:
+                yield Task(epoch, number, indices, None if shared is None else (shared, row))
+                row += len(indices)
 
-    def _load(self, task: _Task) -> Any:
-        try:
-            return self._collate_fetched(task)
-        except Exception as error:
-            raise self._explain(error, task) from error
+    def close(self) -> None:
+        """Ends processes that were kept for the next epoch."""
+        if self._pool is not None:
+            self._pool.close()
+            self._pool = None
 
-    def _collate_fetched(self, task: _Task) -> Any:
-        draws = Draws(self.seed, task.epoch, task.indices)
-        if getattr(self.dataset, "batched", False):
-            with drawing(draws):
-                batch = self.dataset.fetch(task.indices)
-            if self.collate_fn is None and not self._single:
-                return default_convert(batch)
-            samples = split_batch(batch, len(task.indices))
-        elif hasattr(self.dataset, "__getitems__"):
-            # One call makes all samples, so they share the numbers of the batch's first.
-            with drawing(draws.rows(slice(0, 1))):
-                samples = list(self.dataset.__getitems__(task.indices.tolist()))
-        else:
-            samples = [self._sample(draws, row) for row in range(len(task.indices))]
-        return self._collate(samples)
-
-    def _sample(self, draws: Draws, row: int) -> Any:
-        with drawing(draws.rows(slice(row, row + 1))):
-            return self.dataset[int(draws.index[row])]
-
-    def _collate(self, samples: list[Any]) -> Any:
-        if self._single:
-            return (self.collate_fn or default_convert)(samples[0])
-        return (self.collate_fn or default_collate)(samples)
-
-    def _stream_tasks(self, epoch: int) -> Iterator[list[Any]]:
-        if hasattr(self.dataset, "set_epoch"):
-            self.dataset.set_epoch(epoch)
-        source = iter(self.dataset)
-        size = self.batch_size or 1
-        samples: list[Any] = []
-        for number in itertools.count():
-            try:
-                with drawing(Draws(self.seed, epoch, np.array([number]))):
-                    samples.append(next(source))
-            except StopIteration:
-                break
-            except Exception as error:
-                raise _failure(str(number), epoch, number // size, error) from error
-            if len(samples) == size:
-                yield samples
-                samples = []
-        if samples and not self.drop_last:
-            yield samples
-
-    def _explain(self, error: Exception, task: _Task) -> DataError:
-        # A batch fetched at once does not say which sample failed; asking again one by one does.
-        for row, index in enumerate(task.indices.tolist()):
-            draws = Draws(self.seed, task.epoch, task.indices)
-            try:
-                if getattr(self.dataset, "batched", False):
-                    with drawing(draws.rows(slice(row, row + 1))):
-                        self.dataset.fetch(task.indices[row : row + 1])
-                else:
-                    self._sample(draws, row)
-            except Exception as single:
-                return _failure(str(index), task.epoch, task.number, single)
-        shown = ", ".join(map(str, task.indices[:8].tolist()))
-        more = ", …" if len(task.indices) > 8 else ""
-        return _failure(shown + more, task.epoch, task.number, error)
+    def __getstate__(self) -> dict[str, Any]:
+        return self.__dict__ | {"_pool": None}  # processes are nobody else's
 
     # -- checks ------------------------------------------------------------------------------
 
@@ -316,33 +323,6 @@ class DataLoader:
                     "sampler and batch_sampler."
                 )
             )
-
-
-@dataclass(frozen=True, slots=True)
-class _Task:
-    """One batch to load: its number within the epoch and its sample indices [N]."""
-
-    epoch: int
-    number: int
-    indices: np.ndarray
-
-
-_END = object()
-
-
-def _failure(samples: str, epoch: int, batch: int, error: Exception) -> DataError:
-    reason = str(error) or type(error).__name__
-    if not isinstance(error, ChainruleError):
-        reason = f"{type(error).__name__}: {error}"
-    return DataError(
-        t(
-            "Loading sample {samples} failed (epoch {epoch}, batch {batch}): {reason}",
-            samples=samples,
-            epoch=epoch,
-            batch=batch,
-            reason=reason,
-        )
-    )
 
 
 def _check_count(name: str, value: int, least: int) -> int:

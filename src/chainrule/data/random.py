@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
+from functools import lru_cache
 
 import numpy as np
 
@@ -26,6 +27,8 @@ _HALF = np.uint64(32)
 _ROUNDS = 10
 # 4,096 lanes keep every temporary of the ten rounds inside the second-level cache.
 _SLAB = 4096
+# So many words a sample are made for several batches at once; more would take much memory.
+_FEW = 16
 
 # Streams that no transform can reach, so that order and augmentation never share bits.
 ORDER_STREAM = 0xFFFF
@@ -44,15 +47,24 @@ def philox(counter: np.ndarray, seed: int) -> np.ndarray:
 
 def _philox_slab(counter: np.ndarray, seed: int, out: np.ndarray) -> None:
     even, odd = counter[0::2].copy(), counter[1::2].copy()
-    low, high = seed & 0xFFFFFFFF, seed >> 32
-    for _ in range(_ROUNDS):
-        product = even * _MULTIPLIERS
-        np.right_shift(product[::-1], _HALF, out=even)
+    product = np.empty_like(even)
+    swapped = product[::-1]
+    for key in _round_keys(seed):
+        np.multiply(even, _MULTIPLIERS, out=product)
+        np.right_shift(swapped, _HALF, out=even)
         even ^= odd
-        even ^= np.array([[low], [high]], dtype=np.uint64)
-        np.bitwise_and(product[::-1], _MASK, out=odd)
-        low, high = (low + _WEYL[0]) & 0xFFFFFFFF, (high + _WEYL[1]) & 0xFFFFFFFF
+        even ^= key
+        np.bitwise_and(swapped, _MASK, out=odd)
     out[0::2], out[1::2] = even, odd
+
+
+@lru_cache(maxsize=16)
+def _round_keys(seed: int) -> np.ndarray:
+    """The key of each round: uint64 [rounds, 2, 1]."""
+    words = (seed & 0xFFFFFFFF, seed >> 32)
+    keys = [[(w + i * step) & 0xFFFFFFFF for w, step in zip(words, _WEYL, strict=True)]
+            for i in range(_ROUNDS)]  # fmt: skip
+    return np.array(keys, dtype=np.uint64)[:, :, None]
 
 
 def check_seed(seed: int) -> int:
@@ -143,15 +155,26 @@ class Draws:
         seed: 0 .. 2**64 - 1.
         epoch: 0 .. 2**32 - 1.
         index: sample indices [N], below 2**48.
+        stream: the first one to open.
+        shared: where the words are made together with those of other batches, and the row at
+            which this batch begins there.
     """
 
-    __slots__ = ("seed", "epoch", "index", "stream")
+    __slots__ = ("seed", "epoch", "index", "stream", "_shared")
 
-    def __init__(self, seed: int, epoch: int, index: np.ndarray, stream: int = 0):
+    def __init__(
+        self,
+        seed: int,
+        epoch: int,
+        index: np.ndarray,
+        stream: int = 0,
+        shared: tuple[SharedWords, int] | None = None,
+    ):
         self.seed = seed
         self.epoch = epoch
         self.index = np.asarray(index, dtype=np.int64).reshape(-1)
         self.stream = stream
+        self._shared = shared
 
     def __len__(self) -> int:
         return len(self.index)
@@ -188,12 +211,38 @@ class Draws:
             )
         if self.stream >= _LAST_STREAM:
             raise ArgumentError(t("One batch drew random numbers more than 65,000 times."))
-        blocks = np.arange(-(-k // 4))
-        words = philox(_counter(self.index, blocks, self.epoch, self.stream), self.seed)
+        stream = self.stream
         self.stream += 1
-        return (
-            words.reshape(4, n, len(blocks)).transpose(1, 2, 0).reshape(n, 4 * len(blocks))[:, :k]
-        )
+        if self._shared is None or k > _FEW:
+            return _words_of(self.seed, self.epoch, self.index, stream, k)
+        words, first = self._shared
+        return words.of(stream, k)[first : first + n]
+
+
+class SharedWords:
+    """The words of the samples of several batches, made at once: small calls cost the most.
+
+    What is a function of (seed, epoch, sample) alone is so whoever asks, and when.
+    """
+
+    def __init__(self, seed: int, epoch: int, index: np.ndarray):
+        self.seed, self.epoch, self.index = seed, epoch, index
+        self._made: dict[tuple[int, int], np.ndarray] = {}
+
+    def of(self, stream: int, k: int) -> np.ndarray:
+        """uint64 [N, k]. Threads that ask at the same time may both make them."""
+        found = self._made.get((stream, k))
+        if found is None:
+            found = _words_of(self.seed, self.epoch, self.index, stream, k)
+            self._made[stream, k] = found
+        return found
+
+
+def _words_of(seed: int, epoch: int, index: np.ndarray, stream: int, k: int) -> np.ndarray:
+    """k words for each sample: uint64 [n, k]."""
+    n, blocks = len(index), np.arange(-(-k // 4))
+    words = philox(_counter(index, blocks, epoch, stream), seed)
+    return words.reshape(4, n, len(blocks)).transpose(1, 2, 0).reshape(n, 4 * len(blocks))[:, :k]
 
 
 # The loader sets this around each fetch, so a transform called inside a user's __getitem__ finds

@@ -406,4 +406,26 @@ TEXT = {
     ),
     "Normalize: {name} has {count} values, but the input of shape {shape} has {channels} "
     "channels.": "Normalize：{name} 有 {count} 个值，而形状为 {shape} 的输入有 {channels} 个通道。",
+    "batch {n} (samples {samples})": "第 {n} 批（样本 {samples}）",
+    "with exit code {code}": "退出码为 {code}",
+    "by signal {name}": "被信号 {name} 终止",
+    "The dataset, collate_fn or worker_init_fn cannot be sent to a worker process "
+    "({reason}): define classes and functions at the top of a module, or use "
+    'threads, workers="threads".': (
+        "数据集、collate_fn 或 worker_init_fn 无法发送给工作进程（{reason}）：请在模块顶层定义类和函数，"
+        '或改用线程 workers="threads"。'
+    ),
+    "Data worker {number} (process {pid}) ended {how} while it loaded {task}. If it "
+    "ran out of memory, use fewer workers or smaller batches; a script that starts "
+    'workers needs its own work under `if __name__ == "__main__":`.': (
+        "数据工作进程 {number}（进程号 {pid}）在加载{task}时结束（{how}）。若是内存不足，请减少工作进程或"
+        '减小批量；启动工作进程的脚本须把自己的工作放在 `if __name__ == "__main__":` 之下。'
+    ),
+    "Data worker {number} (process {pid}) has not answered for {seconds:g} s; it is "
+    "at {task}. If a batch may take that long, give the loader a larger timeout.": (
+        "数据工作进程 {number}（进程号 {pid}）已有 {seconds:g} 秒没有回应，正在处理{task}。"
+        "若一批确实需要这么久，请给加载器更大的 timeout。"
+    ),
+    "Data worker {number} could not start: {reason}": "数据工作进程 {number} 无法启动：{reason}",
+    "A batch cannot be sent from a worker process: {reason}": "无法从工作进程发送一批数据：{reason}",
 }

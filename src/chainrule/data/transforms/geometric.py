@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -16,6 +17,7 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.data.random import Draws
 from chainrule.data.transforms.base import Transform, check_images
+from chainrule.ops.arrays import native
 
 # Output pixels worked on at a time, so that coordinates and weights stay in cache.
 _CHUNK = 1 << 16
@@ -245,8 +247,47 @@ def _warp_chunk(x: np.ndarray, matrices: np.ndarray, fill: float, out: np.ndarra
     shifted[:, :, 2] += 1.0
     place = shifted.astype(work).reshape(-1, 3) @ _grid(height, width, work)
     place = place.reshape(2, n, height * width)
+    kernels = native.source() if place.size >= native.LEAST else None
+    values = native.NONE if kernels is None else kernels.forward(_Reading, (padded, *place), {})
+    if values is native.NONE:
+        values = _read(padded, place)
+    for channel, value in enumerate(values.reshape(channels, n, height, width)):
+        out[:, channel] = np.rint(value, out=value) if out.dtype == np.uint8 else value
+
+
+class _Reading:
+    """`_read` as a formula, for a native kernel: the same operations in the same order."""
+
+    name = "read_bilinearly"
+    view = False
+
+    @staticmethod
+    def forward(F: Any, padded: Any, x: Any, y: Any) -> Any:
+        channels, n, rows, columns = padded.shape
+        x = F.minimum(F.maximum(x, 0), columns - 2)
+        y = F.minimum(F.maximum(y, 0), rows - 2)
+        left, top = F.astype(x, "int32"), F.astype(y, "int32")
+        right, down = x - F.astype(left, x.dtype), y - F.astype(top, y.dtype)
+        index = top * columns + left
+
+        def neighbour(offset: int) -> Any:
+            at = F.broadcast_to(F.expand_dims(index + offset, 0), (channels, *index.shape))
+            return F.plane_take(padded, F.expand_dims(at, -1), 2)
+
+        def between(low: Any, high: Any, weight: Any) -> Any:
+            return low + F.expand_dims(weight, -1) * (high - low)
+
+        upper = between(neighbour(0), neighbour(1), right)
+        lower = between(neighbour(columns), neighbour(columns + 1), right)
+        return between(upper, lower, down)
+
+
+def _read(padded: np.ndarray, place: np.ndarray) -> np.ndarray:
+    """Images [C, N, rows, columns] at places [2, N, P] in pixels, which it changes: [C, N, P]."""
+    channels, n, rows, columns = padded.shape
     np.maximum(place, 0, out=place)
-    np.minimum(place, np.array([width + 1, height + 1], dtype=work).reshape(2, 1, 1), out=place)
+    most = np.array([columns - 2, rows - 2], dtype=place.dtype)
+    np.minimum(place, most.reshape(2, 1, 1), out=place)
     whole = place.astype(np.int32)
     place -= whole
     right, down = place
@@ -255,13 +296,14 @@ def _warp_chunk(x: np.ndarray, matrices: np.ndarray, fill: float, out: np.ndarra
     index *= columns
     index += whole[0]
     index += np.arange(0, n * rows * columns, rows * columns)[:, None]
+    values = np.empty((channels, *index.shape), padded.dtype)
     for channel in range(channels):
         flat = padded[channel].reshape(-1)
         # The same index into shifted views reads the four neighbours.
         upper = _between(flat.take(index), flat[1:].take(index), right)
         lower = _between(flat[columns:].take(index), flat[columns + 1 :].take(index), right)
-        value = _between(upper, lower, down).reshape(n, height, width)
-        out[:, channel] = np.rint(value, out=value) if out.dtype == np.uint8 else value
+        values[channel] = _between(upper, lower, down)
+    return values
 
 
 def _between(low: np.ndarray, high: np.ndarray, weight: np.ndarray) -> np.ndarray:
