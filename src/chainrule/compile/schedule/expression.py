@@ -80,6 +80,9 @@ class Position(Expression):
 
     index: Index = field(default_factory=lambda: Index({}))
 
+    def parts(self) -> tuple[Expression, ...]:
+        return tuple(reads_of(self.index))
+
     def __str__(self) -> str:
         return f"{{{self.index}}}"
 
