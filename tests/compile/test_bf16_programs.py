@@ -33,7 +33,7 @@ def step_of(model):
 
 def traced(model, x):
     model.zero_grad()
-    return cr.trace(step_of(model), x)
+    return cr.compile.trace(step_of(model), x)
 
 
 def kinds(program, **options):
@@ -111,7 +111,7 @@ def test_recurrent_products_get_native_kernels():
 
 def test_float32_programs_have_no_pairs():
     model, x = nn.Linear(8, 8), draw(32, 8)
-    assert not any(pairs for _, pairs in kinds(cr.trace(lambda x: model(x), x)))
+    assert not any(pairs for _, pairs in kinds(cr.compile.trace(lambda x: model(x), x)))
 
 
 def test_operands_are_not_stored_twice():
@@ -131,7 +131,7 @@ def test_roundings_stand_last_and_once():
         with cr.autocast("bfloat16"):
             return (low @ w.T).float()
 
-    steps = optimize(cr.trace(product, draw(6, 3)).graph).instructions
+    steps = optimize(cr.compile.trace(product, draw(6, 3)).graph).instructions
     names = [i.primitive for i in steps]
     assert names.count("astype") == 3  # x, w and the result
     assert names.index("permute_dims") < names.index("astype")

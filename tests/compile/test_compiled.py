@@ -137,7 +137,7 @@ def test_the_room_is_the_function_and_the_decorator():
         return x * 3
 
     assert double(cr.ones(2)).tolist() == [2, 2] and triple(cr.ones(2)).tolist() == [3, 3]
-    assert double.__name__ == "double" and cr.compile.trace is cr.trace
+    assert double.__name__ == "double"
     with pytest.raises(ArgumentError):
         cr.compile(3)
 

@@ -87,6 +87,32 @@ def test_kernels_agree_with_numpy(name, kernels):
         assert np.array_equal(a, b)
 
 
+N = 1 << 20
+HARD = {
+    "equal": lambda: np.full(N, 0.1),
+    "alternating": lambda: np.tile([1e4, -1e4 + 0.1], N // 2),
+    "growing": lambda: np.arange(N),
+    "over many magnitudes": lambda: np.exp(np.linspace(-10, 10, N)),
+    "far from zero": lambda: np.random.default_rng(0).normal(1000, 1, N),
+    "one among small ones": lambda: np.append(1e8, np.full(N - 1, 0.1)),
+}
+
+
+@pytest.mark.parametrize("kind", HARD)
+@pytest.mark.parametrize(
+    ("shape", "dim"), [((N,), 0), ((4, N // 4), 1), ((N // 4, 4), 0), ((64, 16, 1024), (0, 2))]
+)
+def test_long_sums_are_as_exact_as_pairwise_ones(kind, shape, dim, kernels):
+    x = HARD[kind]().astype(np.float32).reshape(shape)
+    exact, terms = x.astype(np.float64), np.abs(x.astype(np.float64)).sum(dim)
+    found = cr.tensor(x).sum(dim).numpy(), cr.tensor(x).mean(dim).numpy()
+    assert (np.abs(found[0] - exact.sum(dim)) <= 1.2e-6 * terms).all()
+    assert (np.abs(found[1] - exact.mean(dim)) <= 1.2e-6 * terms / (x.size / terms.size)).all()
+    variance, expected = cr.tensor(x).var(dim).numpy(), exact.var(dim, ddof=1)
+    np.testing.assert_allclose(variance, expected, rtol=5e-6, atol=1e-10)
+    assert made(kernels) >= 2
+
+
 @pytest.mark.skipif(native.SETTING == "all", reason="every call has a kernel")
 def test_what_gains_nothing_has_no_kernel(kernels):
     x = cr.tensor(array(300, 301))

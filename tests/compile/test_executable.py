@@ -204,10 +204,10 @@ def test_what_a_program_is_made_from_decides_its_name():
     x = cr.ones(3, 4)
 
     def text(function, x=x):
-        return canonical(cr.trace(function, x).graph)
+        return canonical(cr.compile.trace(function, x).graph)
 
     same = text(lambda x: (x * 2).sum(0))
-    cr.trace(lambda x: x + 1, x)
+    cr.compile.trace(lambda x: x + 1, x)
     assert text(lambda y: (y * 2).sum(0)) == same
     others = [
         text(lambda x: (x * 2.5).sum(0)), text(lambda x: (x * 2).sum(1)),
@@ -216,7 +216,7 @@ def test_what_a_program_is_made_from_decides_its_name():
         text(lambda x: (x * cr.tensor([1.0, 2, 3, 5])).sum(0)),
     ]  # fmt: skip
     assert len({same, *others}) == 7
-    value = cr.trace(lambda x: x + 1, x).graph.inputs[0]
+    value = cr.compile.trace(lambda x: x + 1, x).graph.inputs[0]
     strange = Graph(inputs=[value], instructions=[Instruction("add", (value, {1}), {}, value)])
     assert canonical(strange) is None
 
@@ -238,7 +238,7 @@ def test_programs_that_nobody_holds_leave_nothing_behind():
     net = nn.Sequential(nn.Linear(1000, 300), nn.ReLU(), nn.Linear(300, 300))
 
     def made():
-        program = cr.trace(lambda x: net(x).square().mean(), x)
+        program = cr.compile.trace(lambda x: net(x).square().mean(), x)
         Native(program.graph, 1, True)([x.numpy()])
 
     for _ in range(5):

@@ -6,9 +6,10 @@ import pytest
 import chainrule as cr
 from chainrule import nn
 from chainrule.compile import backend
+from chainrule.compile.emit.winograd_channels import winograd_channels_fits
 from chainrule.compile.native import Native
 from chainrule.compile.runtime import generic, host
-from chainrule.compile.schedule import work
+from chainrule.compile.schedule import contraction, work
 
 pytestmark = pytest.mark.skipif(not backend.native_available(), reason="needs llvmlite")
 
@@ -19,7 +20,7 @@ def agrees(function, *arguments, target=None, threads=2, text=None):
     """Compiled for so many threads it gives what glass mode gives; returns the schedule."""
     with cr.no_grad():
         expected = function(*arguments)
-        program = cr.trace(function, *arguments)
+        program = cr.compile.trace(function, *arguments)
         program.executable = Native(program.graph, threads, False, target)
         got = program(*arguments)
     assert got.shape == expected.shape and got.dtype is expected.dtype
@@ -95,6 +96,56 @@ def test_narrower_vectors(name, kind):
 def test_float64(name):
     conv, x = conv_of(name, cr.float64, batch=2)
     agrees(conv, x)
+
+
+# channels in and out, image, padding
+MINIMAL = {
+    "even": (16, 32, (8, 6), 1),
+    "odd": (32, 16, (7, 9), 1),
+    "three vectors": (16, 48, (5, 5), 1),
+    "no padding": (16, 16, (9, 12), 0),
+    "wide padding": (16, 16, (4, 3), (3, 4)),
+    "one result": (16, 16, (3, 3), 0),
+    "one pixel": (16, 32, (1, 1), 1),
+    "one row of results": (16, 16, (3, 40), 0),
+    "many tiles": (16, 64, (30, 34), 1),
+}
+
+
+@pytest.mark.parametrize("kind", [None, "avx2", "sse2"])
+@pytest.mark.parametrize("batch, threads", [(1, 1), (1, 2), (3, 2), (2, 3)])
+@pytest.mark.parametrize("name", MINIMAL)
+def test_minimal_filtering(monkeypatch, name, batch, threads, kind):
+    monkeypatch.setattr(contraction, "winograd_channels_pays", winograd_channels_fits)
+    inputs, outputs, size, padding = MINIMAL[name]
+    cr.manual_seed(2)
+    first = nn.Conv2d(inputs, inputs, 1)
+    net = nn.Sequential(nn.Conv2d(inputs, outputs, 3, padding=padding), nn.BatchNorm2d(outputs))
+    net.eval()[1].running_var.mul_(0.3)
+    x = cr.randn(batch, inputs, *size)
+
+    def residual(x):
+        y = first(x)
+        z = net(y)
+        return F.relu(z + y) if z.shape == y.shape else F.relu(z)
+
+    target = generic(kind) if kind and generic(kind).width < host().width else None
+    agrees(residual, x, target=target, threads=threads, text="winograd_channels(")
+
+
+def test_minimal_filtering_is_for_whole_vectors_and_where_it_is_sooner():
+    lanes = host().lanes(4)
+
+    def schedule(inputs, outputs, size, kernel=3):
+        first = nn.Conv2d(inputs, inputs, 1)
+        second = nn.Conv2d(inputs, outputs, kernel, padding=1)
+        x = cr.randn(1, inputs, size, size)
+        return agrees(lambda x: second(F.relu(first(x))), x)
+
+    assert "winograd_channels(" in schedule(2 * lanes, 4 * lanes, 16)
+    assert "winograd_channels(" not in schedule(2 * lanes, 4 * lanes - 1, 16)
+    assert "winograd_channels(" not in schedule(2 * lanes, 4 * lanes, 16, 2)
+    assert "winograd_channels(" not in schedule(8 * lanes, 8 * lanes, 2)
 
 
 class Block(nn.Module):
@@ -198,7 +249,7 @@ def test_batch_norm_is_part_of_the_convolution():
     net = nn.Sequential(nn.Conv2d(3, 16, 3), nn.BatchNorm2d(16), nn.ReLU()).eval()
     for batch in (1, 32):
         with cr.no_grad():
-            program = cr.trace(net, cr.randn(batch, 3, 8, 8))
+            program = cr.compile.trace(net, cr.randn(batch, 3, 8, 8))
             program.executable = Native(program.graph, 2, False)
         # Packing weights or the input, the convolution, perhaps its result row-major.
         assert program.executable.stats["kernels"] <= 3
@@ -216,7 +267,7 @@ def test_new_weights_count_at_the_next_call():
 
 def test_small_programs_keep_to_one_thread():
     with cr.no_grad():
-        small = cr.trace(nn.Linear(20, 10), cr.randn(1, 20)).graph
-        large = cr.trace(nn.Conv2d(16, 32, 3), cr.randn(4, 16, 32, 32)).graph
+        small = cr.compile.trace(nn.Linear(20, 10), cr.randn(1, 20)).graph
+        large = cr.compile.trace(nn.Conv2d(16, 32, 3), cr.randn(4, 16, 32, 32)).graph
     assert work.useful_threads(small, 2, 16) == 1
     assert work.useful_threads(large, 2, 16) == 2

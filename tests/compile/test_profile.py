@@ -11,6 +11,7 @@ from chainrule import nn, optim
 from chainrule.base.errors import ArgumentError
 from chainrule.compile import backend
 from chainrule.compile.limits import limits, ticks_per_second
+from chainrule.compile.runtime.target import host
 from chainrule.compile.schedule import work
 
 pytestmark = pytest.mark.skipif(not backend.native_available(), reason="needs llvmlite")
@@ -132,3 +133,22 @@ def test_what_the_machine_can_do(monkeypatch, tmp_path):
     monkeypatch.setattr("chainrule.compile.limits._measured", None)  # the disk has them now
     assert limits(1) == found
     assert found.larger(found) == found and ticks_per_second() > 1e6
+
+
+@pytest.mark.skipif(not host().bf16, reason="needs the native product of pairs")
+def test_pairs_of_bfloat16_have_a_limit_of_their_own():
+    x, w = cr.randn(256, 512), cr.randn(512, 512)
+
+    @cr.compile
+    def product(x):
+        with cr.autocast("bfloat16"):
+            return nn.functional.linear(x, w)
+
+    product(x)
+    profile = product.profile()
+    most = limits(profile.threads)
+    assert profile.peak_paired == most.paired > 0.9 * most.flops
+    assert f"bfloat16 {most.paired / 1e9:.0f}" in str(profile).splitlines()[0]
+    (row,) = (row for row in profile.rows if row.flops > 1e8)
+    assert row.flops == pytest.approx(2 * 256 * 512 * 512, rel=0.05)
+    assert row.limit >= 0.99 * row.flops_per_second / most.paired

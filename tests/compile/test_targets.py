@@ -61,7 +61,7 @@ def test_steps_agree_at_every_width(name, target):
     expected = [step(x, y).item() for _ in range(3)]
     state = {k: v.numpy() for k, v in glass.state_dict().items()}
     net, step, x, y = step_of(name)
-    program = cr.trace(step, x, y)
+    program = cr.compile.trace(step, x, y)
     program.executable = Native(program.graph, 2, False, made)
     np.testing.assert_allclose([program(x, y).item() for _ in range(3)], expected, rtol=2e-5)
     for key, value in net.state_dict().items():
@@ -73,7 +73,7 @@ def test_object_code_for_another_architecture(name):
     _, step, x, y = step_of(name)
     target = generic("aarch64")
     plan, planner = make_plan(
-        optimize(cr.trace(step, x, y).graph), target.lanes(4), 2, False, 32, optimize
+        optimize(cr.compile.trace(step, x, y).graph), target.lanes(4), 2, False, 32, optimize
     )
     text = ProgramWriter(plan, target, planner.low.new).text()
     try:

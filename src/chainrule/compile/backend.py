@@ -27,7 +27,7 @@ class CompileWarning(UserWarning):
 
 
 class Executable(Protocol):
-    """A graph made ready to run. `stats`: numbers about it, by name.
+    """A graph made ready to run, on so many `threads`. `stats`: numbers about it, by name.
 
     A run is `reset`, `prepare`, `execute`, `deliver`, in this order; calling the object does all
     four. An exception may come at any point (Ctrl-C comes between any two lines): `done` then says
@@ -35,6 +35,7 @@ class Executable(Protocol):
     """
 
     stats: dict[str, Any]
+    threads: int
 
     def __call__(self, inputs: list[np.ndarray]) -> list[np.ndarray]: ...
 
@@ -70,6 +71,8 @@ class Executable(Protocol):
 
 class Replay:
     """The graph, instruction by instruction, on NumPy."""
+
+    threads = 1
 
     def __init__(self, graph: Graph) -> None:
         self.graph = graph
@@ -140,6 +143,19 @@ def _has_llvmlite() -> bool:
 def build(graph: Graph, threads: int, keep_gradients: bool) -> Executable:
     """The graph as an executable on at most so many threads; `keep_gradients`: it sets `.grad`."""
     if not native_available():
+        return Replay(graph)
+    hosts = sorted({i.operands[0] for i in graph.instructions if i.primitive == "host"})
+    if hosts:
+        warnings.warn(
+            t(
+                "{name} uses linear algebra that LAPACK works out ({functions}), so all of it runs "
+                "on NumPy: compile what is around it, or leave it uncompiled.",
+                name=graph.name,
+                functions=", ".join(hosts),
+            ),
+            CompileWarning,
+            stacklevel=2,
+        )
         return Replay(graph)
     try:
         return Native(graph, useful_threads(graph, threads, host().lanes(4)), keep_gradients)

@@ -17,7 +17,7 @@ from chainrule.base.text import t
 from chainrule.compile import backend
 from chainrule.compile.backend import CompileWarning
 from chainrule.compile.program import Program, take
-from chainrule.compile.runtime import get_num_threads
+from chainrule.compile.runtime import get_num_threads, pool
 from chainrule.compile.signature import signature
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor
@@ -39,6 +39,7 @@ class Compiled:
         self._function = function
         self._keep = keep_grads
         self._programs: OrderedDict[Hashable, list[Program]] = OrderedDict()
+        self._recent: list[Program] = []  # those of the newest signature
         self._captured: frozenset[int] = frozenset()  # arguments that are state, by place
         self._latest: tuple[Program, list[Tensor]] | None = None
         self._lock = threading.RLock()
@@ -78,8 +79,10 @@ class Compiled:
 
     def _key(self, args: Any, kwargs: Any, leaves: list[Tensor]) -> Hashable:
         key = signature(args, kwargs, leaves)
+        if not self._captured and not any([x._rg for x in leaves]):
+            return key
         state = self._state_places(leaves)
-        return (key, *[(i, leaves[i]) for i in state]) if state else key
+        return (key, *((i, leaves[i]) for i in state)) if state else key
 
     def _state_places(self, leaves: list[Tensor]) -> list[int]:
         """Arguments that are state: the program meets them by itself, or adds to their `.grad`."""
@@ -93,13 +96,18 @@ class Compiled:
         programs = self._programs.get(key)
         if programs is None:
             return None
-        self._programs.move_to_end(key)
+        if programs is not self._recent:
+            self._programs.move_to_end(key)
+            self._recent = programs
         reason = None
         for program in programs:
+            if program.threads and not pool.allows(program.threads):
+                continue
             broken = program.guards.broken(program.graph)
             if broken is None:
                 overlap = program.overlaps(leaves)
-                overlap = [i for i in overlap if i not in self._state_places(leaves)]
+                if overlap:
+                    overlap = [i for i in overlap if i not in self._state_places(leaves)]
                 if overlap:
                     self._captured |= frozenset(overlap)
                     return None
@@ -126,15 +134,17 @@ class Compiled:
         program.trace_seconds = time.perf_counter() - start
         if not self._keep:
             program.drop_gradients()
-        program.executable = backend.build(
-            program.graph, get_num_threads(), bool(program.graph.gradients)
-        )
+        threads = get_num_threads()
+        program.executable = backend.build(program.graph, threads, bool(program.graph.gradients))
+        # Where more would not help, it does not matter how many there may be.
+        program.threads = threads if program.executable.threads == threads else 0
         self._seconds += time.perf_counter() - began
         self._counts["compiled"] += 1
         if "cached" in program.executable.stats:
             found = program.executable.stats["cached"]
             self._counts["cache_hits" if found else "cache_misses"] += 1
-        self._programs.setdefault(key, []).insert(0, program)
+        self._recent = self._programs.setdefault(key, [])
+        self._recent.insert(0, program)
         self._programs.move_to_end(key)
         self._trim()
         return program

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 from operator import is_
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
@@ -27,15 +28,23 @@ class Guards:
     """The conditions of one program. `broken(graph)` says which one fails, or None."""
 
     def __init__(self) -> None:
-        self._tensors: list[tuple[Tensor, Value, bool, Any, Any, bool]] = []
+        self._tensors: list[tuple[Tensor, Value, bool, Any, Any]] = []
+        # The plain ones with the arrays that they have, as long as the graph is not bound anew.
+        self._plain: list[tuple[Tensor, np.ndarray, bool]] = []
+        self._other: list[tuple[Tensor, Value, bool, Any, Any]] = []
+        self._bound = -1
         self._gradients: list[tuple[Tensor, Any]] = []
         self._leaves: set[int] = set()
-        self._owners: list[tuple[dict[str, Any], dict[str, Any], str]] = []
+        self._owners: list[str] = []  # their kinds
+        self._attributes: list[dict[str, Any]] = []  # of each owner
+        self._before: list[dict[str, Any]] = []  # what they were
         self._leaf_sources = False  # whether gradients that were there are state
         self._owned: set[int] = set()
         self._functions: set[int] = set()
         self._kept: list[Any] = []  # keeps the ids of these alive
-        self._tables: list[tuple[Any, list[Any]]] = []  # lists and dicts, and what was in them
+        self._contained: list[Any] = []  # what is in dicts and lists now, as views of them
+        self._sizes: list[int] = []  # how much there was in each
+        self._entries: list[Any] = []  # and what, of all in a row
         self._empty: list[Any] = []  # those that nothing was in
         self._places: list[tuple[Callable[[], Any], Any, str]] = []
         self._checks: list[tuple[Callable[[], bool], str]] = []
@@ -47,8 +56,7 @@ class Guards:
         extra = tensor._extra
         dtype = None if extra is None else extra.dtype
         hooks = _hooks(extra)
-        plain = dtype is None and not hooks
-        self._tensors.append((tensor, value, tensor._rg, dtype, hooks, plain))
+        self._tensors.append((tensor, value, tensor._rg, dtype, hooks))
 
     def gradient(self, leaf: Tensor) -> None:
         """A leaf whose `.grad` the program looks at: there, gone, or used up."""
@@ -73,8 +81,12 @@ class Guards:
             return
         self._owned.add(id(owner))
         self._kept.append(owner)
-        self._owners.append((attributes, dict(attributes), type(owner).__name__))
-        for value in list(attributes.values()):
+        self._owners.append(type(owner).__name__)
+        self._attributes.append(attributes)
+        self._before.append(dict(attributes))
+        for name, value in list(attributes.items()):
+            if isinstance(value, Tensor | np.ndarray):  # equal is not the same
+                self._places.append((partial(attributes.get, name), value, name))
             self._contents(value)
 
     def function(self, function: Any, args: tuple[Any, ...] = ()) -> None:
@@ -119,11 +131,13 @@ class Guards:
     def _contents(self, value: Any) -> None:
         """A container may change and stay the same object."""
         if isinstance(value, dict | list):
-            entries = list(value.values()) if isinstance(value, dict) else list(value)
-            if entries:
-                self._tables.append((value, entries))
-            else:
+            if not value:
                 self._empty.append(value)
+                return
+            view = value.values() if isinstance(value, dict) else value
+            self._contained.append(view)
+            self._sizes.append(len(value))
+            self._entries.extend(view)
         elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
             for name in value.__dataclass_fields__:
                 inside = getattr(value, name)
@@ -138,27 +152,39 @@ class Guards:
         for leaf, presence in self._gradients:
             if _presence(leaf._grad) is not presence:
                 return t("whether .grad of a parameter is there")
-        state, moved = graph.state, False
-        for tensor, value, rg, dtype, hooks, plain in self._tensors:
-            if tensor._data is not state[value]:
+        if self._bound != graph.rebound:
+            self._bind(graph)
+        moved = False
+        for tensor, array, rg in self._plain:
+            if tensor._data is not array:
+                moved = True
+            if tensor._rg is not rg or (tensor._extra is not None and not _is_plain(tensor._extra)):
+                return t("requires_grad, the dtype or the hooks of a tensor")
+        for tensor, value, rg, dtype, hooks in self._other:
+            if tensor._data is not graph.state[value]:
                 moved = True
             extra = tensor._extra
-            if tensor._rg is not rg or (
-                not plain
-                if extra is None
-                else extra.dtype is not dtype
-                or ((hooks or extra.hooks or extra.post_hooks) and _hooks(extra) != hooks)
+            if (
+                extra is None
+                or tensor._rg is not rg
+                or (extra.dtype, _hooks(extra)) != (dtype, hooks)
             ):
                 return t("requires_grad, the dtype or the hooks of a tensor")
-        changed = self._changed_owner()
+        # Hundreds of attributes are looked at in each call: hence no loop of Python's.
+        changed = None
+        try:
+            if self._attributes != self._before:
+                changed = self._changed_owner()
+        except Exception:  # values that cannot be compared, such as arrays
+            changed = self._changed_owner()
         if changed is not None:
             return t("the attributes of {owner}", owner=changed)
-        if any(self._empty):
+        if (
+            any(self._empty)
+            or [*map(len, self._contained)] != self._sizes
+            or not all(map(is_, chain.from_iterable(self._contained), self._entries))
+        ):
             return t("the contents of a list or dict")
-        for found, entries in self._tables:
-            now = found.values() if found.__class__ is not list else found
-            if len(now) != len(entries) or not all(map(is_, now, entries)):
-                return t("the contents of a list or dict")
         for get, before, name in self._places:
             held = get()
             if held is not before and not (
@@ -169,22 +195,24 @@ class Guards:
             if not check():
                 return text
         for source in graph.sources if self._leaf_sources else ():
-            if source.gradient and source.array is not state[source.value]:
+            if source.gradient and source.array is not graph.state[source.value]:
                 moved = True
         if moved and not _rebind(graph):
             return t("the shape, dtype or memory of a tensor")
         return None
 
+    def _bind(self, graph: Graph) -> None:
+        self._plain, self._other = [], []
+        for tensor, value, rg, dtype, hooks in self._tensors:
+            if dtype is None and not hooks:
+                self._plain.append((tensor, graph.state[value], rg))
+            else:
+                self._other.append((tensor, value, rg, dtype, hooks))
+        self._bound = graph.rebound
+
     def _changed_owner(self) -> str | None:
-        try:
-            for attributes, before, name in self._owners:
-                if attributes != before:
-                    return name
-        except Exception:  # values that cannot be compared, such as arrays
-            return next(
-                (name for now, before, name in self._owners if not _same(now, before)), None
-            )
-        return None
+        both = zip(self._owners, self._attributes, self._before, strict=True)
+        return next((name for name, now, before in both if not _same(now, before)), None)
 
 
 def _presence(gradient: Any) -> Any:
@@ -197,6 +225,10 @@ def _hooks(extra: Any) -> tuple[Any, ...]:
     if extra is None:
         return ()
     return (*(extra.hooks or {}).values(), *(extra.post_hooks or {}).values())
+
+
+def _is_plain(extra: Any) -> bool:
+    return extra.dtype is None and not extra.hooks and not extra.post_hooks
 
 
 def _same(now: dict[str, Any], before: dict[str, Any]) -> bool:

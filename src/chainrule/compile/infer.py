@@ -11,6 +11,7 @@ from chainrule.base.shapes import broadcast_shapes, normalize_axes
 from chainrule.ops.arrays import NUMPY
 from chainrule.ops.arrays.conv import conv_output_size
 from chainrule.ops.arrays.index import basic, fill
+from chainrule.ops.arrays.lapack import host_shapes
 from chainrule.ops.primitives import BINARY, UNARY
 
 _TRUTH = {"equal", "less", "less_equal", "isnan"}
@@ -220,6 +221,7 @@ _RULES: dict[str, Any] = {
     "fold": _fold,
     "scan": _scan,
     "item": lambda results, k: results[k],
+    "host": host_shapes,
     "full": lambda shape, value, dtype: np.empty(shape, dtype_of(dtype)),
     "arange": lambda n, dtype: np.empty(n, dtype_of(dtype)),
     "uniform": lambda seed, offset, shape, dtype: np.empty(shape, dtype_of(dtype)),

@@ -27,9 +27,11 @@ _OWN = 8  # the word where what the threads write begins: a sum, and ticks; a ca
 @dataclass(frozen=True)
 class Limits:
     """`flops`: multiplications and additions a second of float32, all threads together.
+    `paired`: of bfloat16 in pairs, where there is the native product; else the same.
     `bandwidth`: (bytes, bytes a second) read by all threads, of so much memory in all."""
 
     flops: float
+    paired: float
     bandwidth: tuple[tuple[int, float], ...]
 
     def bytes_per_second(self, size: int) -> float:
@@ -40,7 +42,8 @@ class Limits:
     def larger(self, other: Limits) -> Limits:
         """The larger of each number."""
         pairs = zip(self.bandwidth, other.bandwidth, strict=True)
-        return Limits(max(self.flops, other.flops), tuple(map(max, pairs)))
+        return Limits(max(self.flops, other.flops), max(self.paired, other.paired),
+                      tuple(map(max, pairs)))  # fmt: skip
 
     def seconds(self, flops: float, size: int) -> float:
         """The least time for so many operations on so many bytes."""
@@ -63,7 +66,7 @@ def limits(threads: int, again: bool = False) -> Limits:
         if found is not None:
             content = json.loads(found)
             pairs = tuple((int(size), float(rate)) for size, rate in content["bandwidth"])
-            _known[threads] = Limits(float(content["flops"]), pairs)
+            _known[threads] = Limits(float(content["flops"]), float(content["paired"]), pairs)
     before = _known.get(threads)
     if before is None or again:
         now = _measured(target, threads)
@@ -74,11 +77,12 @@ def limits(threads: int, again: bool = False) -> Limits:
 
 def _measured(target: Target, threads: int) -> Limits:
     with _loaded(target) as address:
-        flops = _flops(address, target, threads)
+        flops = _flops(address("arithmetic"), target, threads, 2)
+        paired = _flops(address("products"), target, threads, 4) if target.bf16 else flops
         rates = [(size * threads, _bandwidth(address, target, threads, size)) for size in SIZES]
     # A larger memory is not faster; where it seems so, the smaller one was disturbed.
     bandwidth = [(size, max(r for _, r in rates[k:])) for k, (size, _) in enumerate(rates)]
-    return Limits(flops, tuple(bandwidth))
+    return Limits(flops, paired, tuple(bandwidth))
 
 
 @once
@@ -120,11 +124,12 @@ def _rate(code: int, words: np.ndarray, at: int, threads: int, work: float) -> f
     return float((rounds * work / least).sum())
 
 
-def _flops(address: Callable[[str], int], target: Target, threads: int) -> float:
+def _flops(code: int, target: Target, threads: int, each: int) -> float:
+    """`each`: operations in a lane of one instruction."""
     words, at = aligned_words(_OWN + 8 * threads)
     words[0] = 1 << 10
-    work = _chains(target) * target.lanes(4) * 2
-    return _rate(address("arithmetic"), words, at, threads, work)
+    work = _chains(target) * target.lanes(4) * each
+    return _rate(code, words, at, threads, work)
 
 
 def _bandwidth(address: Callable[[str], int], target: Target, threads: int, size: int) -> float:
@@ -141,7 +146,7 @@ def _chains(target: Target) -> int:
 
 
 def _text(target: Target) -> str:
-    """LLVM IR of the kernels: `ticks`, `arithmetic` and `reading`."""
+    """LLVM IR of the kernels: `ticks`, `arithmetic`, `reading`; `products` of pairs if native."""
     lanes = target.lanes(4)
     vector = f"<{lanes} x float>"
     chains = _chains(target)
@@ -178,24 +183,19 @@ def _text(target: Target) -> str:
   %own = add i64 %line, {_OWN}
   %place = getelementptr i64, ptr %words, i64 %own
   %start = call i64 @{clock(target)}()"""
-    return f"""
-declare i64 @{clock(target)}()
-declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})
 
-define i64 @ticks() {{
-  %now = call i64 @{clock(target)}()
-  ret i64 %now
-}}
-
+    def arithmetic(name: str, steps: list[str]) -> str:
+        return f"""
 ; Each thread writes the ticks that it took into the second word of its line.
 ; Word 0: rounds.
-define void @arithmetic(i64 %thread, ptr %words) {{
+define void @{name}(i64 %thread, ptr %words) {{
 entry:
 {head}
   %some = load float, ptr %place, align 4
   %first = insertelement {vector} undef, float %some, i32 0
   %x = shufflevector {vector} %first, {vector} undef, <{lanes} x i32> zeroinitializer
   %y = fadd {vector} %x, %x
+  %pairs = bitcast {vector} %x to <{2 * lanes} x bfloat>
   br label %loop
 loop:
   %count = phi i64 [ 0, %entry ], [ %next, %loop ]
@@ -207,7 +207,25 @@ loop:
 end:
 {total(chains)}
 }}
+"""
 
+    products = ""
+    if target.bf16:
+        pairs, dot = f"<{2 * lanes} x bfloat>", f"@llvm.x86.avx512bf16.dpbf16ps.{32 * lanes}"
+        products = f"declare {vector} {dot}({vector}, {pairs}, {pairs})\n"
+        products += arithmetic("products", [
+            f"  %b{k} = call {vector} {dot}({vector} %a{k}, {pairs} %pairs, {pairs} %pairs)"
+            for k in range(chains)
+        ])  # fmt: skip
+    return f"""
+declare i64 @{clock(target)}()
+declare {vector} @llvm.fma.v{lanes}f32({vector}, {vector}, {vector})
+
+define i64 @ticks() {{
+  %now = call i64 @{clock(target)}()
+  ret i64 %now
+}}
+{arithmetic("arithmetic", steps)}{products}
 ; Word 0: rounds; 1: the memory; 2: vectors a thread.
 define void @reading(i64 %thread, ptr %words) {{
 entry:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import mmap
 import struct
 import time
@@ -159,7 +160,7 @@ class Native:
     def _prepare(self, blueprint: Blueprint) -> None:
         """All that is the same at every run."""
         graph, frame = self.graph, self._frame
-        self._inputs = list(graph.inputs)
+        self._inputs = [(value.shape, value.dtype) for value in graph.inputs]
         self._slots: list[int | None] = [None] * len(self._inputs)
         for place, slot in blueprint.inputs:
             self._slots[place] = slot
@@ -177,6 +178,7 @@ class Native:
         self._outputs = [(slot, shape, np.dtype(d)) for slot, shape, d in blueprint.outputs]
         self._gradients = [r and (r[0], r[1], np.dtype(r[2])) for r in blueprint.gradients]
         self._results: list[tuple[Tensor, Tensor | None]] = []
+        self._run = pool.prepared(self._entry, frame.address, self.threads)
 
     # ---- running ------------------------------------------------------------------------------
 
@@ -198,9 +200,8 @@ class Native:
             packed[...] = array
         given = self._given
         for k, array in enumerate(inputs):
-            value = self._inputs[k]
-            if array.shape != value.shape or array.dtype != value.dtype:
-                raise graph.wrong_input(value, array)
+            if (array.shape, array.dtype) != self._inputs[k]:
+                raise graph.wrong_input(graph.inputs[k], array)
             slot = self._slots[k]
             if slot is not None and array is not given[k]:
                 flags = array.flags
@@ -254,7 +255,7 @@ class Native:
         return Tensor(out, leaf.dtype)
 
     def execute(self) -> None:
-        pool.run(self._entry, self._frame.address, self.threads)
+        self._run()
 
     def done(self) -> bool:
         return self._frame.table[DONE] == 1
@@ -300,4 +301,9 @@ _BITS = (1 << 64) - 1
 
 def address(array: np.ndarray) -> int:
     """Where the array's first element is."""
+    try:
+        # A fifth of the time that the way below takes.
+        return ctypes.addressof(ctypes.c_char.from_buffer(array))  # type: ignore[arg-type]
+    except (TypeError, ValueError, BufferError):  # read-only, strided or empty
+        pass
     return int(array.__array_interface__["data"][0])

@@ -13,7 +13,14 @@ from unicodedata import east_asian_width
 import numpy as np
 
 from chainrule.base.text import t
-from chainrule.compile.emit import linear, matmul, tiles, winograd, winograd_weight
+from chainrule.compile.emit import (
+    linear,
+    matmul,
+    tiles,
+    winograd,
+    winograd_channels,
+    winograd_weight,
+)
 from chainrule.compile.emit.program import ENTRY, LINE, TIMES
 from chainrule.compile.limits import Limits, limits, ticks_per_second
 from chainrule.compile.native import Frame, address
@@ -294,6 +301,7 @@ _PRODUCTS = {
     "linear": linear.linear_flops,
     "linear_weight": linear.linear_weight_flops,
     "matmul": matmul.flops,
+    "winograd_channels": winograd_channels.winograd_channels_flops,
 }
 _MINIMAL = {
     "winograd": winograd.winograd_flops,
@@ -395,6 +403,8 @@ def _kernels() -> dict[str, str]:
         "conv": t("convolution"),
         "conv_channels": t("convolution"),
         "channels_pack": t("packing"),
+        "winograd_channels": t("convolution by minimal filtering"),
+        "winograd_channels_weights": t("transformed weights"),
         "matmul_stack": t("matrix product"),
         "conv_input": t("convolution backward, input"),
         "conv_weight_part": t("convolution backward, weight"),

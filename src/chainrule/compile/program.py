@@ -42,9 +42,16 @@ class Program:
     ) -> None:  # fmt: skip
         self.graph, self.guards = graph, guards
         self.executable: Executable = Replay(graph)
+        self.threads = 0  # for how many it was made; 0: it would be the same for any other number
         self._result = result
         self._places = {id(x): i for i, x in reversed([*enumerate(stand_ins)])}
         self._stand_ins = stand_ins
+        # Whether the result is one tensor that was computed, as of most programs.
+        self._plain = (
+            isinstance(result, Tensor)
+            and isinstance(result._data, Symbol)
+            and id(result) not in self._places
+        )
         self._used_up = used_up
         self._dropped: list[Tensor] = []
         self._written: list[tuple[int, int]] = []  # input, output: what was assigned to it
@@ -111,12 +118,14 @@ class Program:
 
     def run(self, leaves: list[Tensor]) -> Any:
         """One whole step: an error or Ctrl-C leaves all state as it was before, or as after."""
-        self._refresh()
+        graph = self.graph
+        if self._rebound != graph.rebound:
+            self._refresh()
         for i, _ in self._written:
             check_writable(leaves[i]._data)
-        if self.graph.checks:
+        if graph.checks:
             self._check(leaves)
-        executable, hosts = self.executable, self.graph.hosts
+        executable, hosts = self.executable, graph.hosts
         with self._lock:
             executable.reset()
             for host in hosts:
@@ -134,7 +143,8 @@ class Program:
     def _deliver(self, leaves: list[Tensor], outputs: list[np.ndarray]) -> None:
         """What is left to write after the computation. Twice does the same as once."""
         self.executable.deliver()
-        memory.written_all(self._entries)
+        if self._entries:
+            memory.written_all(self._entries)
         for leaf in self._dropped:
             leaf._grad = REUSED
         for i, k in self._written:
@@ -160,6 +170,8 @@ class Program:
                 check(leaves[graph.inputs.index(value)]._data)
 
     def _filled(self, outputs: list[np.ndarray], leaves: list[Tensor]) -> Any:
+        if self._plain:
+            return _computed(self._result, outputs[0])
         arrays = iter(outputs)
 
         def real(x: Tensor) -> Tensor:
@@ -168,10 +180,7 @@ class Program:
                 return leaves[place]
             if not isinstance(x._data, Symbol):
                 return x
-            out = _like(x, next(arrays))
-            if x._rg:
-                out._node, out._rg = Node(_Compiled, {}, memory.tick(), (), None, ()), True
-            return out
+            return _computed(x, next(arrays))
 
         return map_tensors(self._result, real)
 
@@ -211,6 +220,14 @@ def _like(x: Tensor, array: np.ndarray) -> Tensor:
     out = wrap(array)
     if x._extra is not None and x._extra.dtype is not None:
         out._more().dtype = x._extra.dtype
+    return out
+
+
+def _computed(x: Tensor, array: np.ndarray) -> Tensor:
+    """The result of a run that the trace had as `x`."""
+    out = _like(x, array)
+    if x._rg:
+        out._node, out._rg = Node(_Compiled, {}, memory.tick(), (), None, ()), True
     return out
 
 

@@ -13,18 +13,9 @@ import numpy as np
 from chainrule.base.dtypes import get_default_dtype
 from chainrule.base.errors import TraceError
 from chainrule.base.text import t
-from chainrule.compile.runtime.pool import get_num_threads
 from chainrule.compile.symbols import users_line
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor, ready
-
-#: What holds around a call and changes what its program is. Other rooms of the compiler add theirs.
-SURROUNDINGS: list[Callable[[], Hashable]] = [
-    lambda: mode.grad,
-    lambda: None if mode.autocast is None else mode.autocast.dtype,
-    get_default_dtype,
-    get_num_threads,
-]
 
 
 def signature(args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Tensor]) -> Hashable:
@@ -32,15 +23,22 @@ def signature(args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Tensor
 
     Errors: TraceError for an argument that is neither a tensor nor hashable.
     """
-    key = (
-        *[_described(x, leaves) for x in args],
-        *[(name, _described(x, leaves)) for name, x in kwargs.items()],
-        *[of() for of in SURROUNDINGS],
-    )
+    autocast = mode.autocast
+    parts: list[Hashable] = [
+        mode.grad,
+        autocast if autocast is None else autocast.dtype,
+        get_default_dtype(),
+        len(args),
+    ]
+    for x in args:
+        parts.append(_described(x, leaves))
+    for name, x in kwargs.items():
+        parts.append((name, _described(x, leaves)))
     if len(leaves) > 1:
         ids = list(map(id, leaves))
         if len(set(ids)) < len(ids):  # the same tensor twice
-            key = (*key, *map(ids.index, ids))
+            parts += map(ids.index, ids)
+    key = tuple(parts)
     try:
         hash(key)
     except TypeError:
@@ -50,7 +48,7 @@ def signature(args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Tensor
 
 def _described(x: Any, leaves: list[Tensor]) -> Hashable:
     if isinstance(x, Tensor):
-        kind = None if ready(x) or x._extra is None else x._extra.dtype
+        kind = None if x._extra is None or ready(x) else x._extra.dtype
         leaves.append(x)
         data = x._data
         if not isinstance(data, np.ndarray):

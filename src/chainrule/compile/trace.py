@@ -22,6 +22,7 @@ from chainrule.compile.scan import write_scan
 from chainrule.compile.symbols import Symbol, refuse_values, users_line
 from chainrule.graph import memory
 from chainrule.graph.tensor import REUSED, Tensor
+from chainrule.ops.arrays import NUMPY
 from chainrule.ops.namespace import Namespace
 from chainrule.ops.primitives import PRIMITIVES
 
@@ -54,8 +55,26 @@ class Tracing(Namespace):
     def centre(self, x: Any, first: Any, axes: Any) -> Any:
         return self._trace.emit("centre", (x, first), {"axes": axes})
 
+    def diagonal(self, x: Any, offset: int) -> Any:
+        # A view in glass mode, so a view here, also where the reshape that it is made of copies.
+        out = super().diagonal(x, offset)
+        out.meta = NUMPY.diagonal(x.meta, offset)
+        return out
+
     def asarray(self, x: Any) -> Any:
         return x if isinstance(x, Symbol) else self._trace.constant(np.asarray(x))
+
+    def host(self, function: str, *x: Any, **params: Any) -> tuple[Symbol, ...]:
+        trace = self._trace
+        operands = [trace.operand(v) for v in x]
+        metas = infer("host", (function, *(v.meta for v in operands)), params)
+        bundle = trace.new("v", np.empty((), np.void), "bundle").value
+        values = (function, *(v.value for v in operands))
+        trace.graph.instructions.append(Instruction("host", values, params, bundle))
+        out = tuple(trace.new("v", meta, "result") for meta in metas)
+        for k, symbol in enumerate(out):
+            trace.graph.instructions.append(Instruction("item", (bundle, k), {}, symbol.value))
+        return out
 
     def scan(
         self, body: Any, carry: Any, xs: Any, constants: Any, *, reverse: bool = False

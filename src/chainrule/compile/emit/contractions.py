@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 from chainrule.compile.emit.bf16.dot import paired
 from chainrule.compile.emit.bf16.pairing import pair
@@ -32,6 +33,11 @@ from chainrule.compile.emit.matmul import (
 from chainrule.compile.emit.types import Index, Register
 from chainrule.compile.emit.values import Values
 from chainrule.compile.emit.winograd import winograd, winograd_scratch, winograd_weights
+from chainrule.compile.emit.winograd_channels import (
+    winograd_channels,
+    winograd_channels_scratch,
+    winograd_channels_weights,
+)
 from chainrule.compile.emit.winograd_weight import (
     winograd_weight,
     winograd_weight_partial_size,
@@ -261,6 +267,34 @@ class ContractionWriter:
                 del values.bound[axis]
 
         conv_channels(f, g, self.operand(0), self.operand(1), self.part(), store)
+
+    def _winograd_channels_weights(self) -> None:
+        target = self.values.pointers[self.contraction.target]
+        g = self.contraction.geometry
+        winograd_channels_weights(self.f, g, self.operand(0), target, self.part())
+
+    def _winograd_channels(self) -> None:
+        g, f, values = self.contraction.geometry, self.f, self.values
+        sample_axis, channel_axis, *inner = (next(iter(p.axes()), None) for p in self.nest.place)
+        assert channel_axis is not None, "there is at least one whole vector"
+        target = values.pointers[self.contraction.target]
+        mine = f.at(target, f.mul(self.thread, winograd_channels_scratch(g)), g.type)
+
+        @contextmanager
+        def along(sample: Index, channel: Index) -> Iterator[None]:
+            if sample_axis is not None:
+                values.bound[sample_axis] = sample
+            with values.along(channel_axis, g.channels.conv.lanes, channel, None):
+                values.ready(*(s.expression for s in self.nest.stores))
+                yield
+            if sample_axis is not None:
+                del values.bound[sample_axis]
+
+        def store(x: Register, row: Index, column: Index) -> None:
+            both = zip(inner, (row, column), strict=True)
+            self.finish(x, {axis: at for axis, at in both if axis is not None})
+
+        winograd_channels(f, g, self.operand(0), self.operand(1), mine, self.part(), along, store)
 
     # ---- linear layers ------------------------------------------------------------------------
 

@@ -22,28 +22,6 @@ def per_counter(type: Type) -> int:
     return 4 if type.kind == "f64" else 8
 
 
-def block_size(type: Type) -> int:
-    """How many numbers `uniform_block` gives at once."""
-    return _counters(type) * per_counter(type)
-
-
-def _counters(type: Type) -> int:
-    return max(4 * type.lanes // per_counter(type), 1)
-
-
-def uniform_block(
-    f: Function, seed: Register, offset: Register, first: Index, type: Type
-) -> list[Register]:
-    """`block_size(type)` numbers in [0, 1) from the number `first` on, in registers of `type`.
-
-    `first` is a multiple of `per_counter(type)`. This is the fast form: no word is wasted. Where
-    one counter gives more than four registers of `type`, the numbers come as scalars.
-    """
-    counter = f.register(f.udiv(first, per_counter(type)))
-    words = _consecutive(f, _words(f, seed, offset, _running(f, counter, _counters(type))))
-    return [_number(f, x, type.kind) for word in words for x in _pieces(f, word, type.kind)]
-
-
 def uniform(
     f: Function,
     seed: Register,
@@ -54,8 +32,7 @@ def uniform(
 ) -> Register:
     """The numbers in [0, 1) at `index` (i64, as many lanes as `type`).
 
-    `consecutive`: the indices are n, n + 1, …, so that neighbours share counters. That is cheaper;
-    cheapest is `uniform_block`.
+    `consecutive`: the indices are n, n + 1, …, so that neighbours share counters. That is cheaper.
     """
     each = per_counter(type)
     if not consecutive or not type.lanes:
@@ -212,15 +189,6 @@ def _consecutive(f: Function, words: list[Register]) -> list[Register]:
         for a, b in zip(early, late, strict=True)
         for part in (fours[:n], fours[n:])
     ]
-
-
-def _pieces(f: Function, word: Register, kind: str) -> list[Register]:
-    """The words of a register as the integers that numbers are made of, low half first."""
-    if kind == "f64":
-        return [word]
-    if word.type.lanes:
-        return [f.bitcast(word, Type("i32", 2 * word.type.lanes))]
-    return _halves(f, word, kind)
 
 
 def _number(f: Function, raw: Register, kind: str) -> Register:

@@ -190,14 +190,14 @@ def winograd_weights(
             at = f.add(f.mul(result.i, to_result), f.mul(source.i, to_source))
             kernel = f.at(weight, at, g.type)
             taps = [f.load(kernel, TAPS - 1 - k if g.adjoint else k, g.type) for k in range(TAPS)]
-            rows = [_spread(f, taps[k::3]) for k in range(3)]  # down each kernel column
+            rows = [kernel_points(f, taps[k::3]) for k in range(3)]  # down each kernel column
             for i in range(4):
-                for j, u in enumerate(_spread(f, [rows[k][i] for k in range(3)])):
+                for j, u in enumerate(kernel_points(f, [rows[k][i] for k in range(3)])):
                     place = f.add(f.mul(f.add((4 * i + j) * g.sources, source.i), size), first)
                     f.store(u, target, place)
 
 
-def _spread(f: Function, w: list[Register]) -> list[Register]:
+def kernel_points(f: Function, w: list[Register]) -> list[Register]:
     """G w: three taps at four points."""
     half = const(0.5, w[0].type)
     ends = f.binary("fmul", f.binary("fadd", w[0], w[2]), half)
@@ -388,8 +388,8 @@ class _Winograd:
         f = self.f
         step = self.wide * self.columns
         m = [[self._load(line, (4 * i + j) * step + t) for j in range(4)] for i in range(4)]
-        down = [_pair(f, [m[i][j] for i in range(4)], rows) for j in range(4)]
-        return [_pair(f, [down[j][a] for j in range(4)], columns) for a in range(rows)]
+        down = [pair(f, [m[i][j] for i in range(4)], rows) for j in range(4)]
+        return [pair(f, [down[j][a] for j in range(4)], columns) for a in range(rows)]
 
     def _load(self, line: Register, vectors: int) -> Register:
         size = self.lanes * self.g.type.size
@@ -411,7 +411,7 @@ def points(f: Function, d: list[Register | None], type: Type) -> list[Register]:
     ]  # fmt: skip
 
 
-def _pair(f: Function, m: list[Register], count: int) -> list[Register]:
+def pair(f: Function, m: list[Register], count: int) -> list[Register]:
     """Aᵀ m: the first `count` of two results from four points."""
     total = f.binary("fadd", m[1], m[2])
     out = [f.binary("fadd", m[0], total)]

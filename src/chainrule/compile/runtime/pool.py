@@ -13,7 +13,7 @@ import threading
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from time import perf_counter
 from typing import Any
 
@@ -37,6 +37,7 @@ _program = lru_cache(maxsize=256)(_PROGRAM)  # by address
 # ---------------------------------------------------------------- how many threads
 
 _chosen: int | None = None
+_settled = 0  # the number that was found last, if no run has met another affinity since
 
 
 def get_num_threads() -> int:
@@ -55,7 +56,7 @@ def set_num_threads(count: int) -> None:
     Raises ArgumentError unless 1 ≤ count ≤ the CPUs that the process may use: threads that share
     a CPU wait for each other at every barrier.
     """
-    global _chosen
+    global _chosen, _settled
     if isinstance(count, bool) or not hasattr(count, "__index__"):
         raise ArgumentError(
             t("set_num_threads needs a whole number of threads, not {count!r}.", count=count)
@@ -71,7 +72,19 @@ def set_num_threads(count: int) -> None:
                 most=most,
             )
         )
-    _chosen = count
+    _chosen, _settled = count, 0
+
+
+def allows(count: int) -> bool:
+    """Whether `get_num_threads` is `count`.
+
+    Asking the system takes 0.6 µs; a run on several threads asks anyway. For those a change of
+    the affinity is therefore seen one run late.
+    """
+    global _settled
+    if count == 1 or count != _settled:
+        _settled = get_num_threads()
+    return count == _settled
 
 
 @cache
@@ -116,18 +129,19 @@ class _Pool:
         self._functions.worker(thread, box, self._address, self._functions.patience)
 
     def run(self, address: int, argument: int, threads: int) -> None:
-        home = -1 if address in self._long else self._home
+        long = address in self._long
+        home = -1 if long else self._home
         start = perf_counter()
         while self._launch(self._address, address, argument, self._masks, threads, home):
             self._place()
             home = -1
-        if perf_counter() - start > LONG_SECONDS:
-            self._long.add(address)
-        else:
-            self._long.discard(address)
+        if (perf_counter() - start > LONG_SECONDS) != long:
+            self._long ^= {address}
 
     def _place(self) -> None:
         """Give every thread its CPU among those allowed to the caller now."""
+        global _settled
+        _settled = 0
         cpus = allowed_cpus()
         order = placement(cpus)[0]
         # With fewer CPUs than threads the system must be free to move them.
@@ -207,6 +221,13 @@ def run(address: int, argument: int, threads: int) -> None:
             stop()
             _pool = _Pool(threads)
         _pool.run(address, argument, threads)
+
+
+def prepared(address: int, argument: int, threads: int) -> Callable[[], None]:
+    """A function that does `run(address, argument, threads)`, sooner if on one thread."""
+    if threads == 1:
+        return partial(_program(address), ctypes.c_int64(0), ctypes.c_void_p(argument))
+    return partial(run, address, argument, threads)
 
 
 @atexit.register

@@ -37,6 +37,13 @@ from chainrule.compile.emit.winograd import (
     winograd_scratch,
     winograd_weights_size,
 )
+from chainrule.compile.emit.winograd_channels import (
+    WinogradChannels,
+    winograd_channels_pays,
+    winograd_channels_scratch,
+    winograd_channels_weights_size,
+    winograd_channels_weights_units,
+)
 from chainrule.compile.emit.winograd_weight import (
     winograd_weight_partial_size,
     winograd_weight_pays,
@@ -169,12 +176,29 @@ def _channels(p: Planner, i: Instruction, x: Value, w: Value) -> Contraction:
     row, column = places if len(places) == 2 else (0, places[0])
     geometry = ChannelsGeometry(conv, x.shape[0], (sample, channel, row, column))
     weight = p.ensure(w, ROWS)
+    minimal = WinogradChannels(geometry, p.threads)
+    if winograd_channels_pays(minimal):
+        return _winograd_channels(p, i, minimal, (source, first), weight)
     packed = Buffer(f"{i.out.name}.packed", (channels_weights(geometry),), i.out.dtype)
     units = channels_pack_units(geometry)
     pack = Contraction("channels_pack", i, geometry, ((weight, 0),), target=packed, units=units)
     p.stage(pack, None)
     operands = ((source, first), (packed, 0))
     return Contraction("conv_channels", i, geometry, operands, units=channels_units(geometry))
+
+
+def _winograd_channels(
+    p: Planner, i: Instruction, g: WinogradChannels, source: Operand, weight: Buffer
+) -> Contraction:
+    """The same for a 3×3 convolution with fewer products."""
+    points = Buffer(f"{i.out.name}.points", (winograd_channels_weights_size(g),), i.out.dtype)
+    kind, units = "winograd_channels_weights", winograd_channels_weights_units(g)
+    p.stage(Contraction(kind, i, g, ((weight, 0),), target=points, units=units), None)
+    size = p.threads * winograd_channels_scratch(g)
+    scratch = Buffer(f"{i.out.name}.pieces", (size,), i.out.dtype)
+    scratch.private = True
+    operands = (source, (points, 0))
+    return Contraction("winograd_channels", i, g, operands, target=scratch, units=g.units)
 
 
 def _geometry(p: Planner, i: Instruction, spatial: int) -> ConvGeometry:
