@@ -22,10 +22,12 @@ PAGE = """# Benchmarks
 Measured on {date} with `{command}`.
 
 Every setting runs in a process of its own with the same initial weights and data, and a row is
-refused unless all losses (or outputs) agree. The processes take turns: {rounds} rounds of blocks of
-at least {seconds} s. A figure is the median of its blocks, a ratio the median of rounds' ratios.
-"× best peer" above 1 is faster than the fastest setting that is not ours, below 1 slower. Peak and
-bandwidth are measured in the same rounds; FLOPs and bytes are counted by the formulas in
+refused unless all losses agree, before the first update, after one and after five, to 0.1 % of the
+largest (0.3 % in bfloat16); in inference all outputs, to 0.1 % (3 %). The processes take turns:
+{rounds} rounds of blocks of at least {seconds} s. A figure is the median of its blocks, a ratio the
+median of rounds' ratios. "× best peer" above 1 is faster than the fastest setting that is not ours,
+below 1 slower. Peak and bandwidth are measured in the same rounds; FLOPs and bytes are counted by
+the formulas in
 [benchmarks/workloads.py](../benchmarks/workloads.py): multiply-adds of convolutions, linear and
 recurrent layers, and the least traffic were there no cache. "First call" is the first step with
 its compilation: with an empty cache / with a cache filled by an earlier process. "From start"

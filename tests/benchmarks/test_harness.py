@@ -1,5 +1,6 @@
 """The benchmark harness: a tiny run from end to end, and the arithmetic behind its figures."""
 
+import dataclasses
 import json
 import os
 import subprocess
@@ -8,6 +9,8 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 import pytest
+
+import chainrule as cr
 
 ROOT = Path(__file__).parents[2]
 
@@ -101,6 +104,27 @@ def test_a_row_is_refused_where_losses_differ(harness):
     assert harness.disagreement([*same, close], 1e-3) is None
     assert "chainrule, glass" in harness.disagreement([*same, far], 1e-3)
     assert harness.disagreement([*same, broken], 1e-3)
+
+
+@pytest.mark.parametrize("key", ["b", "e"])
+def test_mixed_precision_agrees_and_another_rate_does_not(harness, monkeypatch, tmp_path, key):
+    from benchmarks.peers.chainrule_ import prepare
+    from benchmarks.workloads import WORKLOADS
+
+    def losses(precision, rate=1.0):
+        changed = dataclasses.replace(workload, rate=rate * workload.rate)
+        monkeypatch.setitem(WORKLOADS, key, changed)
+        job = harness.Job(key, "train", workload.batch, precision, "", "",
+                          cr.get_num_threads(), "", {"compile": True})  # fmt: skip
+        program = prepare(job, workload.weights("train"), *workload.data(workload.batch))
+        return [program.read(program.step())[0] for _ in range(6)]
+
+    workload, tolerance = WORKLOADS[key], harness.TOLERANCE["train", "bf16"]
+    exact = entry(harness, "pytorch", "eager", losses("float32"))
+    mixed = entry(harness, "chainrule", "compiled", losses("bf16"))
+    other = entry(harness, "jax", "jit", losses("float32", rate=0.8))
+    assert harness.disagreement([exact, exact, mixed], tolerance) is None
+    assert "jax" in harness.disagreement([exact, exact, other], tolerance)
 
 
 def test_ratios_are_medians_of_pairs_and_losing_is_shown(harness):

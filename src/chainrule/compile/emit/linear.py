@@ -253,8 +253,9 @@ def linear_weight(
         left = f.at(gradient, at, g.type)
         at = f.add(f.mul(p[3], samples * g.lanes), f.mul(first, row * g.lanes))
         right = f.at(scratch, at, g.type)
-        for row_of_tile, v in product(range(p[0].size), range(p[1].size)) if ahead else ():
-            ahead(f.add(p[2], row_of_tile), f.mul(f.add(p[3], v), g.lanes))
+        if ahead is not None:
+            for output, v in product(range(p[0].size), range(p[1].size)):
+                ahead(f.add(p[2], output), f.mul(f.add(p[3], v), g.lanes))
         start = [const(0, g.vector)] * (p[0].size * p[1].size)
         with f.loop(0, steps, carry=start, guard=False) as block:
             x = f.at(left, f.mul(block.i, g.outputs * g.lanes), g.type)
