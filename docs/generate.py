@@ -21,8 +21,11 @@ from chainrule.ops.primitives import PRIMITIVES
 
 HERE = Path(__file__).parent
 ROOMS = [
-    "autograd", "nn", "nn.init", "nn.utils", "optim", "optim.lr_scheduler", "data",
+    "autograd", "linalg", "special", "cuda", "backends", "nn", "nn.init", "nn.utils",
+    "nn.utils.rnn", "optim", "optim.lr_scheduler",
+    "optim.swa_utils", "data",
     "data.transforms", "files", "train", "models", "compile", "testing", "explain.report",
+    "utils.data", "utils.checkpoint",
 ]  # fmt: skip
 NOTE = "<!-- Written by docs/generate.py: change the code, not this page. -->\n"
 

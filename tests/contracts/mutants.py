@@ -150,10 +150,11 @@ MUTANTS = [
            "vjp": lambda F, g, y, x, o: (g * o, g * x), "saves": ("x", "o")},
            ("gradient", "broadcasting")),
     Mutant("wrong axis", "cumsum",
-           {"vjp": lambda F, g, y, x, *, dim: (F.cumulative_sum(g, 0) if g.shape else g,)},
+           {"vjp": lambda F, g, y, x, *, dim, dtype:
+            (F.cumulative_sum(g, 0) if g.shape else g,)},
            ("gradient",)),
     Mutant("running the wrong way", "cumsum",
-           {"vjp": lambda F, g, y, x, *, dim:
+           {"vjp": lambda F, g, y, x, *, dim, dtype:
             (F.cumulative_sum(g, dim % len(g.shape)) if g.shape else g,)}, ("gradient",)),
     Mutant("transposed back the same way", "permute",
            {"vjp": lambda F, g, y, x, *, dims:

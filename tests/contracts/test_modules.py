@@ -30,6 +30,34 @@ CASES = {
     "Dropout2d": (lambda: nn.Dropout2d(), IMAGE),
     "Dropout3d": (lambda: nn.Dropout3d(), VOLUME),
     "Embedding": (lambda: nn.Embedding(4, 3), CLASSES),
+    "EmbeddingBag": (
+        lambda: nn.EmbeddingBag(4, 3, mode="max"),
+        (CLASSES, cr.tensor([0, 2])),
+    ),
+    "MultiheadAttention": (
+        lambda: nn.MultiheadAttention(4, 2, 0.25, add_bias_kv=True, kdim=3),
+        (cr.randn(3, 2, 4), cr.randn(5, 2, 3), cr.randn(5, 2, 4)),
+    ),
+    "TransformerEncoderLayer": (
+        lambda: nn.TransformerEncoderLayer(4, 2, 6, activation="gelu"),
+        cr.randn(3, 2, 4),
+    ),
+    "TransformerDecoderLayer": (
+        lambda: nn.TransformerDecoderLayer(4, 2, 6, activation="gelu", norm_first=True),
+        (cr.randn(3, 2, 4), cr.randn(5, 2, 4)),
+    ),
+    "TransformerEncoder": (
+        lambda: nn.TransformerEncoder(nn.TransformerEncoderLayer(4, 2, 6, activation="gelu"), 2),
+        cr.randn(3, 2, 4),
+    ),
+    "TransformerDecoder": (
+        lambda: nn.TransformerDecoder(nn.TransformerDecoderLayer(4, 2, 6, activation="gelu"), 1),
+        (cr.randn(3, 2, 4), cr.randn(5, 2, 4)),
+    ),
+    "Transformer": (
+        lambda: nn.Transformer(4, 2, 1, 1, 6, activation="gelu", batch_first=True),
+        (cr.randn(2, 5, 4), cr.randn(2, 3, 4)),
+    ),
     "RNN": (lambda: nn.RNN(4, 3, 2, bidirectional=True), cr.randn(3, 2, 4)),
     "LSTM": (lambda: nn.LSTM(4, 3, 2, batch_first=True, dropout=0.5, proj_size=2), LINE.mT),
     "GRU": (lambda: nn.GRU(4, 3, bias=False), (ROWS, cr.randn(1, 3))),
@@ -54,10 +82,54 @@ CASES = {
     "LocalResponseNorm": (lambda: nn.LocalResponseNorm(2), IMAGE),
     "Bilinear": (lambda: nn.Bilinear(4, 4, 2), (ROWS, cr.randn(5, 4))),
 }
+CASES |= {
+    "FractionalMaxPool2d": (
+        lambda: nn.FractionalMaxPool2d(2, 3, _random_samples=cr.full((2, 4, 2), 0.4)), IMAGE
+    ),
+    "FractionalMaxPool3d": (
+        lambda: nn.FractionalMaxPool3d(
+            2, output_ratio=0.6, _random_samples=cr.full((1, 4, 3), 0.4)
+        ), VOLUME
+    ),
+    "CosineSimilarity": (lambda: nn.CosineSimilarity(), (ROWS, cr.randn(5, 4))),
+    "PairwiseDistance": (lambda: nn.PairwiseDistance(), (ROWS, cr.randn(5, 4))),
+    "Softmax2d": (lambda: nn.Softmax2d(), IMAGE),
+    "CrossMapLRN2d": (lambda: nn.CrossMapLRN2d(4, 0.3), IMAGE),
+    "PixelShuffle": (lambda: nn.PixelShuffle(2), IMAGE),
+    "PixelUnshuffle": (lambda: nn.PixelUnshuffle(2), cr.randn(2, 4, 6)),
+    "ChannelShuffle": (lambda: nn.ChannelShuffle(2), IMAGE),
+    "UpsamplingNearest2d": (lambda: nn.UpsamplingNearest2d(scale_factor=2), IMAGE),
+    "UpsamplingBilinear2d": (lambda: nn.UpsamplingBilinear2d((4, 8)), IMAGE),
+}  # fmt: skip
+
+
+def called(module, given):
+    module(given)
+    return module
+
+
+# A lazy layer is an ordinary one after its first call.
+CASES["LazyLinear"] = (lambda: called(nn.LazyLinear(3), ROWS), ROWS)
+for n, x in ((1, LINE), (2, IMAGE), (3, VOLUME)):
+    for kind, arguments in (
+        ("Conv", (3, 2)),
+        ("ConvTranspose", (3, 2)),
+        ("BatchNorm", ()),
+        ("InstanceNorm", ()),
+    ):
+        CASES[f"Lazy{kind}{n}d"] = (
+            lambda kind=kind, n=n, a=arguments, x=x: called(
+                getattr(nn, f"Lazy{kind}{n}d")(*a), x
+            ), x
+        )  # fmt: skip
 for n, x in ((1, LINE), (2, IMAGE), (3, VOLUME)):
     CASES |= {
         f"AvgPool{n}d": (lambda n=n: getattr(nn, f"AvgPool{n}d")(2), x),
         f"MaxPool{n}d": (lambda n=n: getattr(nn, f"MaxPool{n}d")(2), x),
+        f"MaxUnpool{n}d": (
+            lambda n=n: getattr(nn, f"MaxUnpool{n}d")(2),
+            (x[(..., *[slice(0, 1)] * n)], cr.ones(*x.shape[:2], *[1] * n).long()),
+        ),
         f"LPPool{n}d": (lambda n=n: getattr(nn, f"LPPool{n}d")(2, 2), x.abs()),
         f"AdaptiveAvgPool{n}d": (lambda n=n: getattr(nn, f"AdaptiveAvgPool{n}d")(2), x),
         f"AdaptiveMaxPool{n}d": (lambda n=n: getattr(nn, f"AdaptiveMaxPool{n}d")(2), x),
@@ -70,11 +142,29 @@ for kind in ("Constant", "Reflection", "Replication", "Zero", "Circular"):
         )  # fmt: skip
 TARGETS = {
     "CrossEntropyLoss": CLASSES, "NLLLoss": CLASSES, "BCELoss": cr.rand(5, 4),
-    "BCEWithLogitsLoss": cr.rand(5, 4), "KLDivLoss": SHARES,
+    "BCEWithLogitsLoss": cr.rand(5, 4), "KLDivLoss": SHARES, "FocalLoss": cr.rand(5, 4),
+    "SoftmaxFocalLoss": CLASSES, "MultiMarginLoss": CLASSES, "MultiLabelSoftMarginLoss": SHARES,
+    "MultiLabelMarginLoss": cr.tensor([[2, 0, -1, 1], [3, -1, 0, 0]] * 2 + [[0, 1, 2, 3]]),
+    "HingeEmbeddingLoss": CLASSES[:, None].expand(5, 4) % 2 * 2 - 1,
 }  # fmt: skip
+SIDES = cr.tensor([1, -1, 1, 1, -1])
+CASES |= {
+    "GaussianNLLLoss": (lambda: nn.GaussianNLLLoss(), (ROWS, cr.randn(5, 4), SHARES)),
+    "MarginRankingLoss": (lambda: nn.MarginRankingLoss(), (ROWS, cr.randn(5, 4), SIDES[:, None])),
+    "CosineEmbeddingLoss": (lambda: nn.CosineEmbeddingLoss(), (ROWS, cr.randn(5, 4), SIDES)),
+    "ContrastiveLoss": (lambda: nn.ContrastiveLoss(), (ROWS, cr.randn(5, 4), SIDES.clamp(0))),
+    "AdaptiveLogSoftmaxWithLoss": (
+        lambda: nn.AdaptiveLogSoftmaxWithLoss(4, 6, [2, 4], 2.0), (ROWS, CLASSES + 2)
+    ),
+    "CTCLoss": (
+        lambda: nn.CTCLoss(), (cr.randn(6, 2, 4), cr.tensor([[1, 2], [3, 3]]), [6, 5], [2, 1])
+    ),
+}  # fmt: skip
+for name in ("TripletMarginLoss", "TripletMarginWithDistanceLoss"):
+    CASES[name] = (lambda name=name: getattr(nn, name)(), (ROWS, *cr.randn(2, 5, 4).unbind()))
 # Containers without a forward of their own.
-WITHOUT = {"Module", "ModuleList", "ModuleDict", "ParameterList", "ParameterDict", "Parameter",
-           "Buffer"}  # fmt: skip
+WITHOUT = {"Module", "RNNBase", "RNNCellBase", "ModuleList", "ModuleDict", "ParameterList",
+           "ParameterDict", "Parameter", "Buffer"}  # fmt: skip
 # Gradients chosen instead of derived: straight-through.
 SURROGATES = {"SignSTE", "HardSigmoidBNN"}
 PUBLIC = sorted(

@@ -2,6 +2,7 @@
 
 import re
 from contextlib import suppress
+from itertools import combinations
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from chainrule.ops.primitives import PRIMITIVES
 from chainrule.testing import CheckFailure, check_op, samples_of
 from chainrule.testing.check_op import CHECKS
 from chainrule.testing.checks_value import formula_of
+from chainrule.testing.gradients import invoke, pull, tensors_of, value_of, vectors
 from chainrule.testing.torch_oracle import has_torch, torch_function
 
 OPS = sorted(REGISTRY)
@@ -36,6 +38,35 @@ ASKING = applying(ORACLE) if has_torch() else [(n, c) for n in OPS for c in ORAC
 @pytest.mark.parametrize(("name", "check"), ASKING)
 def test_pytorch_agrees(name, check, torch):
     check_op(name, checks=[check])
+
+
+SEVERAL = [
+    n for n in OPS
+    if REGISTRY[n].differentiable
+    and any(len(s.differentiable(REGISTRY[n])) > 1 for s in samples_of(REGISTRY[n]))
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("name", SEVERAL)
+def test_an_input_gets_its_gradient_whichever_others_want_one(name, reference):
+    """What is kept for the gradients depends on which of them are wanted."""
+    op = REGISTRY[name]
+    for sample in samples_of(op):
+        places = sample.differentiable(op)
+        tensors = tensors_of(op, sample)
+        outputs = [y for y in invoke(op, tensors, sample.params) if y.requires_grad]
+        wanted = pull(outputs, [tensors[i] for i in places], vectors(outputs))
+        for count in range(1, len(places)):
+            for some in combinations(places, count):
+                tensors = tensors_of(op, sample)
+                for i in places:
+                    tensors[i].requires_grad_(i in some)
+                outputs = [y for y in invoke(op, tensors, sample.params) if y.requires_grad]
+                found = pull(outputs, [tensors[i] for i in some], vectors(outputs))
+                for i, g in zip(some, found, strict=True):
+                    e = wanted[places.index(i)]
+                    if g is not None and e is not None:
+                        np.testing.assert_allclose(value_of(g), value_of(e), 1e-9, 1e-12)
 
 
 # ---- is everything covered? -----------------------------------------------------------------
@@ -86,7 +117,7 @@ def test_a_derived_gradient_is_expanded_unless_the_operation_is_a_primitive():
             continue
         with suppress(CheckFailure):  # test_contract tells of it
             expanded = check_op(op, checks=["chain rule"])["chain rule"]
-            assert expanded or name in PRIMITIVES or name in renamed, (
+            assert expanded or name in PRIMITIVES or name in renamed or op.on_host, (
                 f"{name}: nothing was expanded"
             )
 

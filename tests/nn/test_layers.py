@@ -7,7 +7,6 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
-from chainrule.base.errors import ArgumentError
 
 torch = pytest.importorskip("torch")
 rng = np.random.default_rng(0)
@@ -176,13 +175,21 @@ def test_embedding_that_limits_rows_or_counts_them(more):
     assert repr(table) == repr(theirs)
 
 
-def test_embedding_has_no_sparse_gradients():
-    for call in (
-        lambda: nn.Embedding(5, 3, sparse=True),
-        lambda: nn.functional.embedding(cr.tensor([1]), cr.ones(2, 2), sparse=True),
-    ):
-        with pytest.raises(ArgumentError, match="sparse"):
-            call()
+@pytest.mark.filterwarnings("ignore:Sparse invariant checks:UserWarning")
+@pytest.mark.parametrize("kind", ["SGD", "Adagrad", "SparseAdam"])
+def test_sparse_embeddings_train_as_in_pytorch(kind):
+    ours, theirs = (lib.nn.Embedding(6, 3, sparse=True) for lib in (cr, torch))
+    theirs.load_state_dict({"weight": torch.from_numpy(ours.weight.detach().numpy().copy())})
+    assert repr(ours) == repr(theirs)
+    for lib, table in ((cr, ours), (torch, theirs)):
+        optimizer = getattr(lib.optim, kind)(table.parameters(), lr=0.1)
+        for index in ([1, 2, 2], [2, 5, 0], [1, 1, 1]):
+            optimizer.zero_grad()
+            (table(lib.tensor(index)) ** 2).sum().backward()
+            optimizer.step()
+    np.testing.assert_allclose(
+        ours.weight.detach().numpy(), theirs.weight.detach().numpy(), rtol=1e-5, atol=1e-6
+    )
 
 
 def test_dropout_keeps_the_mean_and_whole_channels():

@@ -43,3 +43,28 @@ def agree() -> Callable[..., None]:
             )
 
     return check
+
+
+@pytest.fixture
+def same() -> Callable[..., None]:
+    """`same(program)`: program(chainrule) and program(torch) give equal tensors (or tuples of
+    them): dtype, shape and values; or both raise."""
+    torch = pytest.importorskip("torch")
+
+    def result(program: Any, module: Any) -> Any:
+        try:
+            found = program(module)
+        except (cr.ChainruleError, RuntimeError, IndexError, ValueError, TypeError):
+            return None
+        each = found if isinstance(found, tuple | list) else (found,)
+        return [(str(v.dtype).split(".")[-1], np.asarray(v.detach().tolist()), tuple(v.shape))
+                for v in each]  # fmt: skip
+
+    def check(program: Any, tol: float = 1e-12) -> None:
+        mine, theirs = result(program, cr), result(program, torch)
+        assert (mine is None) == (theirs is None), (mine, theirs)
+        for a, b in zip(mine or (), theirs or (), strict=True):
+            assert (a[0], a[2]) == (b[0], b[2])
+            np.testing.assert_allclose(a[1].astype(float), b[1].astype(float), rtol=tol, atol=tol)
+
+    return check

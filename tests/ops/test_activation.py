@@ -302,3 +302,14 @@ def test_inplace_by_position_and_bad_flags():
 def test_bad_parameters_are_named(name, bad):
     with pytest.raises(ArgumentError, match=next(iter(bad))):
         getattr(F, name)(cr.ones(2), **bad)
+
+
+def test_arguments_that_are_equal_but_not_the_same_are_told_apart():
+    x = cr.tensor([1.0, 9.0])
+    # A call with the one leaves its parameters to calls with equal ones.
+    for value in (0.0, -0.0, np.float64(-0.0), 0.0):
+        y = F.threshold(x, 5.0, value).numpy()
+        assert np.signbit(y[0]) == np.signbit(value), value
+    assert F.sum(x, 0, True).shape == (1,)
+    with pytest.raises(ArgumentError):
+        F.sum(x, 0, 1)

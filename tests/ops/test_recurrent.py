@@ -114,6 +114,58 @@ def test_the_gradient_of_the_memory_is_the_product_of_the_forget_gates():
     np.testing.assert_allclose(c0.grad.numpy(), f.prod(0).numpy(), rtol=1e-12)
 
 
+def test_the_notes_equations_are_the_chain_rule():
+    """(4-1) forward, (4-2) to (4-12) backward through time, as they are written in 001 §4."""
+    T, M, N = 5, 3, 4
+    x, w = rng.normal(size=(T, M)), {k: rng.normal(size=(N, M + N)) for k in "gifo"}
+    residual = rng.normal(size=(T, N))  # what the loss gives each h_t by itself
+
+    def sigmoid(z):
+        return 1 / (1 + np.exp(-z))
+
+    h, c = np.zeros((T + 1, N)), np.zeros((T + 1, N))  # h[t] and c[t] stand before step t
+    inputs, gates = [], []
+    for t in range(T):
+        inputs.append(np.concatenate([x[t], h[t]]))
+        z = {k: w[k] @ inputs[t] for k in "gifo"}  # (4-11): z = W·I
+        g, i, f, o = np.tanh(z["g"]), sigmoid(z["i"]), sigmoid(z["f"]), sigmoid(z["o"])
+        gates.append((g, i, f, o))
+        c[t + 1] = f * c[t] + i * g
+        h[t + 1] = o * np.tanh(c[t + 1])
+
+    dw, dx = {k: np.zeros((N, M + N)) for k in "gifo"}, np.zeros((T, M))
+    dh, dc = np.zeros(N), np.zeros(N)
+    for t in reversed(range(T)):
+        g, i, f, o = gates[t]
+        dh = residual[t] + dh  # (4-2), and what comes from step t + 1
+        do = dh * np.tanh(c[t + 1])  # (4-3), (4-4)
+        dc = dc + dh * o * (1 - np.tanh(c[t + 1]) ** 2)  # (4-5), (4-6)
+        di, df, dg = dc * g, dc * c[t], dc * i  # (4-7), (4-8), (4-9)
+        dc = dc * f  # (4-10)
+        dz = {"g": dg * (1 - g**2), "i": di * i * (1 - i), "f": df * f * (1 - f),
+              "o": do * o * (1 - o)}  # (4-12)  # fmt: skip
+        for k in "gifo":
+            dw[k] += np.outer(dz[k], inputs[t])
+        back = sum(w[k].T @ dz[k] for k in "gifo")
+        dx[t], dh = back[:M], back[M:]
+
+    def stacked(part):
+        return cr.tensor(np.concatenate([w[k][:, part] for k in "ifgo"]), requires_grad=True)
+
+    sequence = cr.tensor(x[:, None], requires_grad=True)
+    w_ih, w_hh = stacked(slice(0, M)), stacked(slice(M, M + N))
+    for output in (
+        LSTM(sequence, w_ih, w_hh)[0],
+        LSTM.forward(mode.recording, sequence, w_ih, w_hh, reverse=False, bfloat16=False)[0],
+    ):
+        np.testing.assert_allclose(output.detach().numpy()[:, 0], h[1:], rtol=1e-12)
+        leaves = (sequence, w_ih, w_hh)
+        found = cr.autograd.grad(output, leaves, cr.tensor(residual[:, None]))
+        whole = np.concatenate([dw[k] for k in "ifgo"])
+        for got, e in zip(found, (dx[:, None], whole[:, :M], whole[:, M:]), strict=True):
+            np.testing.assert_allclose(got.numpy(), e, rtol=1e-10, atol=1e-12)
+
+
 def test_the_gradient_of_a_plain_rnn_holds_the_power_of_its_matrix():
     w = cr.tensor(rng.uniform(0, 0.6, (3, 3)))
     h0 = cr.ones(1, 3, dtype=cr.float64, requires_grad=True)

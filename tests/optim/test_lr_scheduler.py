@@ -10,6 +10,21 @@ from chainrule.optim import lr_scheduler as ours
 
 CASES = {
     "LambdaLR": [{"lr_lambda": lambda e: 0.9**e}, {"lr_lambda": [abs, lambda e: 1 / (1 + e)]}],
+    "MultiplicativeLR": [{"lr_lambda": lambda e: 0.9}, {"lr_lambda": [lambda e: 1 / e, abs]}],
+    "PolynomialLR": [{}, {"total_iters": 20, "power": 0.5}, {"power": 3.0, "total_iters": 8}],
+    "CyclicLR": [
+        {"base_lr": 0.01, "max_lr": 0.1, "step_size_up": 4},
+        {"base_lr": [0.1, 0.2], "max_lr": [1.0, 2.0], "step_size_up": 3, "step_size_down": 7,
+         "mode": "triangular2", "base_momentum": 0.7},
+        {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 5, "mode": "exp_range", "gamma": 0.97},
+        {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 5, "scale_fn": lambda k: 1 / k},
+        {"base_lr": 0.1, "max_lr": 1.0, "step_size_up": 5, "scale_fn": lambda i: 0.9**i,
+         "scale_mode": "iterations", "cycle_momentum": False},
+    ],
+    "SWALR": [
+        {"swa_lr": 0.05}, {"swa_lr": [0.05, 0.5], "anneal_epochs": 4, "anneal_strategy": "linear"},
+        {"swa_lr": 0.01, "anneal_epochs": 0},
+    ],
     "StepLR": [{"step_size": 3}, {"step_size": 1, "gamma": 0.5}],
     "MultiStepLR": [{"milestones": [9, 2, 5, 5], "gamma": 0.5}, {"milestones": [0, 1]}],
     "ExponentialLR": [{"gamma": 0.95}],
@@ -60,7 +75,8 @@ def test_sequences_equal_torch(name, rule):
     for options in CASES[name]:
         a, b = build(cr, *rule), build(torch, *rule)
         mine = getattr(ours, name)(a, **options)
-        other = getattr(torch.optim.lr_scheduler, name)(b, **options)
+        home = torch.optim.swa_utils if name == "SWALR" else torch.optim.lr_scheduler
+        other = getattr(home, name)(b, **options)
         same(a, b)
         for _ in range(29):
             mine.step()
@@ -90,6 +106,15 @@ def test_several_together_and_in_sequence_equal_torch():
 
     def sequence(module, optimizer):
         return module.SequentialLR(optimizer, both(module, optimizer), [5, 12])
+
+    a, b = build(cr, "SGD", {}), build(torch, "SGD", {})
+    mine = ours.ChainedScheduler(both(ours, a))
+    other = torch.optim.lr_scheduler.ChainedScheduler(both(torch.optim.lr_scheduler, b), b)
+    for _ in range(15):
+        same(a, b)
+        assert mine.get_last_lr() == pytest.approx(other.get_last_lr())
+        mine.step()
+        other.step()
 
     a, b = build(cr, "SGD", {}), build(torch, "SGD", {})
     mine = sequence(ours, a)
@@ -153,6 +178,10 @@ EVERY = [
     lambda o: ours.OneCycleLR(o, 1.0, 20),
     lambda o: ours.SequentialLR(o, [ours.LinearLR(o), ours.CosineAnnealingLR(o, 9)], [5]),
     lambda o: ours.ReduceLROnPlateau(o, patience=1),
+    lambda o: ours.CyclicLR(o, 0.1, 1.0, 4, mode="exp_range", gamma=0.9),
+    lambda o: ours.PolynomialLR(o, 9, 2.0),
+    lambda o: ours.SWALR(o, 0.01, 6),
+    lambda o: ours.ChainedScheduler([ours.LinearLR(o), ours.StepLR(o, 4)]),
 ]
 
 
@@ -195,6 +224,10 @@ def test_refusals():
             lambda: ours.SequentialLR(optimizer, [ours.ReduceLROnPlateau(optimizer)], []),
             "ReduceLROnPlateau",
         ),
+        (lambda: ours.ChainedScheduler([]), "at least one"),
+        (lambda: ours.CyclicLR(optim.Adagrad(parameters(cr)), 0.1, 1.0), "cycle_momentum=False"),
+        (lambda: ours.CyclicLR(optimizer, 0.1, 1.0, mode="up"), "mode"),
+        (lambda: ours.SWALR(optimizer, -1.0), "swa_lr"),
         (lambda: ours.StepLR(optimizer, 1).load_state_dict({"gamma": 1}), "step_size"),
     ]
     for make, says in bad:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from chainrule.base import dtypes
+from chainrule.base.devices import CPU, device
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import AutogradError, DTypeError, ShapeError
 from chainrule.base.text import t
@@ -94,8 +95,8 @@ class Face:
         return self.dtype.itemsize
 
     @property
-    def device(self) -> str:
-        return "cpu"
+    def device(self) -> device:
+        return CPU
 
     def is_floating_point(self) -> bool:
         return self.dtype.is_floating_point

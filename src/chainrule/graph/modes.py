@@ -105,6 +105,32 @@ class set_grad_enabled(_GradMode):
         return super().__call__(function)
 
 
+class inference_mode(_GradMode):
+    """As `no_grad`; `inference_mode(False)` changes nothing (decorator with or without `()`)."""
+
+    def __new__(cls, mode: Any = True) -> Any:
+        self = super().__new__(cls)
+        if callable(mode):
+            self.__init__()  # type: ignore[misc]
+            return self(mode)
+        return self
+
+    def __init__(self, mode: bool = True) -> None:
+        super().__init__(False)
+        self._active = bool(mode)
+
+    def __enter__(self) -> None:
+        if self._active:
+            super().__enter__()
+
+    def __exit__(self, *error: Any) -> None:
+        if self._active:
+            super().__exit__(*error)
+
+    def __call__(self, function: Callable[..., Any]) -> Callable[..., Any]:
+        return super().__call__(function) if self._active else function
+
+
 def is_grad_enabled() -> bool:
     """Whether operations are recorded now, in this thread."""
     return mode.grad

@@ -2,14 +2,59 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.base import dtypes
+from chainrule.base.errors import ArgumentError
+from chainrule.base.text import t
 
 if TYPE_CHECKING:
     from chainrule.graph.tensor import Tensor
+
+
+# What set_printoptions sets.
+_PROFILES: dict[str, dict[str, Any]] = {
+    "default": {"precision": 4, "threshold": 1000, "edgeitems": 3, "linewidth": 80},
+    "short": {"precision": 2, "threshold": 1000, "edgeitems": 2, "linewidth": 80},
+    "full": {"precision": 4, "threshold": 1 << 62, "edgeitems": 3, "linewidth": 80},
+}
+_options: dict[str, Any] = _PROFILES["default"] | {"sci_mode": None}
+
+
+def set_printoptions(
+    precision: int | None = None,
+    threshold: float | None = None,
+    edgeitems: int | None = None,
+    linewidth: int | None = None,
+    profile: str | None = None,
+    sci_mode: bool | None = None,
+) -> None:
+    """How tensors print: digits after the point, from how many elements on they are shortened, how
+    many then stand at each end, characters a line; `sci_mode`: always (True) or never (False) in
+    powers of ten. `profile`: "default", "short" or "full" (nothing is left out)."""
+    if profile is not None:
+        if profile not in _PROFILES:
+            raise ArgumentError(
+                t(
+                    "set_printoptions: profile must be one of {names}, got {profile!r}.",
+                    names=", ".join(_PROFILES),
+                    profile=profile,
+                )
+            )
+        _options.update(_PROFILES[profile])
+    given = {"precision": precision, "threshold": threshold, "edgeitems": edgeitems,
+             "linewidth": linewidth}  # fmt: skip
+    for name, value in given.items():
+        if value is not None:
+            if not value >= 0:
+                raise ArgumentError(
+                    t("set_printoptions: {name} must be ≥ 0, got {value!r}.",
+                      name=name, value=value)
+                )  # fmt: skip
+            _options[name] = int(min(value, 1 << 62))
+    _options["sci_mode"] = sci_mode
 
 
 def tensor(x: Tensor, name: str = "tensor") -> str:
@@ -34,7 +79,13 @@ def tensor(x: Tensor, name: str = "tensor") -> str:
 def _values(array: np.ndarray, indent: int) -> str:
     if array.size == 0:
         return "[]"
-    options: dict = {"threshold": 1000, "edgeitems": 3, "separator": ", ", "prefix": " " * indent}
+    options: dict = {
+        "threshold": _options["threshold"],
+        "edgeitems": _options["edgeitems"],
+        "max_line_width": _options["linewidth"],
+        "separator": ", ",
+        "prefix": " " * indent,
+    }
     if array.ndim == 0:
         return _number_format(array)(array[()]) if array.dtype.kind == "f" else str(array[()])
     if array.dtype.kind == "f":
@@ -50,8 +101,10 @@ def _number_format(array: np.ndarray):  # type: ignore[no-untyped-def]
     else:
         nonzero = finite[finite > 0]
         wide = finite.max() >= 1e8 or nonzero.min() < 1e-4 or finite.max() / nonzero.min() > 1e3
-        text = "{:.4e}" if wide else "{:.4f}"
-    shown = [_one(v, text) for v in array.ravel()] if array.size <= 1000 else []
+        wide = wide if _options["sci_mode"] is None else _options["sci_mode"]
+        text = f"{{:.{_options['precision']}{'e' if wide else 'f'}}}"
+    few = array.size <= _options["threshold"]
+    shown = [_one(v, text) for v in array.ravel()] if few else []
     width = max(map(len, shown), default=0)
     return lambda v: _one(v, text).rjust(width)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base.text import t
+from chainrule.graph import Tensor
 from chainrule.nn.errors import MissingAttributeError
 from chainrule.ops.functional import PUBLIC
 
@@ -20,14 +21,35 @@ NAMES = (
     "hardshrink", "hardsigmoid", "hardswish", "hardtanh", "huber_loss", "instance_norm", "kl_div",
     "l1_loss", "layer_norm", "leaky_relu", "linear", "local_response_norm", "log_softmax",
     "logsigmoid", "lp_pool1d", "lp_pool2d", "lp_pool3d", "max_pool1d", "max_pool2d", "max_pool3d",
-    "max_unpool1d", "max_unpool2d", "max_unpool3d", "mish", "mse_loss", "nll_loss", "pad", "prelu",
-    "relu", "relu6", "rms_norm", "selu", "sigmoid", "silu", "smooth_l1_loss", "softmax", "softmin",
+    "max_unpool1d", "max_unpool2d", "max_unpool3d", "mish", "mse_loss", "nll_loss", "one_hot",
+    "pad", "prelu", "relu", "relu6", "rms_norm", "selu", "sigmoid", "silu", "smooth_l1_loss",
+    "softmax", "softmin",
     "softplus", "softshrink", "softsign", "tanh", "tanhshrink", "threshold", "unfold",
+    "adaptive_max_pool1d_with_indices", "adaptive_max_pool2d_with_indices",
+    "adaptive_max_pool3d_with_indices", "affine_grid", "channel_shuffle", "conv_tbc",
+    "fractional_max_pool2d", "fractional_max_pool2d_with_indices", "fractional_max_pool3d",
+    "fractional_max_pool3d_with_indices", "grid_sample", "interpolate", "max_pool1d_with_indices",
+    "max_pool2d_with_indices", "max_pool3d_with_indices", "pixel_shuffle", "pixel_unshuffle",
+    "upsample", "upsample_bilinear", "upsample_nearest",
+    "embedding_bag", "multi_head_attention_forward", "scaled_dot_product_attention",
+    "alpha_dropout", "bilinear", "cosine_similarity", "dropout3d", "feature_alpha_dropout",
+    "gumbel_softmax", "normalize", "pairwise_distance", "pdist", "rrelu",
+    "cosine_embedding_loss", "ctc_loss", "gaussian_nll_loss", "hinge_embedding_loss",
+    "margin_ranking_loss", "multi_margin_loss", "multilabel_margin_loss",
+    "multilabel_soft_margin_loss", "poisson_nll_loss", "soft_margin_loss", "triplet_margin_loss",
+    "triplet_margin_with_distance_loss",
     # The notes have these, PyTorch has not.
+    "contrastive_loss", "hinge_loss", "rmse_loss", "softmax_focal_loss",
+    "conv2d_direct", "conv2d_fft", "conv2d_im2col", "conv2d_matrix", "convolution_matrix",
     "focal_loss", "hard_sigmoid_bnn", "hardmax", "quadratic_loss", "sign_ste",
 )  # fmt: skip
 
+INPLACE = (
+    "celu_", "elu_", "hardtanh_", "leaky_relu_", "relu_", "rrelu_", "selu_", "threshold_",
+)  # fmt: skip
+
 globals().update({name: PUBLIC[name] for name in NAMES})
+globals().update({name: getattr(Tensor, name) for name in INPLACE})
 
 
 def __getattr__(name: str) -> Any:
@@ -37,4 +59,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return list(NAMES)
+    return [*NAMES, *INPLACE]

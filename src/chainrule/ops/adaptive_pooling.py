@@ -16,7 +16,7 @@ from chainrule.graph.tensor import Tensor
 from chainrule.ops.arrays.index import HOLE
 from chainrule.ops.dispatch import apply
 from chainrule.ops.functions import function
-from chainrule.ops.max_pooling import pool_at, rows_of
+from chainrule.ops.max_pooling import pool_at, rows_of, with_indices
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.pooling import refuse_integers
 from chainrule.ops.windows import Ints_, Shapes, check_layout
@@ -225,11 +225,16 @@ def _fitted_argmax(F: Any, rows: Any, old: Ints_, sizes: Ints_) -> Any:
         valid = F.reshape(F.bitwise_and(ok, v), shape)
     seen = F.gather(rows, (slice(None), HOLE), at)
     seen = F.where(valid, seen, F.full((), -math.inf, rows.dtype))
+    return winners(F, seen, F.broadcast_to(at, (rows.shape[0], *at.shape)))
+
+
+def winners(F: Any, seen: Any, at: Any) -> Any:
+    """(rows, windows): where each window's first largest element stands, from what the windows
+    see and where, both (rows, windows, elements)."""
     # Of several NaN the last wins, as in PyTorch and windows_argmax.
-    spoilt = F.where(F.isnan(seen), F.arange(at.shape[1], "int64"), F.full((), -1, "int64"))
+    spoilt = F.where(F.isnan(seen), F.arange(seen.shape[2], "int64"), F.full((), -1, "int64"))
     last = F.max(spoilt, 2)
     winner = F.expand_dims(F.where(F.less(last, 0), F.argmax(seen, 2), last), 2)
-    at = F.broadcast_to(at, (rows.shape[0], *at.shape))
     return F.squeeze(F.take_along_axis(at, winner, 2), 2)
 
 
@@ -270,3 +275,8 @@ def adaptive_max_pool2d(input: Tensor, output_size: Any, return_indices: bool = 
 def adaptive_max_pool3d(input: Tensor, output_size: Any, return_indices: bool = False) -> Any:
     """The largest of each window fitted to (D, H, W); see adaptive_max_pool2d."""
     return _adaptive_max(3, input, output_size, return_indices)
+
+
+adaptive_max_pool1d_with_indices = with_indices(adaptive_max_pool1d)
+adaptive_max_pool2d_with_indices = with_indices(adaptive_max_pool2d)
+adaptive_max_pool3d_with_indices = with_indices(adaptive_max_pool3d)

@@ -8,7 +8,7 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.constraints import Anything, Bool, Int, Number, Optional, Positive
-from chainrule.base.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
+from chainrule.base.errors import DTypeError, IndexRangeError, ShapeError
 from chainrule.base.shapes import normalize_axis
 from chainrule.base.text import t
 from chainrule.graph.convert import array_of
@@ -17,8 +17,9 @@ from chainrule.graph.tensor import Tensor
 from chainrule.ops import creation
 from chainrule.ops.arrays.index import HOLE
 from chainrule.ops.dispatch import apply, cast
-from chainrule.ops.functions import norm, where
+from chainrule.ops.functions import where
 from chainrule.ops.inplace import assign
+from chainrule.ops.norms import norm
 from chainrule.ops.op import REGISTRY, Card, Op, op
 from chainrule.ops.register import function
 
@@ -63,6 +64,45 @@ class PutAlongDimAdd(Op):
         return lambda: F.take_along_axis(g, index, dim), None
 
 
+def taken(F, x, index, axis):
+    """x at index along `axis`; on the other axes index may be the smaller."""
+    key = tuple(slice(None) if k == axis else slice(0, n) for k, n in enumerate(index.shape))
+    return F.take_along_axis(F.slice(x, key), index, axis)
+
+
+def added(F, src, index, axis, shape):
+    """The adjoint: zeros of `shape` with src added at index along `axis`."""
+    out = F.put_along_axis_add(src, index, axis, shape[axis])
+    width = tuple((0, n - m) for n, m in zip(shape, out.shape, strict=True))
+    return F.pad(out, width, 0) if any(hi for _, hi in width) else out
+
+
+def cropped(F, src, index):
+    """The part of src that index has places for."""
+    return F.slice(src, tuple(slice(0, n) for n in index.shape))
+
+
+def check_scatter(name, x, index, src, dim):
+    """The axis, counted from the front; ShapeError where index exceeds src or the table x."""
+    axis = normalize_axis(dim, len(x.shape))
+    if not len(x.shape) == len(index.shape) == len(src.shape) or any(
+        i > s or (k != axis and i > n)
+        for k, (i, s, n) in enumerate(zip(index.shape, src.shape, x.shape, strict=True))
+    ):
+        raise ShapeError(
+            t(
+                "{name} along axis {axis}: index has shape {index}, which must not "
+                "exceed src's {src} nor, on the other axes, the input's {x}.",
+                name=name,
+                axis=axis,
+                index=index.shape,
+                src=src.shape,
+                x=x.shape,
+            )
+        )
+    return axis
+
+
 @op
 class Gather(Op):
     """out[i][j] = x[index[i][j]][j] for dim 0 (and so for any `dim`); index may be the smaller."""
@@ -89,8 +129,7 @@ class Gather(Op):
                     x=x.shape,
                 )
             )
-        key = tuple(slice(None) if k == axis else slice(0, n) for k, n in enumerate(index.shape))
-        return F.take_along_axis(F.slice(x, key), index, axis)
+        return taken(F, x, index, axis)
 
 
 @op
@@ -108,25 +147,8 @@ class ScatterAdd(Op):
     )
 
     def forward(F, x, index, src, *, dim):
-        axis = normalize_axis(dim, len(x.shape))
-        if not len(x.shape) == len(index.shape) == len(src.shape) or any(
-            i > s or (k != axis and i > n)
-            for k, (i, s, n) in enumerate(zip(index.shape, src.shape, x.shape, strict=True))
-        ):
-            raise ShapeError(
-                t(
-                    "scatter_add along axis {axis}: index has shape {index}, which must not "
-                    "exceed src's {src} nor, on the other axes, the input's {x}.",
-                    axis=axis,
-                    index=index.shape,
-                    src=src.shape,
-                    x=x.shape,
-                )
-            )
-        src = F.slice(src, tuple(slice(0, n) for n in index.shape))
-        added = F.put_along_axis_add(src, index, axis, x.shape[axis])
-        width = tuple((0, n - m) for n, m in zip(x.shape, added.shape, strict=True))
-        return x + (F.pad(added, width, 0) if any(hi for _, hi in width) else added)
+        axis = check_scatter("scatter_add", x, index, src, dim)
+        return x + added(F, cropped(F, src, index), index, axis, x.shape)
 
 
 @op
@@ -243,7 +265,8 @@ def embedding(
     """Rows of weight (n, d) by integer input (…) → (…, d); `padding_idx` gets no gradient.
 
     `max_norm`: rows in use whose `norm_type`-norm is greater are first scaled down to it, in place.
-    `scale_grad_by_freq`: a row's gradient is divided by how often input names it.
+    `scale_grad_by_freq`: a row's gradient is divided by how often input names it. `sparse` changes
+    nothing: the gradient has the same values and is dense, zero for rows that input does not name.
     Errors: IndexRangeError for an index below 0 or from n on.
     """
     if not isinstance(input, Tensor):
@@ -252,10 +275,6 @@ def embedding(
         kind = input.dtype.name
         raise DTypeError(
             t("{name}: the index must hold integers, not {d}.", name="embedding", d=kind)
-        )
-    if sparse:
-        raise ArgumentError(
-            t("embedding: gradients are dense here, sparse ones do not exist: drop sparse=True.")
         )
     check = partial(_check_rows, weight.shape[0])
     if mode.trace is not None:

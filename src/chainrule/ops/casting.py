@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from chainrule.base import dtypes
 from chainrule.base.constraints import DTypeOf
+from chainrule.base.devices import check_device, is_device
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.dispatch import cast, set_cast
 from chainrule.ops.op import Card, Op, op
@@ -40,14 +43,18 @@ set_cast(Cast)
 
 @method("to")
 def to(
-    self: Tensor, *args: object, dtype: object = None, copy: bool = False, **_: object
-) -> Tensor:
+    self: Tensor, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False,
+    copy: bool = False, memory_format: Any = None,
+) -> Tensor:  # fmt: skip
     """`x.to(dtype)`, `x.to("cpu")`, `x.to(other)`: the tensor as a dtype; there is one device."""
     for arg in args:
         if isinstance(arg, Tensor):
             dtype = arg.dtype
-        elif arg is not None and not isinstance(arg, bool) and arg != "cpu":
+        elif is_device(arg):
+            device = arg
+        elif arg is not None and not isinstance(arg, bool):
             dtype = arg
+    check_device(device)
     out = self if dtype is None else cast(self, dtypes.as_dtype(dtype))
     return out.clone() if copy and out is self else out
 
@@ -59,8 +66,33 @@ def type_as(self: Tensor, other: Tensor) -> Tensor:
 
 
 @method("cpu")
-def cpu(self: Tensor) -> Tensor:
+def cpu(self: Tensor, memory_format: Any = None) -> Tensor:
     """The tensor: there is one device."""
+    return self
+
+
+@method("get_device")
+def get_device(self: Tensor) -> int:
+    """−1, as of every tensor in main memory."""
+    return -1
+
+
+@method("pin_memory", "share_memory_")
+def pin_memory(self: Tensor, device: Any = None) -> Tensor:
+    """The tensor: its memory is as good as any."""
+    return self
+
+
+@method("is_pinned", "is_shared")
+def is_pinned(self: Tensor) -> bool:
+    """False."""
+    return False
+
+
+@method("cuda")
+def cuda(self: Tensor, device: Any = None, non_blocking: bool = False) -> Tensor:
+    """An error: there is one device, the CPU. Write `.to(device)` with `device = "cpu"`."""
+    check_device("cuda")
     return self
 
 

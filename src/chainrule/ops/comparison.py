@@ -7,7 +7,6 @@ from chainrule.ops.op import Card, Elementwise, op
 
 class _Comparison(Elementwise):
     differentiable = False
-    inplace = False
 
 
 @op
@@ -192,6 +191,30 @@ class BitwiseXor(_Bits):
 
     def forward(F, x, o):
         return F.bitwise_xor(x, o)
+
+
+@op
+class BitwiseLeftShift(_Bits):
+    """`x << o`: x·2ᵒ."""
+
+    math = "x * 2 ^ o"
+    dunder = ("__lshift__",)
+    card = Card(en="Moves the bits up by o places.", zh="把各位向高位移动 o 位。")
+
+    def forward(F, x, o):
+        return x * F.pow(2, o)
+
+
+@op
+class BitwiseRightShift(_Bits):
+    """`x >> o`: x/2ᵒ, rounded down."""
+
+    math = "floor(x / 2 ^ o)"
+    dunder = ("__rshift__",)
+    card = Card(en="Moves the bits down by o places.", zh="把各位向低位移动 o 位。")
+
+    def forward(F, x, o):
+        return F.floor_divide(x, F.pow(2, o))
 
 
 @op

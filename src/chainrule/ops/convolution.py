@@ -12,7 +12,10 @@ from typing import Any
 from chainrule.base.constraints import Anything, Int, Ints, Spatial
 from chainrule.base.errors import ShapeError
 from chainrule.base.text import t
+from chainrule.graph.tensor import Tensor
 from chainrule.ops.op import Card, Op, op
+from chainrule.ops.register import function
+from chainrule.ops.shaping import Permute
 from chainrule.ops.windows import (
     AXES,
     LAYOUT,
@@ -131,7 +134,7 @@ class Padding(Spatial):
 
 
 @lru_cache(maxsize=256)
-def _plan(
+def convolution_plan(
     x: Ints_,
     w: Ints_,
     b: Ints_ | None,
@@ -256,7 +259,7 @@ class _Convolution(Op):
 
     @staticmethod
     def forward(F, x, weight, bias=None, *, stride, padding, dilation, groups):
-        geometry, _ = _plan(
+        geometry, _ = convolution_plan(
             x.shape, weight.shape, shape_of(bias), stride, padding, dilation, groups
         )
         n = len(stride)
@@ -266,7 +269,7 @@ class _Convolution(Op):
     @staticmethod
     def vjp(F, g, y, x, weight, bias, *, stride, padding, dilation, groups):
         n = len(stride)
-        geometry, _ = _plan(
+        geometry, _ = convolution_plan(
             x.shape, weight.shape, shape_of(bias), stride, padding, dilation, groups
         )
         g = with_batch(F, g, n)
@@ -283,7 +286,7 @@ class _Convolution(Op):
     @staticmethod
     def shape(shapes: Shapes, params: dict[str, Any]) -> Ints_:
         x, w = shapes["x"], shapes["weight"]
-        _, out = _plan(x, w, shapes.get("bias"), **params)
+        _, out = convolution_plan(x, w, shapes.get("bias"), **params)
         return (*x[: len(x) - len(out) - 1], w[0], *out)
 
 
@@ -363,3 +366,18 @@ class Conv3d(_Convolution):
         en="A kernel slides through a volume or a film; backward as for conv2d.",
         zh="卷积核在立体或视频中滑动；反向与 conv2d 相同。",
     )
+
+
+@function()
+def conv_tbc(input: Tensor, weight: Tensor, bias: Tensor, pad: int = 0) -> Tensor:
+    """A convolution along time: input (T, B, C), weight (k, C, O), bias (O,) → (T′, B, O)."""
+    if input.ndim != 3 or weight.ndim != 3:
+        raise ShapeError(
+            t(
+                "conv_tbc: the input must be (T, B, C) and the weight (k, C, O), got {x} and {w}.",
+                x=input.shape,
+                w=weight.shape,
+            )
+        )
+    x, w = Permute.function(input, (1, 2, 0)), Permute.function(weight, (2, 1, 0))
+    return Permute.function(Conv1d.function(x, w, bias, padding=pad), (2, 0, 1))

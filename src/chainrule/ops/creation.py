@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base import dtypes
+from chainrule.base.devices import check_device
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.base.shapes import as_shape
 from chainrule.base.text import t
@@ -15,26 +16,56 @@ from chainrule.graph.convert import array_of, cast_array
 from chainrule.graph.tensor import Tensor
 
 
-def _made(array: np.ndarray, dtype: Any, requires_grad: bool) -> Tensor:
+def _made(array: np.ndarray, dtype: Any, requires_grad: bool, device: Any = None) -> Tensor:
+    check_device(device)
     return Tensor(array, dtype, requires_grad)
 
 
+# ---- from data ------------------------------------------------------------------------------
+
+
 def tensor(
-    data: Any, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """A copy of `data` (numbers, nested lists, arrays, tensors) as a tensor without history."""
     if isinstance(data, Tensor):
         dtype = data.dtype if dtype is None else dtype
         data = data._values()
     kind = None if dtype is None else dtypes.as_dtype(dtype)
-    return _made(np.array(array_of(data, kind)), kind, requires_grad)
+    return _made(np.array(array_of(data, kind)), kind, requires_grad, device)
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
     """`data` as a tensor, without copying where that is possible."""
     if isinstance(data, Tensor):
+        check_device(device)
         return data if dtype is None else data.to(dtype)
-    return _made(array_of(data, None if dtype is None else dtypes.as_dtype(dtype)), dtype, False)
+    kind = None if dtype is None else dtypes.as_dtype(dtype)
+    return _made(array_of(data, kind), dtype, False, device)
+
+
+def asarray(
+    obj: Any, *, dtype: Any = None, device: Any = None, copy: bool | None = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """`obj` as a tensor; `copy`: True always, False never (or an error), None only if it must.
+
+    A tensor without `requires_grad=True` comes detached, as in PyTorch.
+    """
+    data = obj.detach() if isinstance(obj, Tensor) and not requires_grad else obj
+    out = as_tensor(data, dtype, device)
+    if copy:
+        out = out.clone() if isinstance(obj, Tensor) else tensor(data, dtype=dtype)
+    elif copy is False and not _shares(out, obj):
+        raise ArgumentError(
+            t("asarray: this cannot be done without a copy: drop copy=False, or the dtype.")
+        )
+    return out.requires_grad_() if requires_grad and out.is_leaf else out
+
+
+def _shares(out: Tensor, obj: Any) -> bool:
+    held = obj._data if isinstance(obj, Tensor) else obj
+    return isinstance(held, np.ndarray) and np.shares_memory(out._data, held)
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
@@ -44,6 +75,9 @@ def from_numpy(array: np.ndarray) -> Tensor:
             t("from_numpy needs a NumPy array, not {kind}.", kind=type(array).__name__)
         )
     return Tensor(array)
+
+
+# ---- constants ------------------------------------------------------------------------------
 
 
 def _kind(dtype: Any, value: Any = 0.0) -> dtypes.DType:
@@ -59,8 +93,8 @@ def full(
     fill_value: Any,
     *,
     dtype: Any = None,
-    requires_grad: bool = False,
     device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """A tensor of one value."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
@@ -68,70 +102,77 @@ def full(
     array = np.full(
         as_shape((size,) if isinstance(size, int) else (tuple(size),)), value, kind.numpy
     )
-    return _made(cast_array(array, kind), kind, requires_grad)
+    return _made(cast_array(array, kind), kind, requires_grad, device)
+
+
+def scalar_tensor(
+    s: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """One number as a 0-d tensor of the default dtype."""
+    return full((), float(s), dtype=dtype, device=device, requires_grad=requires_grad)
 
 
 def zeros(
     *shape: Any,
     size: Any = None,
     dtype: Any = None,
-    requires_grad: bool = False,
     device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Zeros."""
     kind = _kind(dtype)
-    return _made(
-        np.zeros(as_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
-    )
+    array = np.zeros(as_shape(shape if size is None else (size,)), kind.numpy)
+    return _made(array, kind, requires_grad, device)
 
 
 def ones(
     *shape: Any,
     size: Any = None,
     dtype: Any = None,
-    requires_grad: bool = False,
     device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Ones."""
     kind = _kind(dtype)
-    return _made(
-        np.ones(as_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
-    )
+    array = np.ones(as_shape(shape if size is None else (size,)), kind.numpy)
+    return _made(array, kind, requires_grad, device)
 
 
 def empty(
     *shape: Any,
     size: Any = None,
     dtype: Any = None,
-    requires_grad: bool = False,
     device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """Memory as it comes: fill it before you read it."""
     kind = _kind(dtype)
-    return _made(
-        np.empty(as_shape(shape if size is None else (size,)), kind.numpy), kind, requires_grad
-    )
+    array = np.empty(as_shape(shape if size is None else (size,)), kind.numpy)
+    return _made(array, kind, requires_grad, device)
 
 
 def zeros_like(
-    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Zeros in the shape and dtype of `input`."""
-    return zeros(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    kind = dtype or input.dtype
+    return zeros(input.shape, dtype=kind, device=device, requires_grad=requires_grad)
 
 
 def ones_like(
-    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Ones in the shape and dtype of `input`."""
-    return ones(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    kind = dtype or input.dtype
+    return ones(input.shape, dtype=kind, device=device, requires_grad=requires_grad)
 
 
 def empty_like(
-    input: Tensor, *, dtype: Any = None, requires_grad: bool = False, device: Any = None
+    input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
     """Memory as it comes, in the shape and dtype of `input`."""
-    return empty(input.shape, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    kind = dtype or input.dtype
+    return empty(input.shape, dtype=kind, device=device, requires_grad=requires_grad)
 
 
 def full_like(
@@ -139,15 +180,25 @@ def full_like(
     fill_value: Any,
     *,
     dtype: Any = None,
-    requires_grad: bool = False,
     device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """One value in the shape and dtype of `input`."""
-    return full(input.shape, fill_value, dtype=dtype or input.dtype, requires_grad=requires_grad)
+    kind = dtype or input.dtype
+    return full(input.shape, fill_value, dtype=kind, device=device, requires_grad=requires_grad)
+
+
+# ---- ranges ---------------------------------------------------------------------------------
 
 
 def arange(
-    start: Any, end: Any = None, step: Any = 1, *, dtype: Any = None, requires_grad: bool = False
+    start: Any,
+    end: Any = None,
+    step: Any = 1,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """start, start + step, … below end; `arange(n)` counts from 0."""
     if end is None:
@@ -164,26 +215,47 @@ def arange(
     kind = _kind(dtype, 0 if all(isinstance(v, int) for v in (start, end, step)) else 0.0)
     n = math.ceil((end - start) / step)
     values = start + np.arange(n) * step
-    return _made(cast_array(values.astype(kind.numpy), kind), kind, requires_grad)
+    return _made(cast_array(values.astype(kind.numpy), kind), kind, requires_grad, device)
 
 
 def linspace(
-    start: float, end: float, steps: int, *, dtype: Any = None, requires_grad: bool = False
+    start: float,
+    end: float,
+    steps: int,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """`steps` numbers from start to end, both included, equally spaced."""
     kind = _kind(dtype)
-    return _made(cast_array(np.linspace(start, end, steps), kind), kind, requires_grad)
+    return _made(cast_array(np.linspace(start, end, steps), kind), kind, requires_grad, device)
 
 
 def logspace(
-    start: float, end: float, steps: int, base: float = 10.0, *, dtype: Any = None
+    start: float,
+    end: float,
+    steps: int,
+    base: float = 10.0,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
 ) -> Tensor:
     """base to the power of `linspace(start, end, steps)`."""
     kind = _kind(dtype)
-    return _made(cast_array(base ** np.linspace(start, end, steps), kind), kind, False)
+    array = cast_array(base ** np.linspace(start, end, steps), kind)
+    return _made(array, kind, requires_grad, device)
 
 
-def eye(n: int, m: int | None = None, *, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def eye(
+    n: int,
+    m: int | None = None,
+    *,
+    dtype: Any = None,
+    device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:
     """Ones on the diagonal of an n × m matrix."""
     kind = _kind(dtype)
-    return _made(np.eye(n, m, dtype=kind.numpy), kind, requires_grad)
+    return _made(np.eye(n, m, dtype=kind.numpy), kind, requires_grad, device)

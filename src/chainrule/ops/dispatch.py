@@ -1,12 +1,11 @@
 """From a call to a recorded operation: dtypes, the forward, the node, in-place writes.
 
 `apply` is the whole story. Elementwise operations on plain float tensors take a shorter way to the
-same result (`function_of`), because there the interpreter's time is what counts.
+same result (calls.py), because there the interpreter's time is what counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from numbers import Number
 from typing import Any
 
@@ -22,14 +21,14 @@ from chainrule.graph.modes import mode
 from chainrule.graph.node import Node, Spec
 from chainrule.graph.tensor import Tensor, ready, spec_of, wrap
 from chainrule.ops.arrays import NUMPY, native
-from chainrule.ops.op import Elementwise, Op
+from chainrule.ops.op import Op
 
 mode.__class__.F = NUMPY
 
 _F32, _F64 = np.dtype("float32"), np.dtype("float64")
 _NUMBERS = (float, int, bool)  # exactly: a NumPy scalar would take part in promotion
 _HALVES = (dtypes.float16, dtypes.bfloat16)
-ndarray, LEAST, run = np.ndarray, native.LEAST, native.run
+ndarray, run = np.ndarray, native.run
 
 
 def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
@@ -52,6 +51,8 @@ def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
     recorded = (
         cls.differentiable and mode.grad and any(isinstance(x, Tensor) and x._rg for x in tensors)
     )
+    if cls.always_check:
+        cls.check(tuple(datas), params)
     if recorded and cls.vjp is None:
         # No derived formula: the chain rule through the forward, one recorded step at a time.
         if lower:
@@ -66,8 +67,6 @@ def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
         for i, x in enumerate(tensors):
             if isinstance(x, Tensor) and names[i] in lower:
                 datas[i] = region.rounded(x, datas[i])
-    if cls.always_check:
-        cls.check(tuple(datas), params)
     try:
         y = run(cls, mode.F, datas, params)
     except ChainruleError:
@@ -229,7 +228,7 @@ def _unify(
                 plain = False
         elif x is None:
             if cls.per_input(cls.inputs, len(inputs))[i] not in cls.optional:
-                _refuse_operands(cls, inputs)
+                refuse_operands(cls, inputs)
         elif x.__class__ not in _NUMBERS:
             return _unify(cls, tuple(map(_operand, inputs)), params)
     if cls.dtypes == "keep" or (plain and (first is _F32 or first is _F64)):
@@ -252,11 +251,12 @@ def _autocast(cls: type[Op], inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], 
             cast(x, dtypes.float32) if isinstance(x, Tensor) and x.dtype in _HALVES else x
             for x in inputs
         ), ()
-    for x in inputs:
-        if x is not None and not (isinstance(x, Tensor) and x.dtype.is_floating_point):
+    for name, x in zip(cls.per_input(cls.inputs, len(inputs)), inputs, strict=True):
+        if x is None or name in cls.integers:
+            continue
+        if not (isinstance(x, Tensor) and x.dtype.is_floating_point):
             return inputs, ()
-        if x is not None:
-            ready(x)
+        ready(x)
     assert isinstance(cls.autocast, tuple)
     return tuple(
         cast(x, dtypes.float32) if x is not None and x.dtype is dtypes.float16 else x
@@ -265,18 +265,19 @@ def _autocast(cls: type[Op], inputs: tuple[Any, ...]) -> tuple[tuple[Any, ...], 
 
 
 def _require_one_dtype(cls: type[Op], inputs: tuple[Any, ...]) -> None:
-    kinds = {x.dtype for x in inputs if isinstance(x, Tensor)}
-    if len(kinds) > 1:
+    names = cls.per_input(cls.inputs, len(inputs))
+    given = [
+        (name, x.dtype)
+        for name, x in zip(names, inputs, strict=True)
+        if isinstance(x, Tensor) and name not in cls.integers
+    ]
+    if len({dtype for _, dtype in given}) > 1:
         raise DTypeError(
             t(
                 "{name}: the dtypes differ ({pairs}). NumPy's floats are float64, the default here "
                 "is float32: write x.float(), or model.double() to compute in float64.",
                 name=cls.name,
-                pairs=", ".join(
-                    f"{n} {x.dtype.name}"
-                    for n, x in zip(cls.per_input(cls.inputs, len(inputs)), inputs, strict=True)
-                    if isinstance(x, Tensor)
-                ),
+                pairs=", ".join(f"{name} {dtype.name}" for name, dtype in given),
             )
         )
 
@@ -288,6 +289,20 @@ def _operand(x: Any) -> Any:
     if isinstance(x, np.generic) and x.dtype.kind in "biuf":
         return x.item()
     return Tensor(array_of(x))
+
+
+def is_operand(x: Any) -> bool:
+    return isinstance(x, Tensor | Number | np.ndarray | np.generic | list | tuple)
+
+
+def refuse_operands(cls: type[Op], operands: tuple[Any, ...]) -> None:
+    raise DTypeError(
+        t(
+            "{name} takes tensors and numbers, not {kinds}.",
+            name=cls.name,
+            kinds=", ".join(type(v).__name__ for v in operands if not is_operand(v)),
+        )
+    )
 
 
 def _promote(
@@ -350,170 +365,3 @@ def _cast_result(out: Any, final: dtypes.DType | None) -> Any:
     if isinstance(out, tuple):
         return tuple(_cast_result(o, final) for o in out)
     return cast(out, final) if out.dtype.is_floating_point else out
-
-
-# ---- calls ----------------------------------------------------------------------------------
-
-
-def function_of(cls: type[Op]) -> Callable[..., Any]:
-    """The public function of an operation."""
-    if issubclass(cls, Elementwise) and not cls.params and cls.dtypes != "keep":
-        if len(cls.inputs) == 1:
-            return _unary(cls)
-        if len(cls.inputs) == 2 and not cls.integers:
-            return _binary(cls)
-
-    n, complete = len(cls.inputs), len(cls.defaults) == len(cls.params) and not cls.variadic
-    bound: dict[Any, dict[str, Any]] = {}
-
-    def function(*args: Any, **kwargs: Any) -> Any:
-        if complete and not kwargs and len(args) == n:
-            return apply(cls, *args, **cls.defaults)
-        # Checking the same parameters again and again would cost more than a small operation.
-        try:
-            key = None
-            if len(args) >= n and not cls.variadic:
-                rest = (*args[n:], *kwargs.values())
-                key = (rest, *map(type, rest), *kwargs)  # 1 == True == 1.0, but not as arguments
-            params = bound.get(key) if key is not None else None
-        except TypeError:
-            key = params = None
-        if params is not None:
-            return apply(cls, *args[:n], **params)
-        inputs, params = cls.bind(args, kwargs)
-        if key is not None and len(bound) < 1000 and not cls.inputs_in(kwargs):
-            bound[key] = params
-        return apply(cls, *inputs, **params)
-
-    return function
-
-
-def _unary(cls: type[Op]) -> Callable[..., Any]:
-    forward, keep_x, keep_y = cls.forward, cls.keep[0], cls.keep_y
-    recordable = cls.differentiable and cls.vjp is not None
-    fast = recordable or not cls.differentiable
-
-    def function(x: Any = None, /, **kwargs: Any) -> Any:
-        if isinstance(x, Tensor) and fast and not kwargs:
-            data = x._data
-            F = mode.F
-            if (
-                F is NUMPY
-                and (x._extra is None or ready(x))
-                and ((dtype := data.dtype) is _F32 or dtype is _F64)
-            ):
-                try:
-                    large = data.size >= LEAST
-                    y = run(cls, F, (data,)) if large else mode.quiet(forward, F, data)
-                except TypeError:
-                    return apply(cls, x)  # which words the error
-                if y.__class__ is not ndarray:
-                    y = np.asarray(y)
-                elif y is data:
-                    y = y.copy()
-                out = wrap(y)
-                if recordable and x._rg and mode.grad:
-                    node = x._node
-                    out._node = Node(
-                        cls, {}, memory.tick(), (x if node is None else node,),
-                        (x._index,) if x._index else None,
-                        (data if keep_x else None, y if keep_y else None),
-                    )  # fmt: skip
-                    out._rg = True
-                return out
-        inputs, params = cls.bind(() if x is None else (x,), kwargs)
-        return apply(cls, *inputs, **params)
-
-    return function
-
-
-def _binary(cls: type[Op]) -> Callable[..., Any]:
-    forward, (keep_x, keep_o), keep_y = cls.forward, cls.keep, cls.keep_y
-    recordable = cls.differentiable and cls.vjp is not None
-    fast = recordable or not cls.differentiable
-    # Multiplication and its like: each gradient reads the other input only.
-    crossed = cls.readers == ((1,), (0,))
-
-    def function(*args: Any, **kwargs: Any) -> Any:
-        if not kwargs and fast and len(args) == 2 and mode.F is NUMPY:
-            x, o = args
-            a = x._data if isinstance(x, Tensor) else x
-            b = o._data if isinstance(o, Tensor) else o
-            number_a = a.__class__ is float or a.__class__ is int
-            number_b = b.__class__ is float or b.__class__ is int
-            plain_a = number_a or (
-                a.__class__ is ndarray and x is not a and (x._extra is None or ready(x))
-            )
-            plain_b = number_b or (
-                b.__class__ is ndarray and o is not b and (o._extra is None or ready(o))
-            )
-            if plain_a and plain_b and not (number_a and number_b):
-                dtype = b.dtype if number_a else a.dtype
-                if (dtype is _F32 or dtype is _F64) and (number_a or number_b or b.dtype is dtype):
-                    try:
-                        large = (b if number_a else a).size >= LEAST
-                        y = run(cls, NUMPY, (a, b)) if large else mode.quiet(forward, NUMPY, a, b)
-                    except (ValueError, TypeError):
-                        return apply(cls, x, o)  # which words the error
-                    if y.__class__ is not ndarray:
-                        y = np.asarray(y)
-                    out = wrap(y)
-                    rx = not number_a and x._rg
-                    ro = not number_b and o._rg
-                    if recordable and (rx or ro) and mode.grad:
-                        shape = y.shape
-                        out._node = Node(
-                            cls, {}, memory.tick(),
-                            (
-                                None if not rx else x if x._node is None else x._node,
-                                None if not ro else o if o._node is None else o._node,
-                            ),
-                            _indices(x, o, rx, ro),
-                            (
-                                a if number_a or (keep_x and (ro or not crossed))
-                                else None if a.shape == shape else Spec(a.shape, dtype),
-                                b if number_b or (keep_o and (rx or not crossed))
-                                else None if b.shape == shape else Spec(b.shape, dtype),
-                                y if keep_y else None,
-                            ),
-                        )  # fmt: skip
-                        out._rg = True
-                    return out
-        inputs, params = cls.bind(args, kwargs)
-        if not all(map(_is_operand, inputs)):
-            return NotImplemented
-        return apply(cls, *inputs, **params)
-
-    def named(*args: Any, **kwargs: Any) -> Any:
-        out = function(*args, **kwargs)
-        if out is NotImplemented:
-            _refuse_operands(cls, (*args, *kwargs.values()))
-        return out
-
-    vars(named)["operator"] = function
-    return named
-
-
-def operator_of(function: Callable[..., Any]) -> Callable[..., Any]:
-    """The form for `x + o`: NotImplemented for operands that it does not know."""
-    return vars(function).get("operator", function)
-
-
-def _refuse_operands(cls: type[Op], operands: tuple[Any, ...]) -> None:
-    raise DTypeError(
-        t(
-            "{name} takes tensors and numbers, not {kinds}.",
-            name=cls.name,
-            kinds=", ".join(type(v).__name__ for v in operands if not _is_operand(v)),
-        )
-    )
-
-
-def _indices(x: Any, o: Any, rx: bool, ro: bool) -> tuple[int, int] | None:
-    i = x._index if rx else 0
-    j = o._index if ro else 0
-    return (i, j) if i or j else None
-
-
-def _is_operand(x: Any) -> bool:
-    return isinstance(x, Tensor | Number | np.ndarray | np.generic | list | tuple)

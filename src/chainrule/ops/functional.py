@@ -5,7 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from chainrule.ops import creation, random
+from chainrule.ops import (
+    creation,
+    noise,
+    random,
+    sampling,
+    settings,
+    type_info,
+    window_functions,
+)
 from chainrule.ops.op import REGISTRY
 from chainrule.ops.register import FUNCTIONS
 
@@ -14,8 +22,11 @@ INTERNAL = {
     "cast", "alias", "slice", "unslice", "constant_pad", "view_write", "index", "index_adjoint",
     "index_put", "put_along_dim_add", "masked_scale", "euclidean", "conv", "conv_input",
     "conv_weight", "windows_sum", "windows_sum_adjoint", "windows_argmax", "windows_unfold",
-    "windows_fold", "max_pool", "max_unpool", "fitted_argmax", "batch_norm_inference",
-    "softmax_cross_entropy", "rnn", "lstm", "gru",
+    "windows_fold", "max_pool", "max_unpool", "fitted_argmax", "fractional_argmax",
+    "batch_norm_inference",
+    "softmax_cross_entropy", "rnn", "lstm", "gru", "ctc",
+    "matrix_solve", "pseudo_inverse", "cofactor", "log_det", "cholesky_factor", "symmetric_eigen",
+    "singular_values", "orthogonal_triangular", "power_norm", "attention",
 }  # fmt: skip
 
 
@@ -25,7 +36,7 @@ def _collect() -> dict[str, Callable[..., Any]]:
         if name not in INTERNAL:
             for public in (name, *cls.aliases):
                 out[public] = cls.function
-    for module in (creation, random):
+    for module in (creation, noise, random, sampling, settings, type_info, window_functions):
         for name, value in vars(module).items():
             own = callable(value) and getattr(value, "__module__", "") == module.__name__
             if own and name[0].islower() and not name.endswith("_"):

@@ -17,7 +17,7 @@ from chainrule.ops.arrays.index import HOLE
 from chainrule.ops.dispatch import apply, cast
 from chainrule.ops.inplace import assign
 from chainrule.ops.op import Card, Op, op
-from chainrule.ops.register import method
+from chainrule.ops.register import function, method
 from chainrule.ops.shaping import Slice
 
 # ---- general indexing -----------------------------------------------------------------------
@@ -242,6 +242,30 @@ def setitem(self: Tensor, key: Any, value: Any) -> None:
             new = new.reshape(new.shape[extra:])
         new = new.expand(part.shape)
     assign(part, new)
+
+
+@function("index_put")
+def index_put(
+    input: Tensor, indices: tuple[Any, ...], values: Tensor, accumulate: bool = False
+) -> Tensor:
+    """input with `values` written (or added) at `input[indices]`, broadcast; None stands for a
+    whole axis."""
+    if values.dtype is not input.dtype:
+        raise DTypeError(
+            t(
+                "{name}: the input is {x} and what is written {src}: they must be equal.",
+                name="index_put",
+                x=input.dtype.name,
+                src=values.dtype.name,
+            )
+        )
+    key = tuple(
+        slice(None) if i is None else i.reshape(1) if isinstance(i, Tensor) and not i.ndim else i
+        for i in indices
+    )
+    _, second, arrays = _parse(input, key)
+    _check_range(input, second, arrays)
+    return apply(IndexPut, input, values, *arrays, key=second, accumulate=bool(accumulate))
 
 
 def _check_range(part: Tensor, second: tuple[Any, ...], arrays: list[Any]) -> None:

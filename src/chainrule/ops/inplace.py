@@ -19,11 +19,16 @@ from chainrule.ops.op import Op
 
 def inplace_of(cls: type[Op]) -> Callable[..., Tensor]:
     """`x.add_(…)`: the operation's result written into x."""
+    return inplace_form(cls.function, cls.keep[0])
+
+
+def inplace_form(function: Callable[..., Any], keeps: bool = True) -> Callable[..., Tensor]:
+    """The method that writes `function(x, …)` into x; `keeps`: its gradient reads x."""
 
     def method(self: Tensor, *args: Any, **kwargs: Any) -> Tensor:
         refuse_leaf(self)
         source = self
-        if mode.grad and cls.keep[0] and isinstance(self._data, np.ndarray):
+        if mode.grad and keeps and isinstance(self._data, np.ndarray):
             others = (*args, *kwargs.values())
             if self._rg or any(isinstance(v, Tensor) and v._rg for v in others):
                 # The gradient needs the value that is about to be overwritten.
@@ -32,8 +37,9 @@ def inplace_of(cls: type[Op]) -> Callable[..., Tensor]:
                 source._node, source._index, source._rg = self._node, self._index, self._rg
                 if self.dtype is dtypes.bfloat16:
                     source._more().dtype = dtypes.bfloat16
-        return assign(self, cls.function(source, *args, **kwargs))
+        return assign(self, function(source, *args, **kwargs))
 
+    method.__doc__ = function.__doc__
     return method
 
 

@@ -99,7 +99,7 @@ class BinaryCrossEntropyWithLogits(_Binary):
     )
 
     def forward(F, input, target, weight=None, pos_weight=None, *, reduction):
-        loss = _with_logits(F, input, target, pos_weight)
+        loss = with_logits(F, input, target, pos_weight)
         return reduced(F, loss if weight is None else loss * weight, reduction)
 
     def vjp(F, g, y, input, target, weight, pos_weight, *, reduction):
@@ -118,7 +118,7 @@ class BinaryCrossEntropyWithLogits(_Binary):
             return pull * ((pos_weight - 1) * F.softplus(-input, threshold=math.inf) - input)
 
         def of_weight():
-            return F.sum_to(each * _with_logits(F, input, target, pos_weight), weight.shape)
+            return F.sum_to(each * with_logits(F, input, target, pos_weight), weight.shape)
 
         def of_pos_weight():
             s = F.softplus(-input, threshold=math.inf)
@@ -127,7 +127,8 @@ class BinaryCrossEntropyWithLogits(_Binary):
         return of_input, of_target, of_weight, of_pos_weight
 
 
-def _with_logits(F, x, target, pos_weight):
+def with_logits(F, x, target, pos_weight):
+    """The cross-entropy of sigmoid(x), element by element."""
     # max(x, 0) − x·y is exactly 0 where score and target agree, however large the score.
     s = F.log1p(F.exp(-F.abs(x)))
     if pos_weight is None:
@@ -161,7 +162,7 @@ class FocalLoss(Pair):
 
     def forward(F, input, target, *, alpha, gamma, reduction):
         missed = _missed(F, input, target)
-        loss = _with_logits(F, input, target, None) * F.pow(missed, gamma)
+        loss = with_logits(F, input, target, None) * F.pow(missed, gamma)
         return reduced(F, loss if alpha is None else loss * _alpha(target, alpha), reduction)
 
     def vjp(F, g, y, input, target, *, alpha, gamma, reduction):
@@ -170,7 +171,7 @@ class FocalLoss(Pair):
         each = spread(g, input.shape, reduction)
         weight = 1.0 if alpha is None else _alpha(target, alpha)
         p, n = F.sigmoid(input), F.sigmoid(-input)
-        c, q = _with_logits(F, input, target, None), _missed(F, input, target)
+        c, q = with_logits(F, input, target, None), _missed(F, input, target)
         zero = F.equal(q, 0)
         safe = F.where(zero, 1.0, q)
         focus = F.where(zero, 0.0, F.pow(safe, gamma)) if gamma else 1.0

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.constraints import Int, Interval, Optional
+from chainrule.base.constraints import Int, Interval, NonNegative, Optional
 from chainrule.base.dtypes import bool_, int64
 from chainrule.base.errors import ArgumentError, DTypeError, IndexRangeError, ShapeError
 from chainrule.base.text import t
@@ -49,14 +49,14 @@ def _per_class(name: str, probabilities: bool = False) -> Any:
                     target=target,
                 )
             )
-        _check_weight(name, x, weight)
+        check_weight(name, x, weight)
         loss = wanted if params["reduction"] == "none" else ()
         return (loss, x) if probabilities else loss
 
     return staticmethod(rule)
 
 
-def _check_weight(name: str, x: tuple[int, ...], weight: tuple[int, ...] | None) -> None:
+def check_weight(name: str, x: tuple[int, ...], weight: tuple[int, ...] | None) -> None:
     n = x[_axis(x)]
     if weight is not None and weight != (n,):
         raise ShapeError(
@@ -242,13 +242,17 @@ _SMOOTHING = Interval(0.0, 1.0)
 _INDEX = Int()
 
 
-def _tensor(x: Any) -> Tensor:
+def as_tensor(x: Any) -> Tensor:
     return x if isinstance(x, Tensor) else Tensor(array_of(x))
 
 
-def _classes(name: str, input: Tensor, target: Tensor, ignore_index: Any) -> tuple[Tensor, Any]:
-    """The checked target as int64, and ignore_index, or None where no target equals it."""
-    ignore_index = _INDEX.check(ignore_index, name, "ignore_index")
+def classes(name: str, input: Tensor, target: Tensor, ignore_index: Any) -> tuple[Tensor, Any]:
+    """The checked target as int64, and ignore_index, or None where no target equals it.
+
+    `ignore_index=None`: none is ignored.
+    """
+    if ignore_index is not None:
+        ignore_index = _INDEX.check(ignore_index, name, "ignore_index")
     if target.dtype.is_floating_point or target.dtype is bool_:
         raise DTypeError(
             t(
@@ -272,13 +276,17 @@ def _classes(name: str, input: Tensor, target: Tensor, ignore_index: Any) -> tup
     return target, ignore_index if check(target._data) else None
 
 
-def _check_classes(name: str, shape: tuple[int, ...], ignore_index: int, data: np.ndarray) -> bool:
+def _check_classes(
+    name: str, shape: tuple[int, ...], ignore_index: int | None, data: np.ndarray
+) -> bool:
     """Refuses targets that are no class; whether some may equal ignore_index."""
     n = shape[_axis(shape)]
     # Seen as unsigned, negative numbers are larger than any class: one comparison for both ends.
     if not data.size or data.view(np.uint64).max() < n:
-        return 0 <= ignore_index < n
-    wrong = ((data < 0) | (data >= n)) & (data != ignore_index)
+        return ignore_index is not None and 0 <= ignore_index < n
+    wrong = (data < 0) | (data >= n)
+    if ignore_index is not None:
+        wrong &= data != ignore_index
     if wrong.any():
         at = tuple(int(i[0]) for i in np.nonzero(wrong)) if data.shape else ()
         raise IndexRangeError(
@@ -302,8 +310,8 @@ def nll_loss(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
     """−weight[y]·input[y] of log-probabilities (N, C, …) and class indices (N, …)."""
-    input, cls = _tensor(input), NllLoss
-    target, ignored = _classes("nll_loss", input, _tensor(target), ignore_index)
+    input, cls = as_tensor(input), NllLoss
+    target, ignored = classes("nll_loss", input, as_tensor(target), ignore_index)
     reduction = REDUCTION.check(reduction, "nll_loss", "reduction")
     return apply(cls, input, target, weight, ignore_index=ignored, reduction=reduction)
 
@@ -313,8 +321,8 @@ def softmax_cross_entropy(
     input: Any, target: Any, ignore_index: int = -100, reduction: str = "mean"
 ) -> tuple[Tensor, Tensor]:
     """The cross-entropy of scores and class indices, and the probabilities it went through."""
-    input = _tensor(input)
-    target, ignored = _classes("cross_entropy", input, _tensor(target), ignore_index)
+    input = as_tensor(input)
+    target, ignored = classes("cross_entropy", input, as_tensor(target), ignore_index)
     reduction = REDUCTION.check(reduction, "cross_entropy", "reduction")
     return apply(SoftmaxCrossEntropy, input, target, ignore_index=ignored, reduction=reduction)
 
@@ -330,8 +338,8 @@ def cross_entropy(
     label_smoothing: the share of each target that is spread evenly over all classes.
     """
     name = "cross_entropy"
-    input, target = _tensor(input), _tensor(target)
-    weight = None if weight is None else _tensor(weight)
+    input, target = as_tensor(input), as_tensor(target)
+    weight = None if weight is None else as_tensor(weight)
     soft = target.dtype.is_floating_point and target.shape == input.shape
     if weight is None and label_smoothing == 0 and not soft:
         return softmax_cross_entropy(input, target, ignore_index, reduction)[0]
@@ -339,10 +347,10 @@ def cross_entropy(
     reduction = REDUCTION.check(reduction, name, "reduction")
     if soft:
         return _of_probabilities(input, target, weight, ignore_index, reduction, smoothing)
-    target, ignored = _classes(name, input, target, ignore_index)
+    target, ignored = classes(name, input, target, ignore_index)
     params = {"ignore_index": ignored, "reduction": reduction}
     SoftmaxCrossEntropy.check((input, target), params)
-    _check_weight(name, input.shape, None if weight is None else weight.shape)
+    check_weight(name, input.shape, None if weight is None else weight.shape)
     logs = apply(REGISTRY["log_softmax"], input, dim=_axis(input.shape))
     right = apply(NllLoss, logs, target, weight, **params)
     if not smoothing:
@@ -382,8 +390,41 @@ def _of_probabilities(
     if not input.shape:
         SoftmaxCrossEntropy.check((input, target), {})
     axis = _axis(input.shape)
-    _check_weight("cross_entropy", input.shape, None if weight is None else weight.shape)
+    check_weight("cross_entropy", input.shape, None if weight is None else weight.shape)
     if smoothing:
         target = target * (1 - smoothing) + smoothing / input.shape[axis]
     loss = _over_classes(target * apply(REGISTRY["log_softmax"], input, dim=axis), weight)
     return loss if reduction == "none" else loss.sum() if reduction == "sum" else loss.mean()
+
+
+@function()
+def softmax_focal_loss(
+    input: Any, target: Any, alpha: Any = None, gamma: float = 2.0, ignore_index: int = -100,
+    reduction: str = "mean",
+) -> Tensor:  # fmt: skip
+    """−α_y (1 − p_y)^gamma log p_y of scores (N, C, …) and classes y (N, …), p = softmax(input).
+
+    alpha: one weight a class (C,), or None. The mean is over the targets that count, whatever their
+    weight. gamma = 0 is the cross-entropy. `focal_loss` is the one of two classes.
+    """
+    name = "softmax_focal_loss"
+    input = as_tensor(input)
+    gamma = NonNegative().check(gamma, name, "gamma")
+    reduction = REDUCTION.check(reduction, name, "reduction")
+    target, ignored = classes(name, input, as_tensor(target), ignore_index)
+    alpha = None if alpha is None else as_tensor(alpha)
+    check_weight(name, input.shape or (1,), None if alpha is None else alpha.shape)
+    logs = apply(REGISTRY["log_softmax"], input, dim=_axis(input.shape))
+    params = {"ignore_index": ignored, "reduction": "none"}
+    surprise = apply(NllLoss, logs, target, None, **params)
+    # 1 − p with its digits where p is nearly 1; held above 0, where a root has no slope.
+    missed = (-(-surprise).expm1()).clamp_min(1e-30)
+    loss = surprise * missed**gamma
+    if alpha is not None:
+        loss = loss * apply(NllLoss, -alpha.expand(logs.movedim(_axis(logs.shape), -1).shape)
+                            .movedim(-1, _axis(logs.shape)), target, None, **params)  # fmt: skip
+    if reduction == "none":
+        return loss
+    if reduction == "sum" or ignored is None:
+        return loss.sum() if reduction == "sum" else loss.mean()
+    return loss.sum() / (target != ignored).sum()

@@ -9,10 +9,12 @@ from chainrule.base.constraints import Bool
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.op import Card, op
 from chainrule.ops.recurrent import (
+    AGES,
     Gated,
     Given,
     both,
     given,
+    masks,
     parts,
     products,
     products_with_past,
@@ -20,6 +22,7 @@ from chainrule.ops.recurrent import (
     rounded,
     sizes,
     state,
+    stay,
     step_of,
 )
 from chainrule.ops.register import function
@@ -32,6 +35,7 @@ class LSTMStep:
     h = (o ⊙ tanh(c))·W_hrᵀ."""
 
     projected: bool
+    masked: bool
     bfloat16: bool
 
     def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
@@ -41,6 +45,8 @@ class LSTMStep:
         c = f * before + i * g
         h = o * F.tanh(c)
         h = F.matmul(rounded(F, h, self.bfloat16), constants[1]) if self.projected else h
+        if self.masked:
+            h, c = F.where(x[1], h, carry[0]), F.where(x[1], c, before)
         return (h, c), (h, before, i, f, g, o)
 
 
@@ -50,22 +56,26 @@ class LSTMStepBack:
 
     given: Given
     projected: bool
+    masked: bool
     bfloat16: bool
 
     def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
         before, i, f, g, o = x[:5]
         plus = self.given.plus
-        dh = plus(carry[0], "y", x)
+        mask = x[5] if self.masked else None
+        dh, passing_h = stay(F, mask, plus(carry[0], "y", x))
+        dc, passing_c = stay(F, mask, carry[1])
         dh = rounded(F, dh, self.bfloat16) if self.projected else dh
         dm = F.matmul(dh, constants[1]) if self.projected else dh
         tanh_c = F.tanh(f * before + i * g)
-        dc = carry[1] + dm * o * (1 - tanh_c * tanh_c)
+        dc = dc + dm * o * (1 - tanh_c * tanh_c)
         di = plus(dc * g, "i", x) * i * (1 - i)
         df = plus(dc * before, "f", x) * f * (1 - f)
         dg = plus(dc * i, "g", x) * (1 - g * g)
         do = plus(dm * tanh_c, "o", x) * o * (1 - o)
         dz = rounded(F, F.concat([di, df, dg, do], 1), self.bfloat16)
-        past = F.matmul(dz, constants[0]), plus(dc * f, "before", x)
+        past_h = both(F.matmul(dz, constants[0]), passing_h)
+        past = past_h, both(plus(dc * f, "before", x), passing_c)
         return past, (dz, dh) if self.projected else (dz,)
 
 
@@ -81,20 +91,22 @@ class LSTM(Gated):
     math = "c_t = f * c_(t-1) + i * g, h_t = o * tanh(c_t)"
     autocast = ("x", "w_ih", "w_hh", "h0", "w_hr")
     params = {"reverse": Bool(False), "bfloat16": Bool(False)}
-    optional = ("b_ih", "b_hh", "h0", "c0", "w_hr")
+    optional = ("b_ih", "b_hh", "h0", "c0", "w_hr", "mask")
     outputs = ("y", "c_n", "before", "i", "f", "g", "o")
     saves = {
-        "x": ("w_ih", "w_hh", "w_hr", "y"), "w_ih": ("x", "w_hh", "w_hr", "y"),
-        "w_hh": ("h0", "w_hh", "w_hr", "y"), "b_ih": ("w_hh", "w_hr", "y"),
-        "b_hh": ("w_hh", "w_hr", "y"), "h0": ("w_hh", "w_hr", "y"), "c0": ("w_hh", "w_hr", "y"),
-        "w_hr": ("w_hh", "w_hr", "y"),
+        "x": ("w_ih", "w_hh", "w_hr", "mask", "y"), "w_ih": ("x", "w_hh", "w_hr", "mask", "y"),
+        "w_hh": ("h0", "w_hh", "w_hr", "mask", "y"), "b_ih": ("w_hh", "w_hr", "mask", "y"),
+        "b_hh": ("w_hh", "w_hr", "mask", "y"), "h0": ("w_hh", "w_hr", "mask", "y"),
+        "c0": ("w_hh", "w_hr", "mask", "y"), "w_hr": ("w_hh", "w_hr", "mask", "y"),
     }  # fmt: skip
     samples = (
-        ((3, 2, 3), (8, 3), (8, 2), (8,), (8,), (2, 2), (2, 2), None),
-        (((3, 1, 2), (12, 2), (12, 3), None, None, None, None, None), {"reverse": True}),
-        ((3, 2, 2), (12, 2), (12, 2), (12,), (12,), (2, 2), (2, 3), (2, 3)),
-        (((2, 1, 2), (8, 2), (8, 1), None, (8,), None, (1, 2), (1, 2)), {"reverse": True}),
-        ((1, 2, 1), (4, 1), (4, 1), (4,), (4,), None, (2, 1), None),
+        ((3, 2, 3), (8, 3), (8, 2), (8,), (8,), (2, 2), (2, 2), None, None),
+        (((3, 1, 2), (12, 2), (12, 3), None, None, None, None, None, None), {"reverse": True}),
+        ((3, 2, 2), (12, 2), (12, 2), (12,), (12,), (2, 2), (2, 3), (2, 3), None),
+        (((2, 1, 2), (8, 2), (8, 1), None, (8,), None, (1, 2), (1, 2), None), {"reverse": True}),
+        ((1, 2, 1), (4, 1), (4, 1), (4,), (4,), None, (2, 1), None, None),
+        ((3, 2, 2), (8, 2), (8, 2), (8,), (8,), (2, 2), (2, 2), None, AGES),
+        (((3, 2, 1), (8, 1), (8, 1), (8,), (8,), None, None, (1, 2), AGES), {"reverse": True}),
     )
     card = Card(
         en="Along the memory the gradient is only multiplied by the forget gate, "
@@ -108,23 +120,23 @@ class LSTM(Gated):
         return h, c[1:], c, c, c, c, c
 
     def forward(
-        F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, w_hr=None, *, reverse,
-        bfloat16,
+        F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, c0=None, w_hr=None, mask=None, *,
+        reverse, bfloat16,
     ):  # fmt: skip
-        z = projected(F, x, w_ih, both(b_ih, b_hh))
+        xs = projected(F, x, w_ih, both(b_ih, b_hh)), *masks(F, mask)
         carry = state(F, x, w_hh.shape[1], h0), state(F, x, w_hh.shape[0] // 4, c0)
         constants = tuple(F.matrix_transpose(w) for w in (w_hh, w_hr) if w is not None)
-        step = LSTMStep(w_hr is not None, bfloat16)
-        (_, c_n), sequences = F.scan(step, carry, (z,), constants, reverse=reverse)
+        step = LSTMStep(w_hr is not None, mask is not None, bfloat16)
+        (_, c_n), sequences = F.scan(step, carry, xs, constants, reverse=reverse)
         return sequences[0], c_n, *sequences[1:]
 
-    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr, *, reverse, bfloat16):
+    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr, mask, *, reverse, bfloat16):
         h, _, before, i, f, gate, o = y
         names, grads = given(("y", "before", "i", "f", "g", "o"), (g[0], *g[2:]))
         carry = state(F, h, h.shape[2]), state(F, h, i.shape[2], g[1])
         constants = (w_hh,) if w_hr is None else (w_hh, w_hr)
-        step = LSTMStepBack(names, w_hr is not None, bfloat16)
-        xs = (before, i, f, gate, o, *grads)
+        step = LSTMStepBack(names, w_hr is not None, mask is not None, bfloat16)
+        xs = (before, i, f, gate, o, *masks(F, mask), *grads)
         (dh, dc), (dz, *rest) = F.scan(step, carry, xs, constants, reverse=not reverse)
         bias = None if b_ih is None and b_hh is None else F.sum(dz, (0, 1))
         return (
@@ -136,6 +148,7 @@ class LSTM(Gated):
             dh,
             dc,
             lambda: products(F, rest[0], rounded(F, o * F.tanh(f * before + i * gate), bfloat16)),
+            None,
         )
 
 
@@ -145,5 +158,5 @@ def lstm_cell(
     b_ih: Tensor | None = None, b_hh: Tensor | None = None,
 ) -> tuple[Tensor, Tensor]:  # fmt: skip
     """One step of an LSTM for x (N, K) and hx = (h, c), both (N, H): the new h and c."""
-    outputs = LSTM.function(step_of("lstm_cell", input), w_ih, w_hh, b_ih, b_hh, *hx, None)
+    outputs = LSTM.function(step_of("lstm_cell", input), w_ih, w_hh, b_ih, b_hh, *hx, None, None)
     return outputs[0][0], outputs[1]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Callable
 from functools import lru_cache
 from math import prod
 from typing import Any
@@ -159,6 +161,29 @@ def max_pool3d(
     return _max_pool(3, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 
 
+def with_indices(pool: Callable[..., Any]) -> Callable[..., Any]:
+    """The public function that returns (values, indices), whatever `return_indices` is."""
+    signature = inspect.signature(pool)
+
+    def pooled(*args: Any, **kwargs: Any) -> Any:
+        given = signature.bind(*args, **kwargs)
+        given.arguments["return_indices"] = True
+        return pool(*given.args, **given.kwargs)
+
+    pooled.__name__ = pooled.__qualname__ = f"{pool.__name__}_with_indices"
+    pooled.__doc__ = f"{pool.__name__} with the indices: always (values, indices)."
+    vars(pooled)["__signature__"] = signature
+    return function()(pooled)
+
+
+max_pool1d_with_indices = with_indices(max_pool1d)
+max_pool2d_with_indices = with_indices(max_pool2d)
+max_pool3d_with_indices = with_indices(max_pool3d)
+
+
+# ---- unpooling ------------------------------------------------------------------------------
+
+
 def _max_unpool(
     n: int, x: Tensor, indices: Tensor, kernel_size: Any, stride: Any, padding: Any,
     output_size: Any,
@@ -172,7 +197,7 @@ def _max_unpool(
         (m - 1) * s - 2 * p + k for m, s, p, k in zip(x.shape[-n:], step, pad, kernel, strict=True)
     )
     if output_size is not None:
-        size = tuple(output_size)[-n:]
+        size = _asked_for(name, size, step, tuple(output_size))
     if indices.shape != x.shape:
         raise ShapeError(
             t(
@@ -197,6 +222,27 @@ def _max_unpool(
             )
         )
     return apply(MaxUnpool, x, indices, size=size)
+
+
+def _asked_for(
+    name: str, usual: tuple[int, ...], stride: tuple[int, ...], output_size: tuple[int, ...]
+) -> tuple[int, ...]:
+    """The spatial part of `output_size`, less than a stride away from the usual size."""
+    n = len(usual)
+    size = output_size[2:] if len(output_size) == n + 2 else output_size
+    if len(size) != n or any(abs(m - u) >= s for m, u, s in zip(size, usual, stride, strict=True)):
+        raise ShapeError(
+            t(
+                "{name}: output_size must hold {n} sizes, each less than the stride {stride} away "
+                "from {usual}, or batch and channels before them, got {given}.",
+                name=name,
+                n=n,
+                stride=stride,
+                usual=usual,
+                given=output_size,
+            )
+        )
+    return size
 
 
 @function()

@@ -100,6 +100,18 @@ class Namespace:
     def stack(self, xs: Any, axis: int) -> Any:
         return self.concat([self.expand_dims(x, axis) for x in xs], axis)
 
+    # ---- order and diagonals ----------------------------------------------------------------
+
+    def sort(self, x: Any, axis: int) -> Any:
+        """The entries in ascending order along `axis`, NaN last."""
+        return self.take_along_axis(x, self.argsort(x, axis), axis)
+
+    def diagonal(self, x: Any, offset: int) -> Any:
+        """The entries [i, i + offset] of each matrix (the last two axes) of x."""
+        rows, columns = x.shape[-2:]
+        flat = self.reshape(x, (*x.shape[:-2], rows * columns))
+        return self.slice(flat, diagonal_key(rows, columns, offset))
+
     # ---- planes -----------------------------------------------------------------------------
 
     def plane_take(self, x: Any, indices: Any, axes: int) -> Any:
@@ -150,3 +162,12 @@ class Namespace:
 def count(shape: tuple[int, ...], axis: Any) -> int:
     """How many elements a reduction over `axis` takes together."""
     return math.prod(shape[i] for i in normalize_axes(axis, len(shape)))
+
+
+def diagonal_key(rows: int, columns: int, offset: int) -> tuple[Any, ...]:
+    """The entries [i, i + offset] of a matrix as a slice of its elements in a row."""
+    i, j = max(-offset, 0), max(offset, 0)
+    n = max(min(rows - i, columns - j), 0)
+    start = i * columns + j
+    return (Ellipsis, slice(start, start + (n - 1) * (columns + 1) + 1, columns + 1) if n
+            else slice(0, 0))  # fmt: skip

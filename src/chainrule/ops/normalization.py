@@ -8,6 +8,7 @@ notes), on a view of x in which those axes stand apart.
 from __future__ import annotations
 
 import math
+from functools import cache
 from math import prod
 from typing import Any
 
@@ -46,9 +47,10 @@ def _statistics(F: Any, x: Any, axes: Ints_) -> tuple[Any, Any, Any, Any]:
     return shift + rest, var, d, rest
 
 
-def _factors_out(w: Any, axes: Ints_) -> bool:
-    """Whether w is one number for all that share statistics, so that sums need not see it."""
-    return w is None or all(w.shape[i] == 1 for i in axes)
+def _factors_out(affine: Ints_, axes: Ints_) -> bool:
+    """Whether a weight of this shape is one number for all that share statistics, so that sums
+    need not see it."""
+    return all(affine[i] == 1 for i in axes)
 
 
 def normalize(F: Any, x: Any, w: Any, b: Any, view: View, eps: float) -> tuple[Any, Any, Any]:
@@ -61,7 +63,7 @@ def normalize(F: Any, x: Any, w: Any, b: Any, view: View, eps: float) -> tuple[A
         return x + 0.0, nothing, nothing
     mean, var, d, rest = _statistics(F, F.reshape(x, seen), axes)
     k = 1.0 / F.sqrt(var + eps)
-    if _factors_out(w, axes):
+    if w is None or _factors_out(affine, axes):
         k = k if w is None else k * w
         y = d * k + (F.negative(rest * k) if b is None else b - rest * k)
     else:
@@ -86,27 +88,44 @@ def pull_back(
     n = count(seen, axes)
     kept = tuple(1 if i in axes else s for i, s in enumerate(seen))
     g, g_mean, g_var = F.reshape(g[0], seen), F.reshape(g[1], kept), F.reshape(g[2], kept)
-    w = None if weight is None else F.reshape(weight, affine)
-    _, var, d, rest = _statistics(F, F.reshape(x, seen), axes)
-    k = 1.0 / F.sqrt(var + eps)
-    outside = _factors_out(w, axes)
-    h = g if outside else g * w
-    total = F.sum(h, axes, True)
-    along = F.sum(h * d, axes, True) - rest * total
+    outside = weight is None or _factors_out(affine, axes)
+
+    # Each gradient takes what it needs: where the others are not wanted, the rest is not kept.
+    @cache
+    def centred():
+        _, var, d, rest = _statistics(F, F.reshape(x, seen), axes)
+        return d, rest, 1.0 / F.sqrt(var + eps)
+
+    @cache
+    def sum_g():
+        return F.sum(g, axes, True)
+
+    def sum_along(h, total):
+        d, rest, _ = centred()
+        return F.sum(h * d, axes, True) - rest * total
+
+    @cache
+    def along_g():
+        return sum_along(g, sum_g())
 
     def of_x():
+        w = None if weight is None else F.reshape(weight, affine)
+        d, rest, k = centred()
+        h = g if outside else g * w
+        total = sum_g() if outside else F.sum(h, axes, True)
+        along = along_g() if outside else sum_along(h, total)
         scale = k * w if outside and w is not None else k
         slope = (2.0 * g_var - scale * k * k * along) / n
         out = h * scale + d * slope + ((g_mean - scale * total) / n - slope * rest)
         return F.reshape(out, x.shape)
 
     def of_weight():
-        out = along * k if outside else g * ((d - rest) * k)
+        d, rest, k = centred()
+        out = along_g() * k if outside else g * ((d - rest) * k)
         return F.reshape(F.sum_to(out, affine), weight.shape)
 
     def of_bias():
-        out = total if outside else g
-        return F.reshape(F.sum_to(out, affine), bias.shape)
+        return F.reshape(F.sum_to(sum_g() if outside else g, affine), bias.shape)
 
     return of_x, of_weight, of_bias
 

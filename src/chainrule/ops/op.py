@@ -89,6 +89,7 @@ class Op(metaclass=_OpType):
     aliases: further public names. method: whether Tensor gets it as a method, inplace: also with a
         trailing underscore; dunder: the operators it serves. spread: the first param may be given
         as several integers, as in `reshape(x, 2, 3)`.
+    on_host: LAPACK works it out, in every mode: there is no native form.
     """
 
     name: str = ""
@@ -116,6 +117,7 @@ class Op(metaclass=_OpType):
     inplace: bool = False
     dunder: tuple[str, ...] = ()
     spread: bool = False
+    on_host: bool = False
 
     # Worked out at registration.
     inputs: tuple[str, ...] = ()
@@ -359,9 +361,9 @@ def op(cls: type[Op]) -> type[Op]:
 
 def expose(cls: type[Op]) -> None:
     """The function and the Tensor methods of an operation."""
-    from chainrule.ops import dispatch, inplace  # they need Op itself
+    from chainrule.ops import calls, inplace  # they need Op itself
 
-    function = dispatch.function_of(cls)
+    function = calls.function_of(cls)
     function.__name__ = function.__qualname__ = cls.name
     function.__doc__ = f"{cls.signature()}\n\n{inspect.cleandoc(cls.__doc__ or '')}"
     vars(function)["op"] = cls
@@ -370,7 +372,7 @@ def expose(cls: type[Op]) -> None:
         return
     for name in (cls.name, *cls.aliases):
         setattr(Tensor, name, function)
-    operator = dispatch.operator_of(function)
+    operator = calls.operator_of(function)
     for name in cls.dunder:
         setattr(Tensor, name, operator)
     if cls.dunder and len(cls.inputs) == 2 and cls.dunder[0] not in _COMPARISONS:

@@ -103,6 +103,7 @@ _OTHERS = {
         "and the ys stacked",
     ),
     "item": ("scan", "results, k", "one of the results of scan, in a traced program"),
+    "host": ("host", "function, *x, **params", "a tuple of results of LAPACK, by name"),
     "full": ("create", "shape, value, dtype", "a constant"),
     "arange": ("create", "n, dtype", "0, 1, …, n − 1"),
     "uniform": ("random", "seed, offset, shape, dtype", "Philox uniforms in [0, 1)"),

@@ -15,8 +15,9 @@ import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.constraints import Bool, Interval
+from chainrule.base.devices import CPU, check_device, is_device
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
-from chainrule.base.shapes import as_shape
+from chainrule.base.shapes import as_shape, broadcast_shapes
 from chainrule.base.text import t
 from chainrule.graph import checkpoint
 from chainrule.graph.modes import mode, no_grad
@@ -29,9 +30,18 @@ from chainrule.ops.register import method
 
 
 class Generator:
-    """A stream of random numbers: `seed` chooses it, `offset` is how far it has been read."""
+    """A stream of random numbers: `seed` chooses it, `offset` is how far it has been read.
 
-    def __init__(self, seed: int | None = None) -> None:
+    Without a seed it starts from one of the operating system's. `device`: "cpu", also in the place
+    of the seed, as PyTorch has it.
+    """
+
+    device = CPU
+
+    def __init__(self, seed: Any = None, device: Any = None) -> None:
+        if is_device(seed):
+            seed, device = None, seed
+        check_device(device)
         self.manual_seed(int.from_bytes(os.urandom(6), "little") if seed is None else seed)
 
     def manual_seed(self, seed: int) -> Generator:
@@ -43,6 +53,7 @@ class Generator:
         return self
 
     def initial_seed(self) -> int:
+        """The seed that the stream was started with."""
         return self.seed
 
     def advance(self, n: int, dtype: Any) -> int:
@@ -67,6 +78,11 @@ def manual_seed(seed: int) -> Generator:
     return default_generator.manual_seed(seed)
 
 
+def initial_seed() -> int:
+    """The seed of the default generator."""
+    return default_generator.seed
+
+
 def seed() -> int:
     """Seeds the default generator from the operating system; returns the seed."""
     default_generator.manual_seed(int.from_bytes(os.urandom(6), "little"))
@@ -89,7 +105,7 @@ checkpoint.random_state.update(get=get_rng_state, set=set_rng_state)
 # ---- draws ----------------------------------------------------------------------------------
 
 
-def _uniform(shape: tuple[int, ...], dtype: dtypes.DType, generator: Generator | None) -> Any:
+def draw_uniform(shape: tuple[int, ...], dtype: dtypes.DType, generator: Generator | None) -> Any:
     """Uniforms in [0, 1) in the namespace in use; a trace draws afresh at every replay."""
     source = generator or default_generator
     wide = np.float64 if dtype is dtypes.float64 else np.float32
@@ -108,10 +124,10 @@ def _uniform(shape: tuple[int, ...], dtype: dtypes.DType, generator: Generator |
     return mode.F.uniform(seed, offset, shape, np.dtype(wide))
 
 
-def _normal(shape: tuple[int, ...], dtype: dtypes.DType, generator: Generator | None) -> Any:
+def draw_normal(shape: tuple[int, ...], dtype: dtypes.DType, generator: Generator | None) -> Any:
     """Standard normals by G. E. P. Box and M. E. Muller (1958), from pairs of uniforms."""
     F = mode.F
-    u = _uniform((2, *shape), dtype, generator)
+    u = draw_uniform((2, *shape), dtype, generator)
     # 1 − u lies in (0, 1], so the logarithm is finite.
     radius = F.sqrt(-2.0 * F.log(1.0 - F.slice(u, (0,))))
     return radius * F.cos((2.0 * math.pi) * F.slice(u, (1,)))
@@ -136,40 +152,39 @@ def _float(dtype: Any) -> dtypes.DType:
 def rand(
     *shape: Any,
     size: Any = None,
-    dtype: Any = None,
     generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in [0, 1)."""
+    check_device(device)
     kind = _float(dtype)
-    return _finish(
-        mode.quiet(_uniform, as_shape(shape if size is None else (size,)), kind, generator),
-        kind,
-        requires_grad,
-    )
+    sizes = as_shape(shape if size is None else (size,))
+    return _finish(mode.quiet(draw_uniform, sizes, kind, generator), kind, requires_grad)
 
 
 def randn(
     *shape: Any,
     size: Any = None,
-    dtype: Any = None,
     generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Numbers from the standard normal distribution."""
+    check_device(device)
     kind = _float(dtype)
-    return _finish(
-        mode.quiet(_normal, as_shape(shape if size is None else (size,)), kind, generator),
-        kind,
-        requires_grad,
-    )
+    sizes = as_shape(shape if size is None else (size,))
+    return _finish(mode.quiet(draw_normal, sizes, kind, generator), kind, requires_grad)
 
 
 def randint(
-    low: int, high: Any = None, size: Any = None, *, dtype: Any = dtypes.int64,
-    generator: Generator | None = None,
+    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+    dtype: Any = dtypes.int64, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Integers from low to high − 1; `randint(high, size)` starts at 0."""
+    check_device(device)
     if not isinstance(high, int | np.integer):
         low, high, size = 0, low, high if size is None else size
     if size is None or high <= low:
@@ -181,57 +196,96 @@ def randint(
                 size=size,
             )
         )
-    u = _uniform(as_shape((size,)), dtypes.float64, generator)
-    F = mode.F
-    return _finish(
-        F.astype(F.floor(u * float(high - low)), "int64") + int(low), dtypes.as_dtype(dtype), False
-    )
+    whole = draw_integers(as_shape((size,)), int(low), int(high), generator)
+    return _finish(whole, dtypes.as_dtype(dtype), requires_grad)
 
 
-def randperm(n: int, *, generator: Generator | None = None) -> Tensor:
+def draw_integers(shape: tuple[int, ...], low: int, high: int, generator: Generator | None) -> Any:
+    """Integers from low to high − 1 as int64 in the namespace in use."""
+    F, span = mode.F, high - low
+    u = draw_uniform(shape, dtypes.float64, generator)
+    if span <= 2**53:
+        return F.astype(F.floor(u * float(span)), "int64") + low
+    # 53 random bits do not reach every number: 32 more below them.
+    upper = F.astype(F.floor(u * float(-(-span // 2**32))), "int64")
+    lower = F.astype(F.floor(draw_uniform(shape, dtypes.float64, generator) * 2.0**32), "int64")
+    return F.remainder(upper * 2**32 + lower, span) + low
+
+
+def randperm(
+    n: int, *, generator: Generator | None = None, dtype: Any = dtypes.int64, device: Any = None,
+    requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
     """The integers 0 to n − 1 in random order."""
-    u = _uniform(as_shape((n,)), dtypes.float64, generator)
-    return wrap(mode.F.argsort(u, 0))
+    check_device(device)
+    u = draw_uniform(as_shape((n,)), dtypes.float64, generator)
+    return _finish(mode.F.argsort(u, 0), dtypes.as_dtype(dtype), requires_grad)
 
 
 @method("bernoulli")
-def bernoulli(input: Tensor, *, generator: Generator | None = None) -> Tensor:
-    """1 with the probability that `input` gives for each element, else 0."""
-    u = _uniform(input.shape, input.dtype, generator)
-    return (wrap(mode.F.asarray(u)) < input.detach()).to(input.dtype)
+def bernoulli(
+    input: Tensor, p: float | None = None, *, generator: Generator | None = None
+) -> Tensor:
+    """1 with the probability that `input` gives for each element (or with `p`), else 0."""
+    u = draw_uniform(input.shape, input.dtype, generator)
+    return (wrap(mode.F.asarray(u)) < (input.detach() if p is None else p)).to(input.dtype)
 
 
 def rand_like(
     input: Tensor,
     *,
-    dtype: Any = None,
     generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Uniform numbers in the shape and dtype of `input`."""
     return rand(
-        input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad
-    )
+        input.shape, dtype=dtype or input.dtype, generator=generator, device=device,
+        requires_grad=requires_grad,
+    )  # fmt: skip
 
 
 def randn_like(
     input: Tensor,
     *,
-    dtype: Any = None,
     generator: Generator | None = None,
+    dtype: Any = None,
+    device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
     """Standard normal numbers in the shape and dtype of `input`."""
     return randn(
-        input.shape, dtype=dtype or input.dtype, generator=generator, requires_grad=requires_grad
-    )
+        input.shape, dtype=dtype or input.dtype, generator=generator, device=device,
+        requires_grad=requires_grad,
+    )  # fmt: skip
+
+
+def randint_like(
+    input: Tensor, low: int, high: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Integers from low to high − 1 in the shape and dtype of `input`."""
+    low, high = (0, low) if high is None else (low, high)
+    return randint(
+        low, high, input.shape, dtype=dtype or input.dtype, generator=generator, device=device,
+        requires_grad=requires_grad,
+    )  # fmt: skip
 
 
 def normal(
-    mean: float = 0.0, std: float = 1.0, size: Any = (), *, generator: Generator | None = None
-) -> Tensor:
-    """Numbers from the normal distribution."""
-    return randn(size, generator=generator) * std + mean
+    mean: Any = 0.0, std: Any = 1.0, size: Any = None, *, generator: Generator | None = None,
+    dtype: Any = None, device: Any = None, requires_grad: bool = False,
+) -> Tensor:  # fmt: skip
+    """Numbers from the normal distribution; mean and std may be tensors, one for each number."""
+    given = [v for v in (mean, std) if isinstance(v, Tensor)]
+    if not given:
+        kept = {"generator": generator, "dtype": dtype, "device": device}
+        out = randn(() if size is None else size, **kept) * std + mean
+        return out.requires_grad_(requires_grad)
+    shape = broadcast_shapes(*(v.shape for v in given))
+    with no_grad():
+        return randn(shape, dtype=given[0].dtype, generator=generator, device=device) * std + mean
 
 
 @method("uniform_")
@@ -334,6 +388,13 @@ def dropout2d(
     return _drop(input, _channels("dropout2d", input, (3, 4), rank), p, training, inplace, None)
 
 
+def dropout3d(
+    input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False
+) -> Tensor:
+    """Dropout of whole channels of (N, C, D, H, W), or (C, D, H, W) without a batch."""
+    return _drop(input, _channels("dropout3d", input, (4, 5), 3), p, training, inplace, None)
+
+
 def _channels(name: str, x: Tensor, ranks: tuple[int, int], spatial: int) -> tuple[int, ...]:
     """One choice for each channel: the shape with its spatial axes at size 1."""
     if x.ndim not in ranks:
@@ -358,7 +419,7 @@ def _drop(
     if not _flag.check(training, "dropout", "training") or p == 0:
         return x
     F = mode.F
-    kept = F.greater_equal(_uniform(shape, dtypes.float32, generator), float(p))
+    kept = F.greater_equal(draw_uniform(shape, dtypes.float32, generator), float(p))
     mask = wrap(F.asarray(kept))
     if mask.shape != x.shape:
         mask = mask.expand(x.shape)

@@ -23,6 +23,13 @@ _OP_OF = {
     "arcsin": "asin", "arccos": "acos", "arctan": "atan",
 }  # fmt: skip
 
+# The operation that stands for each function of LAPACK.
+_HOSTS = {
+    "solve": "matrix_solve", "cholesky": "cholesky_factor", "eigen": "symmetric_eigen",
+    "singular": "singular_values", "orthogonal": "orthogonal_triangular", "det": "det",
+    "log_det": "log_det", "cofactor": "cofactor", "pseudo_inverse": "pseudo_inverse",
+}  # fmt: skip
+
 
 class Recording(Namespace):
     """Every function takes and gives tensors; Python numbers may stand for 0-d ones."""
@@ -148,6 +155,10 @@ class Recording(Namespace):
             carry, ys[i] = body(self, carry, x, constants)
         columns = zip(*(ys[i] for i in sorted(ys)), strict=True)
         return tuple(carry), tuple(self.stack(column, 0) for column in columns)
+
+    def host(self, function: str, *x: Any, **params: Any) -> Any:
+        found = apply(REGISTRY[_HOSTS[function]], *x, **params)
+        return found if isinstance(found, tuple) else (found,)
 
     def item(self, results: Any, k: int) -> Any:
         return results[k]

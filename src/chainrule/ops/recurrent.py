@@ -9,6 +9,10 @@ Sequences are (T, N, …): time, batch, features. `h0`, the state before the fir
 left out. `reverse`: from the last step to the first. `bfloat16`: what the products inside take is
 rounded to it (mixed precision, which also rounds the inputs and the outputs). The steps of the
 scans are objects that compare by value.
+
+`mask` (T, N), boolean, is for sequences of different lengths: where it is false the states stay as
+they are, and so do their gradients. In the direction against time a sequence so begins at its own
+end.
 """
 
 from __future__ import annotations
@@ -16,6 +20,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from types import FunctionType
 from typing import Any
+
+import numpy as np
 
 from chainrule.base import dtypes
 from chainrule.base.constraints import Bool, Choice
@@ -56,6 +62,16 @@ def parts(F: Any, x: Any, n: int) -> list[Any]:
     """The columns of (N, n·H) as n arrays (N, H)."""
     size = x.shape[1] // n
     return [F.slice(x, (slice(None), slice(k * size, (k + 1) * size))) for k in range(n)]
+
+
+def masks(F: Any, mask: Any) -> tuple[Any, ...]:
+    """What a scan is given of a mask (T, N): nothing, or (T, N, 1)."""
+    return () if mask is None else (F.expand_dims(mask, 2),)
+
+
+def stay(F: Any, mask: Any, d: Any) -> tuple[Any, Any]:
+    """The gradient d split into what goes through the step, and what passes it by or None."""
+    return (d, None) if mask is None else (F.where(mask, d, 0.0), F.where(mask, 0.0, d))
 
 
 def state(F: Any, x: Any, size: int, given: Any = None) -> Any:
@@ -100,7 +116,7 @@ def sizes(owner: str, gates: int, shapes: Shapes) -> tuple[Ints_, Ints_]:
     wanted = {
         "w_hh": (gates * hidden, size), "w_ih": (gates * hidden, x[2]), "w_hr": (size, hidden),
         "b_ih": (gates * hidden,), "b_hh": (gates * hidden,),
-        "h0": (x[1], size), "c0": (x[1], hidden),
+        "h0": (x[1], size), "c0": (x[1], hidden), "mask": x[:2],
     }  # fmt: skip
     for name, shape in wanted.items():
         if shapes.get(name, shape) != shape:
@@ -119,10 +135,15 @@ def sizes(owner: str, gates: int, shapes: Shapes) -> tuple[Ints_, Ints_]:
     return (*x[:2], size), (*x[:2], hidden)
 
 
+# For samples: a sequence of three time steps beside one of two.
+AGES = np.array([[True, True], [True, True], [True, False]])
+
+
 class Recurrent(Op):
     """Base of the three."""
 
     dtypes = "match"
+    integers = ("mask",)
     always_check = True
     method = False
     domain = (-1.0, 1.0)
@@ -169,11 +190,13 @@ class RNNStep:
     """h_t = f(z_t + h_{t−1}·W_hhᵀ)."""
 
     nonlinearity: str
+    masked: bool
     bfloat16: bool
 
     def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
         a = x[0] + F.matmul(rounded(F, carry[0], self.bfloat16), constants[0])
         h = F.tanh(a) if self.nonlinearity == "tanh" else F.maximum(a, 0)
+        h = F.where(x[1], h, carry[0]) if self.masked else h
         return (h,), (h,)
 
 
@@ -182,14 +205,15 @@ class RNNStepBack:
     """δz_t = (δh_t + what comes from t + 1) ⊙ f′, and δh_{t−1} = δz_t·W_hh."""
 
     nonlinearity: str
+    masked: bool
     bfloat16: bool
 
     def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
-        g, h = x
-        d = g + carry[0]
+        g, h = x[:2]
+        d, passing = stay(F, x[2] if self.masked else None, g + carry[0])
         d = d * (1 - h * h) if self.nonlinearity == "tanh" else F.where(F.less_equal(h, 0), 0.0, d)
         d = rounded(F, d, self.bfloat16)
-        return (F.matmul(d, constants[0]),), (d,)
+        return (both(F.matmul(d, constants[0]), passing),), (d,)
 
 
 @op
@@ -203,16 +227,19 @@ class RNN(Recurrent):
         "reverse": Bool(False),
         "bfloat16": Bool(False),
     }
-    optional = ("b_ih", "b_hh", "h0")
+    optional = ("b_ih", "b_hh", "h0", "mask")
     saves = {
-        "x": ("w_ih", "w_hh", "y"), "w_ih": ("x", "w_hh", "y"), "w_hh": ("h0", "w_hh", "y"),
-        "b_ih": ("w_hh", "y"), "b_hh": ("w_hh", "y"), "h0": ("w_hh", "y"),
+        "x": ("w_ih", "w_hh", "mask", "y"), "w_ih": ("x", "w_hh", "mask", "y"),
+        "w_hh": ("h0", "w_hh", "mask", "y"), "b_ih": ("w_hh", "mask", "y"),
+        "b_hh": ("w_hh", "mask", "y"), "h0": ("w_hh", "mask", "y"),
     }  # fmt: skip
     samples = (
-        ((4, 2, 3), (5, 3), (5, 5), (5,), (5,), (2, 5)),
-        (((3, 2, 3), (4, 3), (4, 4), None, None, None), {"nonlinearity": "relu"}),
-        (((3, 2, 3), (4, 3), (4, 4), (4,), (4,), (2, 4)), {"reverse": True}),
-        ((1, 1, 2), (2, 2), (2, 2), None, (2,), None),
+        ((4, 2, 3), (5, 3), (5, 5), (5,), (5,), (2, 5), None),
+        (((3, 2, 3), (4, 3), (4, 4), None, None, None, None), {"nonlinearity": "relu"}),
+        (((3, 2, 3), (4, 3), (4, 4), (4,), (4,), (2, 4), None), {"reverse": True}),
+        ((1, 1, 2), (2, 2), (2, 2), None, (2,), None, None),
+        ((3, 2, 3), (4, 3), (4, 4), (4,), (4,), (2, 4), AGES),
+        (((3, 2, 2), (3, 2), (3, 3), None, None, None, AGES), {"reverse": True}),
     )
     card = Card(
         en="One matrix, again and again: the gradient over k steps holds W_hh to the power k, so "
@@ -225,17 +252,19 @@ class RNN(Recurrent):
         return sizes("rnn", 1, shapes)[0]
 
     def forward(
-        F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, *, nonlinearity, reverse, bfloat16
-    ):
-        z = projected(F, x, w_ih, both(b_ih, b_hh))
+        F, x, w_ih, w_hh, b_ih=None, b_hh=None, h0=None, mask=None, *, nonlinearity, reverse,
+        bfloat16,
+    ):  # fmt: skip
+        xs = projected(F, x, w_ih, both(b_ih, b_hh)), *masks(F, mask)
         carry, constants = (state(F, x, w_hh.shape[1], h0),), (F.matrix_transpose(w_hh),)
-        return F.scan(RNNStep(nonlinearity, bfloat16), carry, (z,), constants, reverse=reverse)[1][
-            0
-        ]
+        step = RNNStep(nonlinearity, mask is not None, bfloat16)
+        _, (y,) = F.scan(step, carry, xs, constants, reverse=reverse)
+        return y
 
-    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, *, nonlinearity, reverse, bfloat16):
-        step, carry = RNNStepBack(nonlinearity, bfloat16), (state(F, y, y.shape[2]),)
-        (past,), (d,) = F.scan(step, carry, (g, y), (w_hh,), reverse=not reverse)
+    def vjp(F, g, y, x, w_ih, w_hh, b_ih, b_hh, h0, mask, *, nonlinearity, reverse, bfloat16):
+        step = RNNStepBack(nonlinearity, mask is not None, bfloat16)
+        carry, xs = (state(F, y, y.shape[2]),), (g, y, *masks(F, mask))
+        (past,), (d,) = F.scan(step, carry, xs, (w_hh,), reverse=not reverse)
         bias = None if b_ih is None and b_hh is None else F.sum(d, (0, 1))
         return (
             lambda: projected(F, d, F.matrix_transpose(w_ih)),
@@ -244,6 +273,7 @@ class RNN(Recurrent):
             bias,
             bias,
             past,
+            None,
         )
 
 
@@ -253,7 +283,7 @@ def rnn_tanh_cell(
     b_hh: Tensor | None = None,
 ) -> Tensor:  # fmt: skip
     """One step of a plain RNN: tanh(W_ih x + b_ih + W_hh h + b_hh), for x (N, K) and h (N, H)."""
-    return RNN.function(step_of("rnn_tanh_cell", input), w_ih, w_hh, b_ih, b_hh, hx)[0]
+    return RNN.function(step_of("rnn_tanh_cell", input), w_ih, w_hh, b_ih, b_hh, hx, None)[0]
 
 
 @function()
@@ -263,7 +293,7 @@ def rnn_relu_cell(
 ) -> Tensor:  # fmt: skip
     """One step of a plain RNN: max(W_ih x + b_ih + W_hh h + b_hh, 0), for x (N, K) and h (N, H)."""
     x = step_of("rnn_relu_cell", input)
-    return RNN.function(x, w_ih, w_hh, b_ih, b_hh, hx, nonlinearity="relu")[0]
+    return RNN.function(x, w_ih, w_hh, b_ih, b_hh, hx, None, nonlinearity="relu")[0]
 
 
 def step_of(owner: str, input: Tensor) -> Tensor:

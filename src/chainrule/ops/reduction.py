@@ -1,4 +1,4 @@
-"""Reductions and running sums."""
+"""Reductions: one number from many."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from chainrule.base.shapes import normalize_axes, normalize_axis
 from chainrule.base.text import t
 from chainrule.ops.namespace import count
 from chainrule.ops.op import Card, Op, op
-from chainrule.ops.shape_rules import reduced, same_as
+from chainrule.ops.shape_rules import reduced
 
 
 class Reduction(Op):
@@ -297,58 +297,6 @@ class Any(Reduction):
 
     def forward(F, x, *, dim, keepdim):
         return F.not_equal(F.sum(F.astype(F.not_equal(x, 0), "int64"), dim, keepdim), 0)
-
-
-# ---- running sums and products --------------------------------------------------------------
-
-
-class _Running(Op):
-    params = {"dim": Int()}
-    shape = same_as("x")
-
-
-@op
-class Cumsum(_Running):
-    """The running sum along `dim`."""
-
-    math = "cumsum(x)"
-    autocast = "float32"
-    saves = ()
-    card = Card(
-        en="Each entry feeds all later ones, so gradients run backwards.",
-        zh="每一项影响其后各项，梯度反向累加。",
-    )
-
-    def forward(F, x, *, dim):
-        return F.cumulative_sum(x, normalize_axis(dim, len(x.shape))) if x.shape else x + 0
-
-    def vjp(F, g, y, x, *, dim):
-        if not x.shape:
-            return (g,)
-        axis = normalize_axis(dim, len(x.shape))
-        back = (slice(None),) * axis + (slice(None, None, -1),)
-        return (F.slice(F.cumulative_sum(F.slice(g, back), axis), back),)
-
-
-@op
-class Cumprod(_Running):
-    """The running product along `dim`. The gradient divides by x: NaN where x is 0."""
-
-    math = "cumprod(x)"
-    autocast = "float32"
-    saves = ("x", "y")
-    domain = (0.4, 1.6)
-    card = Card(en="Products of all entries so far.", zh="到目前为止各项之积。")
-
-    def forward(F, x, *, dim):
-        return F.cumulative_prod(x, normalize_axis(dim, len(x.shape))) if x.shape else x * 1
-
-    def vjp(F, g, y, x, *, dim):
-        if not x.shape:
-            return (g,)
-        axis = normalize_axis(dim, len(x.shape))
-        back = (slice(None),) * axis + (slice(None, None, -1),)
-        return (F.slice(F.cumulative_sum(F.slice(g * y, back), axis), back) / x,)
 
 
 @op

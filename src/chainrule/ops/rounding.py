@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
+import numpy as np
+
+from chainrule.base.constraints import Number, Optional
 from chainrule.ops.op import Card, Elementwise, op
 
-# ---- rounding and tests ---------------------------------------------------------------------
+# ---- rounding -------------------------------------------------------------------------------
 
 
 @op
@@ -88,6 +92,133 @@ class Trunc(Elementwise):
 
     def vjp(F, g, y, x):
         return (F.zeros_like(g),)
+
+
+@op
+class Frac(Elementwise):
+    """What stands after the point, with the sign of x."""
+
+    math = "x - trunc(x)"
+    saves = ()
+    card = Card(en="A saw-tooth: slope 1 between the jumps.", zh="锯齿：跳变之间斜率为 1。")
+
+    def forward(F, x):
+        return x - F.trunc(x) if x.dtype.kind == "f" else F.zeros_like(x)
+
+    def vjp(F, g, y, x):
+        return (g,)
+
+
+@op
+class NanToNum(Elementwise):
+    """NaN and the infinities replaced by numbers; those of None by the largest of the dtype."""
+
+    math = "where(isnan(x), nan, x)"
+    params = {
+        "nan": Number(0.0, samples=(2.0,)),
+        "posinf": Optional(Number(samples=(9.0,))),
+        "neginf": Optional(Number(samples=(-9.0,))),
+    }
+    saves = ("x",)
+    card = Card(
+        en="Mends what has gone wrong; what is mended gets no gradient.",
+        zh="修补出错的数值；被修补处没有梯度。",
+    )
+
+    def forward(F, x, *, nan, posinf, neginf):
+        if x.dtype.kind != "f":
+            return x
+        most = float(np.finfo(getattr(x.dtype, "numpy", x.dtype)).max)
+        y = F.where(F.equal(x, math.inf), most if posinf is None else posinf, x)
+        y = F.where(F.equal(x, -math.inf), -most if neginf is None else neginf, y)
+        return F.where(F.isnan(x), nan, y)
+
+    def vjp(F, g, y, x, *, nan, posinf, neginf):
+        return (F.where(F.isfinite(x), g, F.zeros_like(g)),)
+
+
+# ---- degrees --------------------------------------------------------------------------------
+
+
+@op
+class Deg2rad(Elementwise):
+    """Degrees as radians: x·π/180."""
+
+    name = "deg2rad"
+    math = "x * pi / 180"
+    saves = ()
+    dtypes = "float"
+    card = Card(en="A full turn of 360 becomes 2π.", zh="一周 360 变为 2π。")
+
+    def forward(F, x):
+        return x * (math.pi / 180)
+
+    def vjp(F, g, y, x):
+        return (g * (math.pi / 180),)
+
+
+@op
+class Rad2deg(Elementwise):
+    """Radians as degrees: x·180/π."""
+
+    name = "rad2deg"
+    math = "x * 180 / pi"
+    saves = ()
+    dtypes = "float"
+    card = Card(en="A full turn of 2π becomes 360.", zh="一周 2π 变为 360。")
+
+    def forward(F, x):
+        return x * (180 / math.pi)
+
+    def vjp(F, g, y, x):
+        return (g * (180 / math.pi),)
+
+
+# ---- tests on values ------------------------------------------------------------------------
+
+
+def below_zero(F: Any, x: Any) -> Any:
+    """Whether the sign is minus, also that of −0."""
+    return F.bitwise_or(F.less(x, 0), F.bitwise_and(F.equal(x, 0), F.less(F.divide(1.0, x), 0)))
+
+
+@op
+class Signbit(Elementwise):
+    """Whether the sign is minus, also that of −0."""
+
+    differentiable = False
+    inplace = False
+    math = "x < 0"
+    card = Card(en="Tells −0 from 0.", zh="能区分 −0 与 0。")
+
+    def forward(F, x):
+        return below_zero(F, x)
+
+
+@op
+class Isposinf(Elementwise):
+    """Whether x is +inf."""
+
+    differentiable = False
+    inplace = False
+    math = "isinf(x) & (x > 0)"
+    card = Card(en="Finds what has overflowed upwards.", zh="找出向上溢出的值。")
+
+    def forward(F, x):
+        return F.equal(x, math.inf)
+
+
+@op
+class Isneginf(Elementwise):
+    """Whether x is −inf."""
+
+    differentiable = False
+    inplace = False
+    math = "isinf(x) & (x < 0)"
+    card = Card(en="Finds what has overflowed downwards.", zh="找出向下溢出的值。")
+
+    def forward(F, x):
+        return F.equal(x, -math.inf)
 
 
 @op

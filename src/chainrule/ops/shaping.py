@@ -323,7 +323,7 @@ class ConstantPad(Move):
 
 @op
 class Cat(Move):
-    """Tensors joined along an existing axis."""
+    """Tensors joined along an existing axis. A vector without entries fits any shape."""
 
     params = {"dim": Int(0)}
     dtypes = "promote"
@@ -338,12 +338,14 @@ class Cat(Move):
     @staticmethod
     def shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) -> tuple[int, ...]:
         all_ = list(shapes.values())
-        if not all_:
-            raise ShapeError(t("cat needs at least one tensor."))
-        axis = normalize_axis(params["dim"], len(all_[0]))
+        if not all_ or () in all_:
+            raise ShapeError(t("cat needs at least one tensor, with at least one dimension."))
+        first = _like(all_)
+        axis = normalize_axis(params["dim"], len(first))
         for i, s in enumerate(all_):
-            if len(s) != len(all_[0]) or any(
-                n != m and k != axis for k, (n, m) in enumerate(zip(s, all_[0], strict=True))
+            if s != (0,) and (
+                len(s) != len(first)
+                or any(n != m and k != axis for k, (n, m) in enumerate(zip(s, first, strict=True)))
             ):
                 raise ShapeError(
                     t(
@@ -352,24 +354,37 @@ class Cat(Move):
                         axis=axis,
                         i=i,
                         s=s,
-                        first=all_[0],
+                        first=first,
                     )
                 )
-        return tuple(sum(s[axis] for s in all_) if k == axis else n for k, n in enumerate(all_[0]))
+        n = sum(s[axis] for s in all_ if s != (0,))
+        return (*first[:axis], n, *first[axis + 1 :])
 
     def forward(F, *x, dim):
         if not x or not x[0].shape:
             raise ShapeError(t("cat needs at least one tensor, with at least one dimension."))
-        return F.concat(list(x), normalize_axis(dim, len(x[0].shape)))
+        n = len(_like([v.shape for v in x]))
+        return F.concat(
+            [v for v in x if len(v.shape) == n or v.shape != (0,)], normalize_axis(dim, n)
+        )
 
     def vjp(F, g, y, *x, dim):
-        axis = normalize_axis(dim, len(x[0].shape))
+        like = _like([v.shape for v in x])
+        axis = normalize_axis(dim, len(like))
         parts, start = [], 0
         for v in x:
+            if v.shape == (0,) and len(like) > 1:
+                parts.append(F.full((0,), 0, g.dtype))
+                continue
             stop = start + v.shape[axis]
-            parts.append((slice(None),) * axis + (slice(start, stop),))
+            parts.append(F.slice(g, (slice(None),) * axis + (slice(start, stop),)))
             start = stop
-        return tuple(F.slice(g, key) for key in parts)
+        return tuple(parts)
+
+
+def _like(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
+    """The shape that all others must fit: vectors of no entry fit everything."""
+    return next((s for s in shapes if s != (0,)), shapes[0])
 
 
 @op

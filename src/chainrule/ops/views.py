@@ -183,13 +183,14 @@ def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
     """Entries moved along `dims`; what falls off one end comes in at the other."""
     if dims is None:
         return roll(ravel(input), shifts, 0).reshape(input.shape)
-    pairs = zip(
-        shifts if isinstance(shifts, tuple | list) else (shifts,),
-        dims if isinstance(dims, tuple | list) else (dims,),
-        strict=True,
-    )
+    each = shifts if isinstance(shifts, tuple | list) else (shifts,)
+    axes = dims if isinstance(dims, tuple | list) else (dims,)
+    if len(each) != len(axes):
+        raise ArgumentError(
+            t("roll: {shifts} shifts for {dims} axes.", shifts=len(each), dims=len(axes))
+        )
     out = input
-    for shift, dim in pairs:
+    for shift, dim in zip(each, axes, strict=True):
         n = out.shape[normalize_axis(dim, out.ndim)]
         k = shift % n if n else 0
         if k:

@@ -5,13 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
-
-from chainrule.base import dtypes
 from chainrule.graph.convert import array_of
 from chainrule.graph.tensor import Tensor
+from chainrule.ops.creation import empty, full, tensor
 from chainrule.ops.dispatch import cast
-from chainrule.ops.functions import scatter, scatter_add
 from chainrule.ops.inplace import assign, fill, inplace_of
 from chainrule.ops.op import REGISTRY
 from chainrule.ops.register import function as function
@@ -62,45 +59,48 @@ def sub_(self: Tensor, other: Any, *, alpha: Any = 1) -> Tensor:
     return _sub_(self, other if alpha == 1 else other * alpha)
 
 
-@method("scatter_")
-def scatter_(self: Tensor, dim: int, index: Tensor, src: Any) -> Tensor:
-    """`src` written at `index` along `dim`, in place."""
-    return assign(self, scatter(self, dim, index, src))
-
-
-@method("scatter_add_")
-def scatter_add_(self: Tensor, dim: int, index: Tensor, src: Tensor) -> Tensor:
-    """`src` added at `index` along `dim`, in place."""
-    return assign(self, scatter_add(self, dim, index, src))
-
-
 @method("new_zeros")
-def new_zeros(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_zeros(
+    self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Zeros of `size` in this tensor's dtype."""
-    return new_full(self, _size(size), 0, dtype, requires_grad)
+    return new_full(self, _size(size), 0, dtype, device, requires_grad)
 
 
 @method("new_ones")
-def new_ones(self: Tensor, *size: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_ones(
+    self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """Ones of `size` in this tensor's dtype."""
-    return new_full(self, _size(size), 1, dtype, requires_grad)
+    return new_full(self, _size(size), 1, dtype, device, requires_grad)
+
+
+@method("new_empty")
+def new_empty(
+    self: Tensor, *size: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
+    """Memory as it comes, of `size` and this tensor's dtype."""
+    kind = self.dtype if dtype is None else dtype
+    return empty(_size(size), dtype=kind, device=device, requires_grad=requires_grad)
 
 
 @method("new_full")
 def new_full(
-    self: Tensor, size: Sequence[int], fill_value: Any, dtype: Any = None,
+    self: Tensor, size: Sequence[int], fill_value: Any, dtype: Any = None, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """A constant of `size` in this tensor's dtype."""
-    dtype = self.dtype if dtype is None else dtypes.as_dtype(dtype)
-    return Tensor(np.full(tuple(size), fill_value, dtype.numpy), dtype, requires_grad)
+    kind = self.dtype if dtype is None else dtype
+    return full(size, fill_value, dtype=kind, device=device, requires_grad=requires_grad)
 
 
 @method("new_tensor")
-def new_tensor(self: Tensor, data: Any, dtype: Any = None, requires_grad: bool = False) -> Tensor:
+def new_tensor(
+    self: Tensor, data: Any, dtype: Any = None, device: Any = None, requires_grad: bool = False
+) -> Tensor:
     """`data` copied into a tensor of this tensor's dtype."""
-    dtype = self.dtype if dtype is None else dtypes.as_dtype(dtype)
-    return Tensor(np.array(array_of(data)), dtype, requires_grad)
+    kind = self.dtype if dtype is None else dtype
+    return tensor(data, dtype=kind, device=device, requires_grad=requires_grad)
 
 
 def _size(size: tuple[Any, ...]) -> tuple[int, ...]:

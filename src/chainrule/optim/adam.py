@@ -10,14 +10,21 @@ from chainrule.optim.groups import Betas
 from chainrule.optim.optimizer import Optimizer
 
 
+def decay_flags(group: dict[str, Any]) -> dict[str, bool]:
+    """Whether weight decay is added to the gradient, or shrinks the parameter beside the rule."""
+    decays = group["weight_decay"] != 0
+    decoupled = group["decoupled_weight_decay"]
+    return {"decays": decays and not decoupled, "shrinks": decays and decoupled}
+
+
 class Adam(Optimizer):
     """Steps scaled by running means of the gradient and of its square.
 
     m ← β₁m + (1 − β₁)g, v ← β₂v + (1 − β₂)g², p ← p − lr·m̂/(√v̂ + ε), where at step t
     m̂ = m/(1 − β₁ᵗ) and v̂ = v/(1 − β₂ᵗ) make up for starting at zero; `bias_correction=False`
-    takes m and v as they are. `weight_decay` λ adds λp to g. `amsgrad` divides by the largest √v
-    so far. D. P. Kingma and J. Ba, ICLR (2015); 003 §6.5 of the notes; AMSGrad: S. J. Reddi et
-    al., ICLR (2018).
+    takes m and v as they are. `weight_decay` λ adds λp to g, or with `decoupled_weight_decay` is
+    AdamW's. `amsgrad` divides by the largest √v so far. D. P. Kingma and J. Ba, ICLR (2015);
+    003 §6.5 of the notes; AMSGrad: S. J. Reddi et al., ICLR (2018).
     """
 
     options: ClassVar[dict[str, Constraint]] = {
@@ -28,8 +35,8 @@ class Adam(Optimizer):
         "amsgrad": Bool(),
         "maximize": Bool(),
         "bias_correction": Bool(),
+        "decoupled_weight_decay": Bool(),
     }
-    decoupled: ClassVar[bool] = False  # whether weight decay bypasses the running means
 
     def __init__(
         self,
@@ -42,6 +49,8 @@ class Adam(Optimizer):
         *,
         maximize: bool = False,
         bias_correction: bool = True,
+        decoupled_weight_decay: bool = False,
+        **implementation: Any,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -51,23 +60,22 @@ class Adam(Optimizer):
             "amsgrad": amsgrad,
             "maximize": maximize,
             "bias_correction": bias_correction,
+            "decoupled_weight_decay": decoupled_weight_decay,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, implementation)
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         means = ("exp_avg", "exp_avg_sq")
         return (*means, "max_exp_avg_sq") if group["amsgrad"] else means
 
     def flags(self, group: dict[str, Any]) -> dict[str, Any]:
-        decays = group["weight_decay"] != 0
         return {
             "maximize": group["maximize"],
             "amsgrad": group["amsgrad"],
-            "decays": decays and not self.decoupled,
-            "shrinks": decays and self.decoupled,
+            **decay_flags(group),
         }
 
-    def numbers(self, group: dict[str, Any], step: int) -> dict[str, float]:
+    def numbers(self, group: dict[str, Any], step: int, **scalars: float) -> dict[str, float]:
         lr, (beta1, beta2) = group["lr"], group["betas"]
         root1, root2 = 1.0, 1.0
         if group["bias_correction"]:
@@ -120,8 +128,6 @@ class AdamW(Adam):
     I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR (2019).
     """
 
-    decoupled = True
-
     def __init__(
         self,
         params: Any,
@@ -133,8 +139,9 @@ class AdamW(Adam):
         *,
         maximize: bool = False,
         bias_correction: bool = True,
+        **implementation: Any,
     ) -> None:
         super().__init__(
             params, lr, betas, eps, weight_decay, amsgrad, maximize=maximize,
-            bias_correction=bias_correction,
+            bias_correction=bias_correction, decoupled_weight_decay=True, **implementation,
         )  # fmt: skip

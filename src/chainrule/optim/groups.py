@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.constraints import Constraint, Interval
+from chainrule.base.constraints import Bool, Constraint, Interval, Optional
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor
@@ -30,6 +30,73 @@ class Betas(Constraint):
 
     def describe(self) -> str:
         return t("two numbers in [0, 1)")
+
+
+class Pair(Constraint):
+    """Two numbers, each with its own constraint."""
+
+    bad = ((0.9,), 0.9, "ab", None)
+
+    def __init__(self, first: Constraint, second: Constraint) -> None:
+        super().__init__()
+        self.parts = first, second
+
+    def check(self, value: Any, owner: str, name: str) -> tuple[Any, Any]:
+        if not isinstance(value, tuple | list) or len(value) != 2:
+            raise self.refuse(value, owner, name)
+        first, second = (
+            plain(part.check(v, owner, f"{name}[{i}]"))
+            for i, (part, v) in enumerate(zip(self.parts, value, strict=True))
+        )
+        return first, second
+
+    def describe(self) -> str:
+        return t(
+            "two values ({first}, {second})",
+            first=self.parts[0].describe(),
+            second=self.parts[1].describe(),
+        )
+
+
+class Triple(Constraint):
+    """Three values of one constraint."""
+
+    bad = ((0.9,), 0.9, "ab", None)
+
+    def __init__(self, part: Constraint) -> None:
+        super().__init__()
+        self.part = part
+
+    def check(self, value: Any, owner: str, name: str) -> tuple[Any, ...]:
+        if not isinstance(value, tuple | list) or len(value) != 3:
+            raise self.refuse(value, owner, name)
+        return tuple(plain(self.part.check(v, owner, name)) for v in value)
+
+    def describe(self) -> str:
+        return t("three values ({part})", part=self.part.describe())
+
+
+# PyTorch's choice among its implementations of a rule.
+_IMPLEMENTATIONS = ("foreach", "fused", "capturable", "differentiable")
+
+
+def check_implementation(given: Mapping[str, Any], owner: str) -> None:
+    """Refuses unknown arguments, and a step that could be differentiated."""
+    for name, value in given.items():
+        if name not in _IMPLEMENTATIONS:
+            raise ArgumentError(
+                t("{owner} got the argument {name!r}, which it does not take.",
+                  owner=owner, name=name)
+            )  # fmt: skip
+        Optional(Bool()).check(value, owner, name)
+        if value and name == "differentiable":
+            raise ArgumentError(
+                t(
+                    "{owner}: a step changes parameters in place and is not recorded: write the "
+                    "update with tensors, and take differentiable=True out.",
+                    owner=owner,
+                )
+            )
 
 
 def plain(value: Any) -> Any:

@@ -20,7 +20,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.constraints import Constraint
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError, AutogradError, ShapeError
+from chainrule.base.errors import ArgumentError, AutogradError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, enable_grad, memory, no_grad
 from chainrule.graph.convert import cast_array
@@ -30,11 +30,10 @@ from chainrule.ops.arrays import native
 from chainrule.ops.dispatch import cast
 from chainrule.ops.inplace import assign
 from chainrule.optim import groups
+from chainrule.optim.states import HALVES, checked_state, take_state
 
 # Elements a piece: 128 KiB of float32, so that the handful of arrays of a formula fit into L2.
 PIECE = 32768
-
-_HALVES = (dtypes.float16, dtypes.bfloat16)
 
 
 class Batch(NamedTuple):
@@ -53,13 +52,22 @@ class Optimizer:
     `params`: tensors, (name, tensor) pairs, or dicts with "params" and own options (groups).
     A subclass gives `options`, `slots`, `flags`, `numbers` and `update`, or its own `step`.
     Parameters of half precision are computed in float32 (so is their state) and rounded once.
+
+    `foreach`, `fused` and `capturable`, with which PyTorch chooses among its implementations, are
+    accepted and change nothing: there is one.
     """
 
     options: ClassVar[dict[str, Constraint]] = {}
     exports_step: ClassVar[bool] = True  # whether PyTorch's state dict has "step"
+    elementwise: ClassVar[bool] = True  # False: the rule wants whole tensors, not pieces
+    scalars: ClassVar[tuple[str, ...]] = ()  # numbers in each parameter's state, beside "step"
+    guards_itself: ClassVar[bool] = False  # whether its own `step` tells a trace what it rests on
 
-    def __init__(self, params: Any, defaults: dict[str, Any]) -> None:
+    def __init__(
+        self, params: Any, defaults: dict[str, Any], implementation: Mapping[str, Any] | None = None
+    ) -> None:
         self._name = type(self).__name__
+        groups.check_implementation(implementation or {}, self._name)
         self.defaults = groups.checked(self.options, defaults, self._name)
         self.state: defaultdict[Tensor, dict[str, Any]] = defaultdict(dict)
         self.param_groups: list[dict[str, Any]] = []
@@ -101,8 +109,13 @@ class Optimizer:
 
     def __init_subclass__(cls, **options: Any) -> None:
         super().__init_subclass__(**options)
-        if "step" in vars(cls):
+        if "step" in vars(cls) and not cls.guards_itself:
             cls.step = _guarded(cls.step)  # type: ignore[method-assign]
+
+    @property
+    def ruled(self) -> bool:
+        """Whether the step is that of a rule, and not the class's own."""
+        return type(self).step is Optimizer.step
 
     # ---- what a rule is ---------------------------------------------------------------------
 
@@ -110,15 +123,27 @@ class Optimizer:
         """Raises where options that are valid alone do not go together."""
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
-        """Names of the state tensors; each has its parameter's shape and starts as zeros."""
+        """Names of the state tensors."""
         return ()
+
+    def shapes(self, group: dict[str, Any], shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+        """The state tensors of a parameter of `shape`, with their shapes: by default its own."""
+        return dict.fromkeys(self.slots(group), shape)
+
+    def start(self, group: dict[str, Any]) -> dict[str, float]:
+        """What state tensors and scalars begin with, where that is not 0."""
+        return {}
 
     def flags(self, group: dict[str, Any]) -> dict[str, Any]:
         """The branches of the formula. A compiled step fixes them."""
         return {}
 
-    def numbers(self, group: dict[str, Any], step: int) -> dict[str, float]:
-        """The numbers of the formula at step 1, 2, …; arithmetic among them happens here."""
+    def numbers(self, group: dict[str, Any], step: int, **scalars: float) -> dict[str, float]:
+        """The numbers of the formula at step 1, 2, …; arithmetic among them happens here.
+
+        It gets the `scalars` of the step before; those that it returns are kept for the next step
+        and not given to the formula.
+        """
         raise NotImplementedError
 
     @staticmethod
@@ -147,7 +172,7 @@ class Optimizer:
 
     def _batches(self) -> Iterable[Batch]:
         for group in self.param_groups:
-            slots, flags = self.slots(group), self.flags(group)
+            flags, start = self.flags(group), self.start(group)
             found: dict[Any, Batch] = {}
             for p in group["params"]:
                 if mode.trace is not None:
@@ -161,14 +186,19 @@ class Optimizer:
                     mode.trace.undo(self.state.pop, p, None)
                 state = self.state[p]
                 dtype = p.dtype
-                if dtype in _HALVES:
+                if dtype in HALVES:
                     dtype = dtypes.float32
-                for name in slots:
+                shapes = self.shapes(group, p.shape)
+                for name, shape in shapes.items():
                     if name not in state:
-                        state[name] = wrap(np.zeros(p.shape, dtype.numpy))
+                        state[name] = wrap(np.full(shape, start.get(name, 0), dtype.numpy))
                         if mode.trace is not None:
                             mode.trace.undo(state.pop, name, None)
-                key = (state.setdefault("step", 0), dtype)
+                for name in self.scalars:
+                    state.setdefault(name, float(start.get(name, 0)))
+                slots = tuple(shapes)
+                scalars = tuple(state[name] for name in self.scalars)
+                key = (state.setdefault("step", 0), dtype, slots, scalars)
                 if key not in found:
                     found[key] = Batch(group, dtype, slots, flags, [])
                 found[key].members.append((p, g, state))
@@ -176,10 +206,16 @@ class Optimizer:
 
     def _advance(self, batch: Batch) -> dict[str, float]:
         """Counts the step and gives its numbers."""
-        step = batch.members[0][2]["step"] + 1
+        first = batch.members[0][2]
+        numbers = self._numbers(batch.group, first)
+        kept = {"step": first["step"] + 1} | {name: numbers.pop(name) for name in self.scalars}
         for _, _, state in batch.members:
-            state["step"] = step
-        return self.numbers(batch.group, step)
+            state.update(kept)
+        return numbers
+
+    def _numbers(self, group: dict[str, Any], state: dict[str, Any]) -> dict[str, float]:
+        scalars = {name: state[name] for name in self.scalars}
+        return self.numbers(group, state["step"] + 1, **scalars)
 
     def _run(self, batch: Batch) -> None:
         dtype = batch.dtype.numpy
@@ -195,7 +231,7 @@ class Optimizer:
 
     def _run_kernel(self, batch: Batch, numbers: dict[str, float]) -> bool:
         """Updates all at once by a native kernel, if there is one."""
-        if any(p.dtype is not batch.dtype for p, _, _ in batch.members):
+        if not self.elementwise or any(p.dtype is not batch.dtype for p, _, _ in batch.members):
             return False
         members = [
             (p._data, g._data, {name: state[name]._data for name in batch.slots})
@@ -212,9 +248,9 @@ class Optimizer:
     def _write(
         self, p: np.ndarray, dtype: DType, g: np.ndarray, states: dict[str, Any], arguments: Any
     ) -> None:
-        half = dtype in _HALVES
+        half = dtype in HALVES
         pieces: Iterable[Any] = (...,)
-        if p.flags.c_contiguous and p.flags.writeable:
+        if self.elementwise and p.flags.c_contiguous and p.flags.writeable:
             pieces = [slice(i, i + PIECE) for i in range(0, p.size, PIECE)]
             flat, g = p.reshape(-1), g.reshape(-1)
             flats = {name: a.reshape(-1) for name, a in states.items()}
@@ -245,15 +281,16 @@ class Optimizer:
             return tuple(self._advance(batch).values())
 
         def save() -> Callable[[], None]:
-            before = members[0][2]["step"]
+            before = {name: members[0][2][name] for name in ("step", *self.scalars)}
 
             def undo() -> None:
                 for _, _, state in members:
-                    state["step"] = before
+                    state.update(before)
 
             return undo
 
-        names = tuple(self.numbers(group, members[0][2]["step"] + 1))
+        computed = self._numbers(group, members[0][2])
+        names = tuple(name for name in computed if name not in self.scalars)
         values = mode.trace.host(numbers, names, dtype.numpy, save)
         arguments = flags | dict(zip(names, values, strict=True))
         lift = mode.trace.lift
@@ -285,9 +322,12 @@ class Optimizer:
             if not all(map(is_, map(self.state.get, params), states)):
                 return False
             for group, _, names, flags, those in batches:
-                if self.slots(group) != names or self.flags(group) != flags:
+                if self.flags(group) != flags or any(
+                    tuple(self.shapes(group, p.shape)) != names for p, _, _ in those
+                ):
                     return False
-                if len({state["step"] for _, _, state in those}) != 1:
+                counts = ("step", *self.scalars)
+                if len({tuple(state.get(n) for n in counts) for _, _, state in those}) != 1:
                     return False
             for state, name, tensor in slots:  # noqa: SIM110 (the generator takes longer)
                 if state[name] is not tensor:
@@ -317,7 +357,7 @@ class Optimizer:
         states = {}
         for i, p in enumerate(order):
             state = dict(self.state.get(p, ()))
-            if type(self).step is Optimizer.step:
+            if self.ruled:
                 step = state.pop("step", 0)
                 if not step:
                     continue
@@ -325,6 +365,8 @@ class Optimizer:
                     # Above 2**24 float32 would skip integers.
                     exact = np.float32 if step <= 2**24 else np.float64
                     state = {"step": wrap(np.array(step, exact))} | state
+                for name in self.scalars:
+                    state[name] = wrap(np.array(state[name], np.float64))
             if state:
                 states[i] = state
         described = [
@@ -380,81 +422,15 @@ class Optimizer:
                       "parameters.", owner=self._name, index=i)
                 )  # fmt: skip
             p, options = params[i]
-            slots = self.slots(self.defaults | options)
-            loaded.append((p, self._checked_state(i, p, state, slots)))
+            loaded.append((p, checked_state(self, i, p, state, self.defaults | options)))
 
         for group, options in zip(self.param_groups, fresh, strict=True):
             group.update(options)
+        starts = {p: self.start(g) for g in self.param_groups for p in g["params"]}
         for p in self.state.keys() - {p for p, _ in loaded}:
-            self._take(p, {})
+            take_state(self.state[p], {}, starts.get(p, {}))
         for p, state in loaded:
-            self._take(p, state)
-
-    def _checked_state(
-        self, index: Any, p: Tensor, state: Mapping[str, Any], slots: tuple[str, ...]
-    ) -> dict[str, Any]:
-        """The state of one parameter: own copies, in the dtype in which its rule computes."""
-        dtype = dtypes.float32 if p.dtype in _HALVES else p.dtype
-        ruled = type(self).step is Optimizer.step
-        out: dict[str, Any] = {}
-        for name, value in state.items():
-            if ruled and name == "step":
-                step = value.item() if isinstance(value, Tensor | np.ndarray) else value
-                if step != int(step) or step < 0:
-                    raise ArgumentError(
-                        t("{owner}: parameter {index} has taken {step} steps: a number ≥ 0 is "
-                          "wanted.", owner=self._name, index=index, step=step)
-                    )  # fmt: skip
-                out["step"] = int(step)
-            elif ruled and value is None:
-                continue  # PyTorch's momentum_buffer before the first step
-            elif name in slots or isinstance(value, Tensor):
-                array = value._data if isinstance(value, Tensor) else np.asarray(value)
-                if name in slots and array.shape != p.shape:
-                    raise ShapeError(
-                        t(
-                            "{owner}: {name} of parameter {index} has shape {found} in the state "
-                            "dict, the parameter has {wanted}.",
-                            owner=self._name,
-                            name=name,
-                            index=index,
-                            found=array.shape,
-                            wanted=p.shape,
-                        )
-                    )
-                out[name] = wrap(array.astype(dtype.numpy) if name in slots else array.copy())
-            else:
-                out[name] = copy.deepcopy(value)
-        missing = [name for name in slots if name not in out]
-        if ruled and missing and len(missing) < len(slots):
-            raise ArgumentError(
-                t("{owner}: the state of parameter {index} lacks {names}.",
-                  owner=self._name, index=index, names=", ".join(missing))
-            )  # fmt: skip
-        if ruled and slots and not missing:
-            out.setdefault("step", 1)
-        return out
-
-    def _take(self, p: Tensor, fresh: dict[str, Any]) -> None:
-        """Makes `fresh` the state of `p`, in the tensors that a compiled step may already hold."""
-        state = self.state[p]
-        for name in list(state):
-            old, new = state[name], fresh.pop(name, None)
-            if isinstance(old, Tensor) and (new is None or isinstance(new, Tensor)):
-                if new is None:
-                    new = wrap(np.zeros_like(old._data))
-                if new.shape == old.shape and new.dtype is old.dtype:
-                    old._data[...] = new._data
-                    memory.written(old._data)
-                else:
-                    state[name] = new
-            elif new is None and name == "step":
-                state[name] = 0
-            elif new is None:
-                del state[name]
-            else:
-                state[name] = new
-        state.update(fresh)
+            take_state(self.state[p], state, starts[p])
 
     def __repr__(self) -> str:
         lines = [f"{self._name} ("]
@@ -487,7 +463,7 @@ def _described(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 def _check_writable(p: np.ndarray) -> None:
     shared = any(n > 1 and s == 0 for n, s in zip(p.shape, p.strides, strict=True))
-    if shared or not p.flags.writeable:
+    if p.size and (shared or not p.flags.writeable):
         raise AutogradError(
             t(
                 "A parameter of shape {shape} cannot be updated: its memory is read-only, or "

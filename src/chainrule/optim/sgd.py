@@ -11,7 +11,10 @@ from chainrule.optim.optimizer import Optimizer
 
 
 class SGD(Optimizer):
-    """Stochastic gradient descent: p ← p − lr·V.
+    """Gradient descent: p ← p − lr·V.
+
+    What the gradient was taken over decides the kind (003 §6.1 of the notes): all examples is batch
+    gradient descent (BGD), one is stochastic (SGD), a few is mini-batch (MBGD).
 
     V is the gradient g, or with `momentum` μ a running sum of gradients: V ← μV + (1 − d)g with
     dampening d (`momentum_form="pytorch"`; V = g at the first step), or their running mean
@@ -42,6 +45,7 @@ class SGD(Optimizer):
         *,
         maximize: bool = False,
         momentum_form: str = "pytorch",
+        **implementation: Any,
     ) -> None:
         defaults = {
             "lr": lr,
@@ -52,7 +56,7 @@ class SGD(Optimizer):
             "maximize": maximize,
             "momentum_form": momentum_form,
         }
-        super().__init__(params, defaults)
+        super().__init__(params, defaults, implementation)
 
     def check_group(self, group: dict[str, Any]) -> None:
         if group["nesterov"] and (group["momentum"] == 0 or group["dampening"] != 0):
@@ -88,7 +92,7 @@ class SGD(Optimizer):
             "nesterov": group["nesterov"],
         }
 
-    def numbers(self, group: dict[str, Any], step: int) -> dict[str, float]:
+    def numbers(self, group: dict[str, Any], step: int, **scalars: float) -> dict[str, float]:
         momentum = group["momentum"]
         old, new = momentum, 1 - group["dampening"]
         if group["momentum_form"] == "average":

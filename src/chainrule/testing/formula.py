@@ -6,6 +6,7 @@ import ast
 import math
 import operator
 from collections.abc import Callable
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,29 @@ def _erf(x: Any) -> Any:
     return np.vectorize(math.erf, otypes=[np.float64])(x)
 
 
+def _each(function: Callable[..., float]) -> Callable[..., Any]:
+    return lambda *x: np.vectorize(function, otypes=[np.float64])(*x)
+
+
+def _erfinv(x: float) -> float:
+    return NormalDist().inv_cdf((x + 1) / 2) / math.sqrt(2)
+
+
+def _polygamma(n: float, x: float) -> float:
+    """A long sum and the first terms of the rest, by Euler and Maclaurin."""
+    k, far = x + np.arange(4000.0), x + 4000
+    if n == 0:
+        return float(math.log(far) - 1 / (2 * far) - 1 / (12 * far * far) - np.sum(1 / k))
+    rest = far**-n / n + far ** (-n - 1) / 2 + (n + 1) * far ** (-n - 2) / 12
+    return float((-1) ** (n + 1) * math.factorial(int(n)) * (np.sum(k ** (-n - 1)) + rest))
+
+
+def _bessel_i(order: float, x: float) -> float:
+    """The mean of exp(x cos φ) cos(order φ) over the circle."""
+    phi = np.arange(256) * (math.pi / 128)
+    return float(np.mean(np.exp(x * np.cos(phi)) * np.cos(order * phi)))
+
+
 # Functions of one argument by NumPy's name, and those that need another or more arguments.
 _SAME = (
     "exp", "log", "log2", "log10", "log1p", "expm1", "sqrt", "sin", "cos", "tan", "sinh", "cosh",
@@ -34,6 +58,12 @@ _FUNCTIONS: dict[str, Callable[..., Any]] = {name: getattr(np, name) for name in
     "atan": np.arctan,
     "atan2": np.arctan2,
     "erf": _erf,
+    "erfc": _each(math.erfc),
+    "erfinv": _each(_erfinv),
+    "lgamma": _each(math.lgamma),
+    "digamma": _each(lambda x: _polygamma(0, x)),
+    "polygamma": _each(_polygamma),
+    "bessel_i": _each(_bessel_i),
     "sigmoid": lambda x: 1 / (1 + np.exp(-x)),
 }
 _REDUCE: dict[str, Callable[..., Any]] = {

@@ -33,7 +33,7 @@ from chainrule.testing.sampling import Sample
 
 # Words that mean something else in PyTorch, or nothing public.
 _OTHERS = {
-    "conv", "fold_", "slice", "index", "alias", "index_put", "cast", "view_write", "hardmax",
+    "conv", "fold_", "slice", "index", "alias", "cast", "view_write", "hardmax",
     "unslice", "conv_input", "conv_weight", "batch_norm",
 }  # fmt: skip
 
@@ -91,10 +91,11 @@ def _special(name: str) -> Callable[..., Any] | None:
         return F.batch_norm(x, mean, var, w, b, training=False, eps=eps)
 
     def recurrent(
-        x: Any, *inputs: Any, reverse: bool, bfloat16: bool, nonlinearity: str = name
+        x: Any, *given: Any, reverse: bool, bfloat16: bool, nonlinearity: str = name
     ) -> Any:
-        if bfloat16:
-            raise ValueError("PyTorch does not round inside")
+        *inputs, mask = given
+        if bfloat16 or mask is not None:
+            raise ValueError("PyTorch does not round inside, and has no masks")
         w_ih, w_hh, b_ih, b_hh, h0, c0, w_hr = (*inputs, None, None)[:7]
         if (b_ih is None) != (b_hh is None):
             raise ValueError("PyTorch has both biases or none")
@@ -108,7 +109,18 @@ def _special(name: str) -> Callable[..., Any] | None:
         y = y.flip(0) if reverse else y
         return (y, last[1][0]) if name == "lstm" else y
 
+    def attention(q: Any, k: Any, v: Any, bias: Any, allowed: Any, kept: Any, **params: Any) -> Any:
+        if kept is not None or params["bfloat16"]:
+            raise ValueError("PyTorch chooses what to drop, and rounds by itself")
+        mask = allowed if bias is None else bias
+        if bias is not None and allowed is not None:
+            mask = bias.masked_fill(~allowed, -torch.inf)
+        return F.scaled_dot_product_attention(
+            q, k, v, mask, is_causal=params["causal"], scale=params["scale"]
+        )
+
     table: dict[str, Callable[..., Any]] = {
+        "attention": attention,
         "clamp": clamp,
         "amax": every(torch.amax),
         "amin": every(torch.amin),
@@ -128,6 +140,7 @@ def _special(name: str) -> Callable[..., Any] | None:
         "unflatten": lambda x, dim, sizes: x.unflatten(dim, sizes),
         "flip": lambda x, dims: x.flip(dims),
         "clone": lambda x: x.clone(),
+        "index_put": lambda x, o, *index, key, accumulate: x.index_put(index, o, accumulate),
         "masked_scale": lambda x, mask, p: x * mask / (1 - p),
         "embedding": lambda index, w, padding_idx, scale_grad_by_freq: F.embedding(
             index, w, padding_idx, scale_grad_by_freq=scale_grad_by_freq

@@ -161,7 +161,9 @@ TEXT = {
     "by the recipe adamw; also {names}": "配方为 adamw；还有 {names}",
     "largest learning rate of the cycle": "周期中最大的学习率",
     "names all that is random (0)": "决定一切随机数（0）",
-    "of the computation (float32)": "计算的精度（float32）",
+    "of the computation (float32); bf16: products in bfloat16, sums in float32": (
+        "计算的精度（float32）；bf16：乘积用 bfloat16，求和用 float32"
+    ),
     "do not turn and shift the training images": "不旋转、平移训练图像",
     "do not compile the training step": "不编译训练步骤",
     "threads that load data (0)": "读取数据的线程数（0）",

@@ -216,4 +216,13 @@ TEXT = {
         "{layer!r} 的卷积核形状是 {shape}，类型是 {dtype}："
         "应为形状 [out, in, kh, kw]、[out, in, k] 或 [out, in] 的数。"
     ),
+    # Figures
+    "figure needs at least one panel: Lines, Bars or Pictures.": (
+        "figure 至少需要一个面板：Lines、Bars 或 Pictures。"
+    ),
+    "Lines: {name} has values of shape {y} over x of shape {x}; both must be [n].": (
+        "Lines：{name} 的值形状是 {y}，x 的形状是 {x}；两者都应为 [n]。"
+    ),
+    "A panel needs at least one value that can be drawn.": "面板至少需要一个可画的值。",
+    "Bars needs values that are finite and not below zero.": "Bars 的值应为有限的非负数。",
 }

@@ -81,4 +81,85 @@ TEXT = {
     "its description does not make sense: {error!r:.200}": "其描述没有意义：{error!r:.200}",
     "its tensors {names:.200} belong nowhere": "其中的张量 {names:.200} 没有归属",
     "it uses {tag!r}, which this version does not know": "它使用了此版本不认识的 {tag!r}",
+    # files of torch.save
+    "{path} cannot be read as a PyTorch file: {error}.": (
+        "{path} 无法作为 PyTorch 文件读取：{error}。"
+    ),
+    "it was written on a big-endian machine: save it anew on a little-endian one": (
+        "它是在大端机器上写的：请在小端机器上重新保存"
+    ),
+    "storage {key!r:.99} needs {wanted} bytes or elements, but has {found}": (
+        "存储区 {key!r:.99} 需要 {wanted} 个字节或元素，却有 {found} 个"
+    ),
+    "it has the tar format of PyTorch before 0.2: save it anew with a later version": (
+        "它是 PyTorch 0.2 之前的 tar 格式：请用更新的版本重新保存"
+    ),
+    "it does not begin as the files of torch.save do": "它的开头与 torch.save 的文件不同",
+    "it has a version that is not known": "它的版本未知",
+    "its list of storages is none": "它的存储区列表不是列表",
+    "it has tensors of {code:.99}, which is no dtype here": (
+        "它含有 {code:.99} 类型的张量，这里没有这种 dtype"
+    ),
+    "its archive is damaged: {error!r:.200}": "它的压缩包已损坏：{error!r:.200}",
+    "its archive has two members of one name": "它的压缩包中有两个同名成员",
+    "its archive has no data.pkl in its one folder": ("它的压缩包唯一的文件夹中没有 data.pkl"),
+    "{name!r:.99} has {n} bytes, more than {most}": "{name!r:.99} 有 {n} 字节，超过 {most}",
+    "its archive lacks {name!r:.99}": "它的压缩包缺少 {name!r:.99}",
+    "{name!r:.99} is compressed, as by no PyTorch": ("{name!r:.99} 是压缩的，而 PyTorch 从不压缩"),
+    "{name!r:.99} begins outside the file": "{name!r:.99} 的开头在文件之外",
+    "its members have more bytes than the file": "它的成员的字节数超过文件本身",
+    "storage {key!r:.99} is missing": "缺少存储区 {key!r:.99}",
+    "storage {key!r:.99} has two kinds": "存储区 {key!r:.99} 有两种类型",
+    "storage {key!r:.99} belongs to no tensor": "存储区 {key!r:.99} 不属于任何张量",
+    "storage {key!r:.99} has {wanted} bytes, of which the file holds {found}": (
+        "存储区 {key!r:.99} 有 {wanted} 字节，而文件中只有 {found} 字节"
+    ),
+    "storage {key!r:.99} has truth values other than 0 and 1": (
+        "存储区 {key!r:.99} 含有 0 和 1 以外的布尔值"
+    ),
+    "a tensor of shape {shape} reaches element {reach} of storage {key!r:.99}, which has {count}": (
+        "形状为 {shape} 的张量伸到存储区 {key!r:.99} 的第 {reach} 个元素，而它只有 {count} 个"
+    ),
+    "a tensor of {dtype} asks for gradients": "{dtype} 类型的张量要求梯度",
+    "no tensor can have the shape {shape}": "没有张量能有形状 {shape}",
+    "it asks for {name!r:.199}, which is not read, because it could run anything: tensors, "
+    "numbers, texts, lists, tuples and dicts are (in PyTorch save model.state_dict(), not the "
+    "model)": (
+        "它要求 {name!r:.199}，因其可能运行任意代码而不被读取；能读取的是张量、数字、文本、列表、"
+        "元组和字典（在 PyTorch 中请保存 model.state_dict()，而不是模型本身）"
+    ),
+    "its pickle uses the instruction {name}, which no state dict needs": (
+        "它的 pickle 使用了指令 {name}，而状态字典从不需要它"
+    ),
+    "its pickle is damaged: {error:.200}": "它的 pickle 已损坏：{error:.200}",
+    "an instruction finds nothing to work on": "某条指令没有可操作的对象",
+    "it appends to {kind}": "它向 {kind} 追加元素",
+    "it sets items of {kind}": "它设置 {kind} 的元素",
+    "a name is no text": "某个名称不是文本",
+    "it calls {kind}": "它调用 {kind}",
+    "{name} has {n} arguments": "{name} 有 {n} 个参数",
+    "it gives attributes to {kind}": "它给 {kind} 设置属性",
+    "an OrderedDict in it has the attributes {names:.99}: only _metadata is known": (
+        "其中的 OrderedDict 有属性 {names:.99}：只认识 _metadata"
+    ),
+    "it refers to {what!r:.99} outside the pickle, not to a storage": (
+        "它引用了 pickle 之外的 {what!r:.99}，而不是存储区"
+    ),
+    "a storage is not described": "某个存储区没有描述",
+    "a part of a storage is not described": "存储区的某个部分没有描述",
+    "an OrderedDict is not described": "某个 OrderedDict 没有描述",
+    "a tensor has no storage with a kind of element": "某个张量没有元素类型确定的存储区",
+    "a tensor is not described by storage, offset, shape and strides": (
+        "某个张量没有用存储区、偏移、形状和步长描述"
+    ),
+    "a tensor in it has hooks or flags, which are not read": (
+        "其中某个张量带有钩子或标志，这些不被读取"
+    ),
+    "a parameter is not described by a tensor": "某个参数没有用张量描述",
+    "sizes are no natural numbers": "大小不是自然数",
+    "the key of a dict is {kind}": "字典的键是 {kind}",
+    "it holds {name!r:.99} by itself, which is no value": (
+        "它单独存放了 {name!r:.99}，这不是一个值"
+    ),
+    "it contains itself, or is nested more than {n} deep": "它包含自身，或嵌套超过 {n} 层",
 }

@@ -133,12 +133,6 @@ TEXT = {
     "{owner}: {which} = {channels} cannot be split into {groups} groups.": (
         "{owner}：{which} = {channels} 无法均分为 {groups} 组。"
     ),
-    "Embedding: gradients are dense here, sparse ones do not exist: drop sparse=True.": (
-        "Embedding：这里的梯度是稠密的，没有稀疏梯度：请去掉 sparse=True。"
-    ),
-    "Embedding: padding_idx {index} is outside the table of {rows} rows.": (
-        "Embedding：padding_idx {index} 超出了 {rows} 行的表。"
-    ),
     "{name}: proj_size {proj} must be smaller than hidden_size {hidden}.": (
         "{name}：proj_size {proj} 必须小于 hidden_size {hidden}。"
     ),
@@ -151,10 +145,63 @@ TEXT = {
     "{owner} takes hx as a pair (h, c), got {kind}.": (
         "{owner} 的 hx 应为 (h, c) 两个张量，得到的是 {kind}。"
     ),
-    "Embedding.from_pretrained takes a table of shape (rows, dim), got {shape}.": (
-        "Embedding.from_pretrained 接受形状为 (行数, 维数) 的表，得到的形状是 {shape}。"
-    ),
     "{module} takes input of shape {layout}, got {shape}.": (
         "{module} 的输入形状应为 {layout}，得到的是 {shape}。"
+    ),
+    # spatial layers
+    "{owner}: padding must be one integer, or {n}: (low, high) of the last axis, then of the one "
+    "before; got {padding}.": (
+        "{owner}：padding 应为一个整数或 {n} 个整数：先是最后一轴的 (low, high)，再是前一轴的；得到的是 "
+        "{padding}。"
+    ),
+    "{owner}: output_size must have {n} entries, or {all} with batch and channels, got {size}.": (
+        "{owner}：output_size 应有 {n} 项，连同批和通道为 {all} 项，得到的是 {size}。"
+    ),
+    "{owner}: an input of shape {x} can give sizes from {least} to {most}, output_size is {size}.": (
+        "{owner}：形状为 {x} 的输入可得到 {least} 到 {most} 的大小，而 output_size 是 {size}。"
+    ),
+    "GroupNorm: num_channels = {channels} cannot be split into {groups} groups.": (
+        "GroupNorm：num_channels = {channels} 不能分成 {groups} 组。"
+    ),
+    # folding and conversion
+    "{owner}: both layers must be in eval mode: call .eval() first.": (
+        "{owner}：两个层都必须处于评估模式：请先调用 .eval()。"
+    ),
+    "{owner}: the batch norm keeps no running statistics to fold in.": (
+        "{owner}：该批归一化没有可并入的滑动统计量。"
+    ),
+    "{owner}: the layer gives {channels} channels, the batch norm takes {features}.": (
+        "{owner}：该层输出 {channels} 个通道，而批归一化需要 {features} 个。"
+    ),
+    "fuse_batch_norms: the outputs changed: {model} uses the output of a layer beside the batch "
+    "norm after it. Fold its layers one by one with fuse_conv_bn_eval.": (
+        "fuse_batch_norms：输出发生了变化：{model} 除批归一化之外还使用了某层的输出。请用 "
+        "fuse_conv_bn_eval 逐层合并。"
+    ),
+    "linear_to_conv: input_shape must be (C, L), (C, H, W) or (C, D, H, W) with {n} elements, as "
+    "many as the layer takes, got {shape}.": (
+        "linear_to_conv：input_shape 应为 (C, L)、(C, H, W) 或 (C, D, H, W)，且共有 {n} 个元素，"
+        "与该层的输入数相同，得到的是 {shape}。"
+    ),
+    "conv_to_linear: a Conv1d, Conv2d or Conv3d is wanted, got {kind}.": (
+        "conv_to_linear：需要 Conv1d、Conv2d 或 Conv3d，得到的是 {kind}。"
+    ),
+    # lazy layers
+    "{module} does not know its number of inputs yet: call the model once before it is compiled.": (
+        "{module} 还不知道输入的个数：编译之前请先调用模型一次。"
+    ),
+    "{module} cannot take its number of inputs from an input of shape {shape}.": (
+        "{module} 无法从形状为 {shape} 的输入得知输入的个数。"
+    ),
+    # adaptive softmax
+    "AdaptiveLogSoftmaxWithLoss: cutoffs must rise and lie between 1 and {last}, got {cutoffs}.": (
+        "AdaptiveLogSoftmaxWithLoss：cutoffs 必须递增且在 1 到 {last} 之间，得到 {cutoffs}。"
+    ),
+    "AdaptiveLogSoftmaxWithLoss takes (N, {n}) and targets (N,), or ({n},) and (): got {x} and "
+    "{y}.": (
+        "AdaptiveLogSoftmaxWithLoss 接受 (N, {n}) 与目标 (N,)，或 ({n},) 与 ()：得到 {x} 和 {y}。"
+    ),
+    "AdaptiveLogSoftmaxWithLoss: targets must lie in 0 to {last}, but go from {low} to {high}.": (
+        "AdaptiveLogSoftmaxWithLoss：目标必须在 0 到 {last} 之间，但实际范围是 {low} 到 {high}。"
     ),
 }

@@ -38,9 +38,6 @@ TEXT = {
     "{owner} takes input of shape (batch, features), got {x}.": (
         "{owner} 的输入形状应为 (批, 特征)，得到 {x}。"
     ),
-    "embedding: gradients are dense here, sparse ones do not exist: drop sparse=True.": (
-        "embedding：这里的梯度是稠密的，没有稀疏梯度：请去掉 sparse=True。"
-    ),
     "narrow: entries {start} to {stop} of {n} along axis {axis}.": (
         "narrow：轴 {axis} 上有 {n} 项，不能取 {start} 到 {stop}。"
     ),
@@ -76,9 +73,9 @@ TEXT = {
     "the other axes.": (
         "沿轴 {axis} 的 gather：index 的形状 {index} 在其余轴上不能超过输入的形状 {x}。"
     ),
-    "scatter_add along axis {axis}: index has shape {index}, which must not exceed src's {src} "
+    "{name} along axis {axis}: index has shape {index}, which must not exceed src's {src} "
     "nor, on the other axes, the input's {x}.": (
-        "沿轴 {axis} 的 scatter_add：index 的形状 {index} 不能超过 src 的 {src}，在其余轴上也不能超过输入的 {x}。"
+        "沿轴 {axis} 的 {name}：index 的形状 {index} 不能超过 src 的 {src}，在其余轴上也不能超过输入的 {x}。"
     ),
     "{name}: the input has shape {x}, but whole channels need {a} or {b} dimensions, (N, C, …). "
     "Write dropout() to drop single elements.": (
@@ -165,7 +162,6 @@ TEXT = {
         "t() 最多用于 2 维，得到 {x}：请用 transpose(dim0, dim1)。"
     ),
     "flatten: start_dim {i} comes after end_dim {j}.": "flatten：start_dim {i} 在 end_dim {j} 之后。",
-    "cat needs at least one tensor.": "cat 至少需要一个张量。",
     "cat needs at least one tensor, with at least one dimension.": (
         "cat 至少需要一个张量，且至少一维。"
     ),

@@ -115,4 +115,71 @@ TEXT = {
     "pad: value is for mode 'constant', mode {mode!r} has none.": (
         "pad：value 只用于 'constant' 模式，模式 {mode!r} 没有它。"
     ),
+    # interpolation, sampling, shuffling
+    "a number > 0, or one for each spatial axis": "一个 > 0 的数，或每个空间轴一个",
+    "interpolate: mode {mode!r} takes inputs with {axes} spatial axes after (N, C), got the shape "
+    "{x}.": "interpolate：模式 {mode!r} 的输入在 (N, C) 之后应有 {axes} 个空间轴，得到的形状是 {x}。",
+    "interpolate: align_corners is for the modes linear, bilinear, bicubic and trilinear, not for "
+    "{mode!r}.": (
+        "interpolate：align_corners 用于 linear、bilinear、bicubic、trilinear 模式，不用于 {mode!r}。"
+    ),
+    "interpolate: antialias is for the modes bilinear and bicubic, not for {mode!r}.": (
+        "interpolate：antialias 用于 bilinear 和 bicubic 模式，不用于 {mode!r}。"
+    ),
+    "interpolate: give either size or scale_factor.": (
+        "interpolate：请给出 size 或 scale_factor，二者取一。"
+    ),
+    "interpolate: recompute_scale_factor needs scale_factor, not size.": (
+        "interpolate：recompute_scale_factor 需要 scale_factor，而不是 size。"
+    ),
+    "interpolate: the input of shape {x} has {n} spatial axes, but {given} was given.": (
+        "interpolate：形状为 {x} 的输入有 {n} 个空间轴，但给出的是 {given}。"
+    ),
+    "interpolate: input and output need at least one element along each spatial axis, got {x} → "
+    "{size}.": "interpolate：输入和输出的每个空间轴至少要有一个元素，得到的是 {x} → {size}。",
+    "grid_sample: the input must be (N, C, H, W) with a grid (N, H′, W′, 2), or (N, C, D, H, W) "
+    "with (N, D′, H′, W′, 3), got {x} and {grid}.": (
+        "grid_sample：输入应为 (N, C, H, W)，网格为 (N, H′, W′, 2)；或输入为 (N, C, D, H, W)，网格为 "
+        "(N, D′, H′, W′, 3)，得到的是 {x} 和 {grid}。"
+    ),
+    "grid_sample: mode 'bicubic' is for (N, C, H, W), got {x}.": (
+        "grid_sample：'bicubic' 模式用于 (N, C, H, W)，得到的是 {x}。"
+    ),
+    "grid_sample: the input of shape {x} has no elements to read.": (
+        "grid_sample：形状为 {x} 的输入没有可读取的元素。"
+    ),
+    "affine_grid: theta must be (N, 2, 3) for a size (N, C, H, W), or (N, 3, 4) for "
+    "(N, C, D, H, W), got {theta} and {size}.": (
+        "affine_grid：size 为 (N, C, H, W) 时 theta 应为 (N, 2, 3)，为 (N, C, D, H, W) 时应为 "
+        "(N, 3, 4)，得到的是 {theta} 和 {size}。"
+    ),
+    "pixel_shuffle: the input must be (…, C, H, W) with C a multiple of {n}, got {x}.": (
+        "pixel_shuffle：输入应为 (…, C, H, W)，且 C 是 {n} 的倍数，得到的是 {x}。"
+    ),
+    "pixel_unshuffle: the input must be (…, C, H, W) with H and W multiples of {n}, got {x}.": (
+        "pixel_unshuffle：输入应为 (…, C, H, W)，且 H 和 W 是 {n} 的倍数，得到的是 {x}。"
+    ),
+    "channel_shuffle: the input must be (N, C, …) with C a multiple of {n}, got {x}.": (
+        "channel_shuffle：输入应为 (N, C, …)，且 C 是 {n} 的倍数，得到的是 {x}。"
+    ),
+    "{name}: output_size must hold {n} sizes, each less than the stride {stride} away from "
+    "{usual}, or batch and channels before them, got {given}.": (
+        "{name}：output_size 应有 {n} 个大小，每个与 {usual} 的差都小于步幅 {stride}，前面可带批和通道，"
+        "得到的是 {given}。"
+    ),
+    # fractional pooling
+    "a number in (0, 1), or {n} of these": "(0, 1) 中的一个数，或 {n} 个这样的数",
+    "{name}: along {axis}, {m} windows of {k} elements need an input of at least {least}, got the "
+    "shape {x}.": (
+        "{name}：沿 {axis} 轴，{m} 个大小为 {k} 的窗口要求输入至少有 {least} 个元素，得到的形状是 {x}。"
+    ),
+    "{name}: give either output_size or output_ratio.": (
+        "{name}：请给出 output_size 或 output_ratio，二者取一。"
+    ),
+    "{name}: _random_samples must have the shape {wanted} for an input of shape {x}, got {given}.": (
+        "{name}：输入形状为 {x} 时，_random_samples 的形状必须是 {wanted}，得到的是 {given}。"
+    ),
+    "conv_tbc: the input must be (T, B, C) and the weight (k, C, O), got {x} and {w}.": (
+        "conv_tbc：输入应为 (T, B, C)，权重应为 (k, C, O)，得到的是 {x} 和 {w}。"
+    ),
 }

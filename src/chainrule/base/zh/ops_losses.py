@@ -55,4 +55,56 @@ TEXT = {
     "cross_entropy: ignore_index goes with class indices, but target holds probabilities.": (
         "cross_entropy：ignore_index 只用于类别编号，而 target 是概率。"
     ),
+    # losses by margin
+    "margin_ranking_loss: input1 {first}, input2 {second} and target {target} need as many axes "
+    "as each other.": (
+        "margin_ranking_loss：input1 {first}、input2 {second} 与 target {target} 的轴数必须相同。"
+    ),
+    "{name}: input must have shape (N, C) or (C,) and target {wanted}; input has shape {x}, "
+    "target {target}.": (
+        "{name}：input 的形状必须是 (N, C) 或 (C,)，target 的形状必须是 {wanted}；得到的 input 是 "
+        "{x}，target 是 {target}。"
+    ),
+    "multilabel_margin_loss: a target is class {index}, but the input of shape {x} has {n} "
+    "classes, 0 to {last} (and −1 ends a list).": (
+        "multilabel_margin_loss：有一个目标是类别 {index}，但形状为 {x} 的 input 只有 {n} 个类别，"
+        "即 0 到 {last}（−1 表示列表结束）。"
+    ),
+    # losses of embeddings
+    "{name} takes inputs (N, D) and a target (N,), or (D,) and (): input1 has shape {x1}, input2 "
+    "{x2}, target {y}.": (
+        "{name} 的输入形状为 (N, D)、target 为 (N,)，或 (D,) 与 ()：得到的 input1 是 {x1}，input2 "
+        "是 {x2}，target 是 {y}。"
+    ),
+    "{name}: anchor {a}, positive {near} and negative {far} need as many axes as each other.": (
+        "{name}：anchor {a}、positive {near} 与 negative {far} 的轴数必须相同。"
+    ),
+    # likelihoods
+    "gaussian_nll_loss: var must have the input's shape {x}, or {one}, or be one number; it has "
+    "shape {var}.": (
+        "gaussian_nll_loss：var 的形状必须与 input 相同（{x}），或是 {one}，或是一个数；得到的形状"
+        "是 {var}。"
+    ),
+    "gaussian_nll_loss: var holds {low}; a variance is ≥ 0.": (
+        "gaussian_nll_loss：var 含有 {low}；方差必须 ≥ 0。"
+    ),
+    # connectionist temporal classification
+    "ctc_loss takes log_probs (T, N, C), targets (N, S) and both lengths (N,); got {x}, {targets}, "
+    "{first} and {second}.": (
+        "ctc_loss 接受 log_probs (T, N, C)、targets (N, S) 以及两个长度 (N,)；得到的是 {x}、"
+        "{targets}、{first} 和 {second}。"
+    ),
+    "ctc_loss: blank is {blank}, but there are {n} classes.": (
+        "ctc_loss：blank 为 {blank}，但只有 {n} 个类别。"
+    ),
+    "ctc_loss: in a compiled function the targets must be padded, (N, S): how many belong to a "
+    "sequence is not known before it runs.": (
+        "ctc_loss：在编译的函数中 targets 必须补齐为 (N, S)：运行之前并不知道每个序列有几个目标。"
+    ),
+    "ctc_loss: the target_lengths add up to {total}, but there are {n} targets in a row.": (
+        "ctc_loss：target_lengths 之和为 {total}，但连在一起的 targets 有 {n} 个。"
+    ),
+    "ctc_loss: {what} must lie in 0 to {high}, but go from {low} to {top}.": (
+        "ctc_loss：{what} 必须在 0 到 {high} 之间，但实际范围是 {low} 到 {top}。"
+    ),
 }

@@ -76,6 +76,32 @@ TEXT = {
     "{owner}: the state of parameter {index} lacks {names}.": (
         "{owner}：参数 {index} 的状态缺少 {names}。"
     ),
+    "two values ({first}, {second})": "两个值（{first}，{second}）",
+    "three values ({part})": "三个值（{part}）",
+    "Muon makes matrices orthogonal: a parameter has shape {shape}. Give biases, scales and tables "
+    "to an AdamW of their own.": (
+        "Muon 对矩阵做正交化：有一个参数的形状是 {shape}。请把偏置、缩放和查找表交给单独的 AdamW。"
+    ),
+    "LBFGS decides by the values that it finds how often it calls the closure, so that it cannot "
+    "be compiled: call step() outside the compiled function (the closure may be compiled).": (
+        "LBFGS 根据计算出的数值决定调用闭包的次数，因此无法编译：请在编译的函数之外调用 step()"
+        "（闭包本身可以编译）。"
+    ),
+    "LBFGS.step needs a closure that clears the gradients, computes the loss, calls backward and "
+    "returns the loss.": (
+        "LBFGS.step 需要一个闭包：清零梯度、计算损失、调用 backward 并返回损失。"
+    ),
+    "LBFGS sees all parameters as one vector: give one parameter group, not {n}.": (
+        "LBFGS 把所有参数看作一个向量：请只给一个参数组，而不是 {n} 个。"
+    ),
+    "{owner} got the argument {name!r}, which it does not take.": (
+        "{owner} 得到了它不接受的参数 {name!r}。"
+    ),
+    "{owner}: a step changes parameters in place and is not recorded: write the update with "
+    "tensors, and take differentiable=True out.": (
+        "{owner}：一步更新会原地修改参数，不会被记录：请用张量写出更新，并去掉 "
+        "differentiable=True。"
+    ),
     # SGD
     "SGD: Nesterov's momentum needs momentum > 0 and dampening = 0, got momentum {momentum} and "
     "dampening {dampening}.": (
@@ -86,6 +112,9 @@ TEXT = {
     "momentum in [0, 1], not {dampening} and {momentum}.": (
         "SGD：momentum_form='average' 用 1 − momentum 给梯度加权：请写 dampening=0 以及 [0, 1] 内"
         "的 momentum，而不是 {dampening} 和 {momentum}。"
+    ),
+    "ExponentialMovingAverage has seen no value: call update(value) first.": (
+        "ExponentialMovingAverage 还没有得到任何值：请先调用 update(value)。"
     ),
     # schedules
     "{owner} takes an optimiser, got {kind}.": "{owner} 接受优化器，得到的是 {kind}。",
@@ -100,8 +129,8 @@ TEXT = {
     "{owner}: this is not the state of such a schedule: it needs the keys {keys}.": (
         "{owner}：这不是此种调度器的状态：它需要有键 {keys}。"
     ),
-    "LambdaLR: write one function, or {groups} (one a parameter group).": (
-        "LambdaLR：请写 1 个函数，或 {groups} 个（每个参数组一个）。"
+    "{owner}: write one function, or {groups} (one a parameter group).": (
+        "{owner}：请写 1 个函数，或 {groups} 个（每个参数组一个）。"
     ),
     "OneCycleLR: write total_steps=…, or epochs=… and steps_per_epoch=….": (
         "OneCycleLR：请写 total_steps=…，或 epochs=… 和 steps_per_epoch=…。"
@@ -117,14 +146,25 @@ TEXT = {
     "SequentialLR: {n} schedules need {wanted} rising milestones, got {found}.": (
         "SequentialLR：{n} 个调度器需要 {wanted} 个递增的 milestones，得到 {found}。"
     ),
-    "SequentialLR: {kind} cannot be one of the schedules: each must belong to the same optimiser "
-    "and need no metric.": (
-        "SequentialLR：{kind} 不能作为其中的调度器：每个调度器必须属于同一个优化器，且不需要指标。"
+    "{owner}: {kind} cannot be one of the schedules: each must belong to the same optimiser and "
+    "need no metric.": (
+        "{owner}：{kind} 不能作为其中的调度器：每个调度器必须属于同一个优化器，且不需要指标。"
     ),
-    "SequentialLR: the state is of {found} schedules, not {wanted}.": (
-        "SequentialLR：状态属于 {found} 个调度器，而不是 {wanted} 个。"
+    "ChainedScheduler: give at least one schedule.": "ChainedScheduler：请至少给出一个调度器。",
+    "CyclicLR: this optimiser has neither momentum nor betas: write cycle_momentum=False.": (
+        "CyclicLR：此优化器既没有 momentum 也没有 betas：请写 cycle_momentum=False。"
+    ),
+    "{owner}: the state is of {found} schedules, not {wanted}.": (
+        "{owner}：状态属于 {found} 个调度器，而不是 {wanted} 个。"
     ),
     "ReduceLROnPlateau watches a metric: write scheduler.step(validation_loss).": (
         "ReduceLROnPlateau 需要观察指标：请写 scheduler.step(validation_loss)。"
+    ),
+    # one optimiser after another
+    "SwitchOptimizer: both optimisers must hold the same parameters, in one order.": (
+        "SwitchOptimizer：两个优化器必须以相同的顺序持有相同的参数。"
+    ),
+    "SwitchOptimizer: give parameter groups to both optimisers before they are joined.": (
+        "SwitchOptimizer：请在合并之前就把参数组交给两个优化器。"
     ),
 }

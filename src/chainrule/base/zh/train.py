@@ -179,4 +179,28 @@ TEXT = {
     "metrics of that run.": ("这个检查点写于一轮之中，没有指标 {name!r}：请用那次运行的指标恢复。"),
     "Trainer takes an nn.Module, not {kind}.": "Trainer 需要 nn.Module，而不是 {kind}。",
     "There is nothing to save before the first fit.": "第一次 fit 之前没有可保存的内容。",
+    # optimisers, rates, fine-tuning
+    "LBFGS evaluates the loss as often as it likes, a Trainer once a batch: call "
+    "optimizer.step(closure) in a loop of your own.": (
+        "LBFGS 会任意多次计算损失，而 Trainer 每批只算一次：请在自己的循环中调用 "
+        "optimizer.step(closure)。"
+    ),
+    "{n} steps from {low:.2g} to {high:.2g}: steepest at {steepest:.2g}, lowest loss at "
+    "{lowest:.2g}; suggested learning rate {suggestion:.2g}": (
+        "共 {n} 步，学习率从 {low:.2g} 到 {high:.2g}：{steepest:.2g} 处下降最快，{lowest:.2g} 处损失"
+        "最低；建议的学习率为 {suggestion:.2g}"
+    ),
+    "lr_range_test: start {start} must be below end {end}.": (
+        "lr_range_test：start {start} 必须小于 end {end}。"
+    ),
+    "lr_range_test: the loss is no number after {n} steps at a rate of {rate:.2g}: look at the "
+    "data, or begin with a smaller rate.": (
+        "lr_range_test：学习率为 {rate:.2g} 时，{n} 步之后损失就不是数了：请检查数据，或从更小的"
+        "学习率开始。"
+    ),
+    "{model} has no weights that are trained: a penalty acts on parameters with two axes or "
+    "more.": "{model} 没有可训练的权重：惩罚项作用于有两个或更多轴的参数。",
+    "replace_head: {model} has no Linear inside it whose place the new head could take.": (
+        "replace_head：{model} 内部没有可由新输出层替换的 Linear。"
+    ),
 }

@@ -84,7 +84,10 @@ def functions() -> dict[str, type[Op]]:
     """What may be called in an expression: name → operation."""
     found: dict[str, type[Op]] = {}
     for name, op in REGISTRY.items():
-        if issubclass(op, Elementwise) and op.differentiable and name not in {*INTERNAL, "where"}:
+        # A whole number that must be given (polygamma's order) is no value of an expression.
+        open_ended = any(n not in op.defaults and not p.samples for n, p in op.params.items())
+        unknown = open_ended or name in {*INTERNAL, "where"}
+        if issubclass(op, Elementwise) and op.differentiable and not unknown:
             for alias in (name, *op.aliases):
                 found[alias] = op
     found |= {name: REGISTRY[op] for name, op in REDUCTIONS.items()}

@@ -207,7 +207,7 @@ def _formulas(
         if numbers:
             tree = simplified(substitute(tree, numbers))
         tree = substitute(tree, dict(zip(step.op.inputs, operands, strict=True)))
-        if any(name not in values for name in names_in(tree)):
+        if any(name not in values and name not in CONSTANTS for name in names_in(tree)):
             tree = None
     except ExpressionError:
         # Formulas with other signs, as x @ o.

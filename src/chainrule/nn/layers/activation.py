@@ -6,7 +6,7 @@ import inspect
 from typing import Any, ClassVar
 
 from chainrule.base.constraints import REQUIRED, Bool, Constraint, Int, Number
-from chainrule.base.errors import ArgumentError
+from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor
 from chainrule.nn import functional as F
@@ -129,3 +129,34 @@ class PReLU(Module):
 
     def extra_repr(self) -> str:
         return f"num_parameters={self.num_parameters}"
+
+
+class RReLU(Module):
+    """Leaky ReLU with a slope drawn from [lower, upper) for each element in training; in
+    evaluation their mean."""
+
+    def __init__(
+        self, lower: float = 1.0 / 8, upper: float = 1.0 / 3, inplace: bool = False
+    ) -> None:
+        super().__init__()
+        self.lower = Number().check(lower, "RReLU", "lower")
+        self.upper = Number(low=lower).check(upper, "RReLU", "upper")
+        self.inplace = Bool().check(inplace, "RReLU", "inplace")
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rrelu(input, self.lower, self.upper, self.training, self.inplace)
+
+    def extra_repr(self) -> str:
+        text = f"lower={self.lower}, upper={self.upper}"
+        return f"{text}, inplace=True" if self.inplace else text
+
+
+class Softmax2d(Module):
+    """Softmax over the channels of (N, C, H, W) or (C, H, W), at every place by itself."""
+
+    def forward(self, input: Tensor) -> Tensor:
+        if input.ndim not in (3, 4):
+            raise ShapeError(
+                t("Softmax2d takes (N, C, H, W) or (C, H, W), got shape {x}.", x=input.shape)
+            )
+        return F.softmax(input, -3)

@@ -16,6 +16,23 @@ from chainrule.nn.parameter import Parameter, blank
 from chainrule.ops.convolution import Padding
 
 
+def check_channels(owner: str, in_channels: int, out_channels: int, groups: int) -> None:
+    """Refuse numbers of channels that are not integers ≥ 1 or that the groups do not divide."""
+    Int(low=1).check(groups, owner, "groups")
+    for which, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
+        Int(low=1).check(channels, owner, which)
+        if channels % groups:
+            raise ArgumentError(
+                t(
+                    "{owner}: {which} = {channels} cannot be split into {groups} groups.",
+                    owner=owner,
+                    which=which,
+                    channels=channels,
+                    groups=groups,
+                )
+            )
+
+
 class _Conv(Module):
     """Convolution over `n` spatial axes."""
 
@@ -41,20 +58,8 @@ class _Conv(Module):
     ) -> None:
         super().__init__()
         name, size = type(self).__name__, Spatial(self.n)
-        self.in_channels = Int(low=1).check(in_channels, name, "in_channels")
-        self.out_channels = Int(low=1).check(out_channels, name, "out_channels")
-        self.groups = Int(low=1).check(groups, name, "groups")
-        for which, channels in (("in_channels", in_channels), ("out_channels", out_channels)):
-            if channels % groups:
-                raise ArgumentError(
-                    t(
-                        "{owner}: {which} = {channels} cannot be split into {groups} groups.",
-                        owner=name,
-                        which=which,
-                        channels=channels,
-                        groups=groups,
-                    )
-                )
+        check_channels(name, in_channels, out_channels, groups)
+        self.in_channels, self.out_channels, self.groups = in_channels, out_channels, groups
         self.kernel_size = size.check(kernel_size, name, "kernel_size")
         self.stride = size.check(stride, name, "stride")
         self.dilation = size.check(dilation, name, "dilation")

@@ -32,7 +32,31 @@ class Dropout(_Dropout):
     function = staticmethod(F.dropout)
 
 
+class Dropout1d(_Dropout):
+    """Zeros whole channels of (N, C, L) with probability `p`; the others times 1/(1 − p)."""
+
+    function = staticmethod(F.dropout1d)
+
+
 class Dropout2d(_Dropout):
     """Zeros whole channels of (N, C, H, W) with probability `p`; the others times 1/(1 − p)."""
 
     function = staticmethod(F.dropout2d)
+
+
+class Dropout3d(_Dropout):
+    """Zeros whole channels of (N, C, D, H, W) with probability `p`; the others times 1/(1 − p)."""
+
+    function = staticmethod(F.dropout3d)
+
+
+class AlphaDropout(_Dropout):
+    """Dropout for SELU networks: to SELU's floor with probability `p`; mean and variance stay."""
+
+    function = staticmethod(F.alpha_dropout)
+
+
+class FeatureAlphaDropout(_Dropout):
+    """AlphaDropout of whole channels of (N, C, …)."""
+
+    function = staticmethod(F.feature_alpha_dropout)

@@ -1,143 +1,186 @@
-"""Batch normalisation."""
+"""Normalisation within one sample: layer, group, RMS and local response."""
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any
 
-from chainrule.base.constraints import Int, Interval, NonNegative
-from chainrule.base.errors import ShapeError
+from chainrule.base.constraints import Int, Ints, NonNegative, Number, Optional
+from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
-from chainrule.graph import Tensor, no_grad
+from chainrule.graph import Tensor
 from chainrule.nn import functional as F
 from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import Parameter, blank
-from chainrule.ops import creation
 
 
-class _BatchNorm(Module):
-    """Batch normalisation for any number of axes after the channels."""
+class LayerNorm(Module):
+    """Each sample normalised over its last axes `normalized_shape`, times γ, plus β of that shape.
 
-    axes: ClassVar[tuple[int, ...]]  # how many axes the input may have
-    layout: ClassVar[str]
+    `elementwise_affine` and `bias`: whether there are γ and β.
+    """
 
     weight: Parameter | None
     bias: Parameter | None
-    running_mean: Tensor | None
-    running_var: Tensor | None
-    num_batches_tracked: Tensor | None
 
     def __init__(
         self,
-        num_features: int,
+        normalized_shape: int | tuple[int, ...],
         eps: float = 1e-5,
-        momentum: float | None = 0.1,
-        affine: bool = True,
-        track_running_stats: bool = True,
+        elementwise_affine: bool = True,
+        bias: bool = True,
         device: Any = None,
         dtype: Any = None,
-        *,
-        bias: bool = True,
     ) -> None:
         super().__init__()
-        name = type(self).__name__
-        self.num_features = Int(low=1).check(num_features, name, "num_features")
-        self.eps = NonNegative().check(eps, name, "eps")
-        if momentum is not None:
-            Interval(0, 1).check(momentum, name, "momentum")
-        self.momentum = momentum
-        self.affine = affine
-        self.track_running_stats = track_running_stats
-        shape = (num_features,)
-        self.weight = blank(shape, device, dtype) if affine else None
-        self.bias = blank(shape, device, dtype) if affine and bias else None
-        track = track_running_stats
-        for which in ("running_mean", "running_var"):
-            self.register_buffer(which, creation.empty(shape, dtype=dtype) if track else None)
-        counter = creation.empty((), dtype="int64") if track else None
-        self.register_buffer("num_batches_tracked", counter)
+        self.normalized_shape = Ints(low=1).check(normalized_shape, "LayerNorm", "normalized_shape")
+        self.eps = NonNegative().check(eps, "LayerNorm", "eps")
+        self.elementwise_affine = elementwise_affine
+        shape = self.normalized_shape
+        self.weight = blank(shape, device, dtype) if elementwise_affine else None
+        self.bias = blank(shape, device, dtype) if elementwise_affine and bias else None
         self.reset_parameters()
 
-    def reset_running_stats(self) -> None:
-        """Forget the batches seen."""
-        if self.running_mean is not None and self.running_var is not None:
-            init.zeros_(self.running_mean)
-            init.ones_(self.running_var)
-        if self.num_batches_tracked is not None:
-            init.zeros_(self.num_batches_tracked)
-
     def reset_parameters(self) -> None:
-        """Back to γ = 1, β = 0 and no batches seen."""
-        self.reset_running_stats()
+        """Back to γ = 1, β = 0."""
         if self.weight is not None:
             init.ones_(self.weight)
         if self.bias is not None:
             init.zeros_(self.bias)
 
     def forward(self, input: Tensor) -> Tensor:
-        if input.ndim not in self.axes:
-            raise ShapeError(
-                t(
-                    "{module} takes input of shape {layout}, got {shape}.",
-                    module=type(self).__name__,
-                    layout=self.layout,
-                    shape=tuple(input.shape),
-                )
-            )
-        if self.training and self.num_batches_tracked is not None:
-            self.num_batches_tracked.add_(1)
-            if self.momentum is None:
-                return self._averaging(input, self.num_batches_tracked)
-        return self._normalized(input, self.momentum or 0.0)
-
-    def _normalized(self, input: Tensor, momentum: float) -> Tensor:
-        return F.batch_norm(
-            input,
-            self.running_mean,
-            self.running_var,
-            self.weight,
-            self.bias,
-            self.training or self.running_mean is None,
-            momentum,
-            self.eps,
-        )
-
-    def _averaging(self, input: Tensor, batches: Tensor) -> Tensor:
-        """With running statistics that are the plain average over `batches` batches."""
-        statistics = [s for s in (self.running_mean, self.running_var) if s is not None]
-        with no_grad():
-            before = [s.clone() for s in statistics]
-        output = self._normalized(input, 1.0)  # leaves the batch's statistics in the buffers
-        with no_grad():
-            share = 1.0 / batches.double()  # a tensor: a traced step counts on by itself
-            for new, old in zip(statistics, before, strict=True):
-                new.copy_(new * share + old * (1.0 - share))
-        return output
+        return F.layer_norm(input, self.normalized_shape, self.weight, self.bias, self.eps)
 
     def extra_repr(self) -> str:
         return (
-            f"{self.num_features}, eps={self.eps}, momentum={self.momentum}, "
-            f"affine={self.affine}, bias={self.bias is not None}, "
-            f"track_running_stats={self.track_running_stats}"
+            f"{self.normalized_shape}, eps={self.eps}, "
+            f"elementwise_affine={self.elementwise_affine}, bias={self.bias is not None}"
         )
 
 
-class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of (N, C) or (N, C, L); arguments as for `BatchNorm2d`."""
+class GroupNorm(Module):
+    """(N, C, …): each sample's channels normalised in `num_groups` groups, times γ, plus β (C,).
 
-    axes = (2, 3)
-    layout = "(N, C) or (N, C, L)"
-
-
-class BatchNorm2d(_BatchNorm):
-    """y = γ·(x − μ)/√(σ² + ε) + β for each channel of (N, C, H, W).
-
-    In training μ and σ² are the batch's, and the running statistics take a step towards them (the
-    running variance towards the unbiased one, m/(m − 1)·σ²): new = (1 − momentum)·old +
-    momentum·batch. `momentum=None`: the plain average over all batches so far. In evaluation the
-    running statistics are used; with `track_running_stats=False`, the batch's always. `affine` and
-    `bias`: whether there are γ and β.
+    One group: layer norm over (C, …); as many as channels: instance norm.
     """
 
-    axes = (4,)
-    layout = "(N, C, H, W)"
+    weight: Parameter | None
+    bias: Parameter | None
+
+    def __init__(
+        self,
+        num_groups: int,
+        num_channels: int,
+        eps: float = 1e-5,
+        affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+        *,
+        bias: bool = True,
+    ) -> None:
+        super().__init__()
+        self.num_groups = Int(low=1).check(num_groups, "GroupNorm", "num_groups")
+        self.num_channels = Int(low=1).check(num_channels, "GroupNorm", "num_channels")
+        if num_channels % num_groups:
+            raise ArgumentError(
+                t(
+                    "GroupNorm: num_channels = {channels} cannot be split into {groups} groups.",
+                    channels=num_channels,
+                    groups=num_groups,
+                )
+            )
+        self.eps = NonNegative().check(eps, "GroupNorm", "eps")
+        self.affine = affine
+        self.weight = blank((num_channels,), device, dtype) if affine else None
+        self.bias = blank((num_channels,), device, dtype) if affine and bias else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Back to γ = 1, β = 0."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+        if self.bias is not None:
+            init.zeros_(self.bias)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.group_norm(input, self.num_groups, self.weight, self.bias, self.eps)
+
+    def extra_repr(self) -> str:
+        return f"{self.num_groups}, {self.num_channels}, eps={self.eps}, affine={self.affine}"
+
+
+class RMSNorm(Module):
+    """x/√(mean(x²) + eps) over the last axes `normalized_shape`, times γ of that shape.
+
+    `eps` None: the dtype's smallest step at 1.
+    """
+
+    weight: Parameter | None
+
+    def __init__(
+        self,
+        normalized_shape: int | tuple[int, ...],
+        eps: float | None = None,
+        elementwise_affine: bool = True,
+        device: Any = None,
+        dtype: Any = None,
+    ) -> None:
+        super().__init__()
+        self.normalized_shape = Ints(low=1).check(normalized_shape, "RMSNorm", "normalized_shape")
+        self.eps = Optional(NonNegative()).check(eps, "RMSNorm", "eps")
+        self.elementwise_affine = elementwise_affine
+        self.weight = blank(self.normalized_shape, device, dtype) if elementwise_affine else None
+        self.reset_parameters()
+
+    def reset_parameters(self) -> None:
+        """Back to γ = 1."""
+        if self.weight is not None:
+            init.ones_(self.weight)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.rms_norm(input, self.normalized_shape, self.weight, self.eps)
+
+    def extra_repr(self) -> str:
+        return (
+            f"{self.normalized_shape}, eps={self.eps}, elementwise_affine={self.elementwise_affine}"
+        )
+
+
+class _AcrossChannels(Module):
+    """x/(k + α/size·Σ x²)^β with a sum over neighbouring channels."""
+
+    def __init__(self, size: int, alpha: float, beta: float, k: float) -> None:
+        super().__init__()
+        name = type(self).__name__
+        self.size = Int(low=1).check(size, name, "size")
+        self.alpha = Number().check(alpha, name, "alpha")
+        self.beta = Number().check(beta, name, "beta")
+        self.k = Number().check(k, name, "k")
+
+    def extra_repr(self) -> str:
+        return f"{self.size}, alpha={self.alpha}, beta={self.beta}, k={self.k}"
+
+
+class LocalResponseNorm(_AcrossChannels):
+    """x/(k + α/size·Σ x²)^β, the sum over `size` neighbouring channels of (N, C, …).
+
+    A. Krizhevsky, I. Sutskever, G. E. Hinton, NIPS 2012.
+    """
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1.0) -> None:
+        super().__init__(size, alpha, beta, k)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.local_response_norm(input, self.size, self.alpha, self.beta, self.k)
+
+
+class CrossMapLRN2d(_AcrossChannels):
+    """`LocalResponseNorm` whose window is symmetric: an even `size` sees one channel less."""
+
+    def __init__(self, size: int, alpha: float = 1e-4, beta: float = 0.75, k: float = 1) -> None:
+        super().__init__(size, alpha, beta, k)
+
+    def forward(self, input: Tensor) -> Tensor:
+        window = self.size - 1 + self.size % 2
+        alpha = self.alpha * window / self.size
+        return F.local_response_norm(input, window, alpha, self.beta, self.k)

@@ -1,15 +1,14 @@
-"""Pooling layers: the largest or the mean of each window."""
+"""Pooling layers: the largest, the mean or the p-norm of each window."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any, ClassVar
 
-from chainrule.base.constraints import Bool, Int, Optional, Spatial
+from chainrule.base.constraints import Bool, Int, Optional, Positive, Spatial
 from chainrule.graph import Tensor
 from chainrule.nn import functional as F
 from chainrule.nn.module import Module
-from chainrule.ops.adaptive_pooling import OutputSize
 
 Size = int | tuple[int, ...]
 
@@ -170,46 +169,60 @@ class AvgPool3d(_DividedAvgPool):
     function = staticmethod(F.avg_pool3d)
 
 
-class _AdaptiveAvgPool(Module):
-    """Means over windows that cover the input evenly; a size of None keeps that axis."""
+class _LPPool(Module):
+    """The p-norm of each window of `n` spatial axes."""
 
     n: ClassVar[int]
     function: ClassVar[Callable[..., Any]]
 
-    def __init__(self, output_size: int | None | tuple[int | None, ...]) -> None:
+    def __init__(
+        self,
+        norm_type: float,
+        kernel_size: Size,
+        stride: Size | None = None,
+        ceil_mode: bool = False,
+    ) -> None:
         super().__init__()
-        OutputSize(self.n).check(output_size, type(self).__name__, "output_size")
-        self.output_size = output_size
+        name = type(self).__name__
+        self.norm_type = Positive().check(norm_type, name, "norm_type")
+        Spatial(self.n).check(kernel_size, name, "kernel_size")
+        Optional(Spatial(self.n)).check(stride, name, "stride")
+        self.kernel_size = kernel_size
+        self.stride = stride
+        self.ceil_mode = Bool().check(ceil_mode, name, "ceil_mode")
 
     def forward(self, input: Tensor) -> Tensor:
-        return type(self).function(input, self.output_size)
+        return type(self).function(
+            input, self.norm_type, self.kernel_size, self.stride, self.ceil_mode
+        )
 
     def extra_repr(self) -> str:
-        return f"output_size={self.output_size}"
+        return (
+            f"norm_type={self.norm_type}, kernel_size={self.kernel_size}, stride={self.stride}, "
+            f"ceil_mode={self.ceil_mode}"
+        )
 
 
-class AdaptiveAvgPool1d(_AdaptiveAvgPool):
-    """(N, C, L) → (N, C, output_size): means over windows that cover the input evenly."""
+class LPPool1d(_LPPool):
+    """(Σ x^p)^(1/p) over each window of (N, C, L), p = `norm_type`; as for `LPPool2d`."""
 
     n = 1
-    function = staticmethod(F.adaptive_avg_pool1d)
+    function = staticmethod(F.lp_pool1d)
 
 
-class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """(N, C, H, W) → (N, C, *output_size): means over windows that cover the input evenly.
+class LPPool2d(_LPPool):
+    """(Σ x^p)^(1/p) over each window of (N, C, H, W), p = `norm_type`.
 
-    One size serves all axes; None keeps an axis as it is.
+    p = 1 sums, a large p approaches the maximum. `stride`: the window's size unless given;
+    `ceil_mode`: the last window may hang over the edge.
     """
 
     n = 2
-    function = staticmethod(F.adaptive_avg_pool2d)
+    function = staticmethod(F.lp_pool2d)
 
 
-class AdaptiveAvgPool3d(_AdaptiveAvgPool):
-    """(N, C, D, H, W) → (N, C, *output_size): means over windows that cover the input evenly.
-
-    One size serves all axes; None keeps an axis as it is.
-    """
+class LPPool3d(_LPPool):
+    """(Σ x^p)^(1/p) over each window of (N, C, D, H, W), p = `norm_type`; as for `LPPool2d`."""
 
     n = 3
-    function = staticmethod(F.adaptive_avg_pool3d)
+    function = staticmethod(F.lp_pool3d)

@@ -4,20 +4,23 @@ from __future__ import annotations
 
 import math
 import warnings
+from functools import partial
 from typing import Any, ClassVar
+
+import numpy as np
 
 from chainrule.base.constraints import Choice, Int, Interval
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor
+from chainrule.graph.modes import mode
 from chainrule.nn import functional as F
 from chainrule.nn import init
 from chainrule.nn.module import Module
 from chainrule.nn.parameter import blank
+from chainrule.nn.utils.rnn import PackedSequence, check_lengths, packed_like, spread
 from chainrule.ops import functional as ops
 from chainrule.ops import gru, lstm, recurrent
-
-States = tuple[Tensor, ...] | tuple[None, ...]
 
 
 def draw_uniform(module: Module, hidden_size: int) -> None:
@@ -27,8 +30,8 @@ def draw_uniform(module: Module, hidden_size: int) -> None:
         init.uniform_(parameter, -bound, bound)
 
 
-class _Recurrent(Module):
-    """Layers on top of each other, in one direction or two."""
+class RNNBase(Module):
+    """Base of RNN, LSTM and GRU: layers on top of each other, in one direction or two."""
 
     gates: ClassVar[int]
     memory: ClassVar[bool] = False  # whether there is a state c beside h
@@ -118,13 +121,18 @@ class _Recurrent(Module):
         """Nothing to do: PyTorch arranges memory for a GPU here."""
 
     def _direction(
-        self, x: Tensor, weights: tuple[Any, ...], states: tuple[Any, ...], reverse: bool
-    ) -> tuple[Tensor, ...]:
+        self, x: Tensor, weights: tuple[Any, ...], states: tuple[Any, ...], mask: Tensor | None,
+        reverse: bool,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
         """One layer in one direction: (T, N, K) → all h, and the last c where there is one."""
         raise NotImplementedError
 
-    def _run(self, input: Tensor, given: tuple[Any, ...] | None) -> tuple[Tensor, list[Tensor]]:
+    def _run(
+        self, input: Any, given: tuple[Any, ...] | None, lengths: Any
+    ) -> tuple[Any, list[Tensor]]:
         """The output, and the last states (h, or h and c)."""
+        if isinstance(input, PackedSequence):
+            return self._run_packed(input, given, lengths)
         if input.ndim not in (2, 3):
             raise ShapeError(
                 t(
@@ -137,7 +145,66 @@ class _Recurrent(Module):
         batched = input.ndim == 3
         x = input if batched else input.unsqueeze(1)
         x = x.transpose(0, 1) if batched and self.batch_first else x
-        states = self._states(given, input, x)
+        batch = x.shape[1:2] if batched else ()
+        states = self._states(given, batch, tuple(input.shape))
+        if not batched:
+            states = tuple(None if s is None else s.unsqueeze(1) for s in states)
+        if lengths is None:
+            y, finals = self._layers(x, states, None)
+        else:
+            mask = self._mask(lengths, x)
+            valid = mask.unsqueeze(2)
+            y, finals = self._layers(ops.where(valid, x, 0.0), states, mask)
+            y = ops.where(valid, y, 0.0)
+        if not batched:
+            return y.squeeze(1), [s.squeeze(1) for s in finals]
+        return (y.transpose(0, 1) if self.batch_first else y), finals
+
+    def _run_packed(
+        self, input: PackedSequence, given: tuple[Any, ...] | None, lengths: Any
+    ) -> tuple[PackedSequence, list[Tensor]]:
+        if lengths is not None:
+            raise ArgumentError(
+                t(
+                    "{module}: a packed batch knows its lengths: leave lengths out.",
+                    module=type(self).__name__,
+                )
+            )
+        x, sizes = spread(type(self).__name__, input)
+        if x.ndim != 3:
+            raise ShapeError(
+                t(
+                    "{module} takes packed sequences of vectors, (T, K) each: their data must "
+                    "have 2 dimensions, not shape {shape}.",
+                    module=type(self).__name__,
+                    shape=tuple(input.data.shape),
+                )
+            )
+        states = self._states(given, x.shape[1:2], tuple(x.shape))
+        order, back = input.sorted_indices, input.unsorted_indices
+        if order is not None:
+            states = tuple(None if s is None else ops.index_select(s, 1, order) for s in states)
+        mask = None if sizes.min() == x.shape[0] else self._mask(Tensor(sizes), x)
+        y, finals = self._layers(x, states, mask)
+        if back is not None:
+            finals = [ops.index_select(s, 1, back) for s in finals]
+        return packed_like(input, y), finals
+
+    def _mask(self, lengths: Any, x: Tensor) -> Tensor:
+        """Where the sequences of x (T, N, K) still run: (T, N)."""
+        if not isinstance(lengths, Tensor):
+            lengths = Tensor(np.asarray(lengths))
+        check = partial(check_lengths, type(self).__name__, x.shape)
+        if mode.trace is not None:
+            mode.trace.check(lengths, check)
+        else:
+            check(lengths.numpy())
+        return ops.arange(x.shape[0]).unsqueeze(1) < lengths.unsqueeze(0)
+
+    def _layers(
+        self, x: Tensor, states: tuple[Any, ...], mask: Tensor | None
+    ) -> tuple[Tensor, list[Tensor]]:
+        """All layers on x (T, N, K): the output of the last, and the last states of each."""
         last: list[tuple[Tensor, ...]] = []
         outputs: list[Tensor] = []
         for k, (layer, suffix) in enumerate(self._places()):
@@ -147,22 +214,19 @@ class _Recurrent(Module):
                 x = F.dropout(x, self.dropout, self.training) if self.dropout else x
             outputs = outputs if reverse else []
             start = tuple(None if s is None else s[k] for s in states)
-            y, *c_n = self._direction(x, self._weights(suffix), start, reverse)
+            y, *c_n = self._direction(x, self._weights(suffix), start, mask, reverse)
             outputs.append(y)
             last.append((y[:1] if reverse else y[-1:], *(c.unsqueeze(0) for c in c_n)))
         y = outputs[0] if len(outputs) == 1 else ops.cat(outputs, -1)
-        finals = [ops.cat(list(column), 0) for column in zip(*last, strict=True)]
-        if not batched:
-            return y.squeeze(1), [s.squeeze(1) for s in finals]
-        return (y.transpose(0, 1) if self.batch_first else y), finals
+        return y, [ops.cat(list(column), 0) for column in zip(*last, strict=True)]
 
-    def _states(self, given: tuple[Any, ...] | None, input: Tensor, x: Tensor) -> States:
+    def _states(
+        self, given: tuple[Any, ...] | None, batch: tuple[int, ...], input: tuple[int, ...]
+    ) -> tuple[Any, ...]:
         """The states before the first step, each (layers · directions, N, size), or None."""
         if given is None:
             return (None, None) if self.memory else (None,)
-        batch = x.shape[1:2] if input.ndim == 3 else ()
         sizes = (self._size, self.hidden_size)
-        out = []
         for name, value, size in zip(("h_0", "c_0"), given, sizes, strict=False):
             expected = (self.num_layers * self._directions, *batch, size)
             if tuple(value.shape) != expected:
@@ -173,12 +237,11 @@ class _Recurrent(Module):
                         module=type(self).__name__,
                         name=name,
                         expected=expected,
-                        input=tuple(input.shape),
+                        input=input,
                         got=tuple(value.shape),
                     )
                 )
-            out.append(value if input.ndim == 3 else value.unsqueeze(1))
-        return tuple(out)
+        return given
 
     def extra_repr(self) -> str:
         words = [f"{self.input_size}, {self.hidden_size}"]
@@ -189,12 +252,16 @@ class _Recurrent(Module):
         return ", ".join(words)
 
 
-class RNN(_Recurrent):
+class RNN(RNNBase):
     """h_t = tanh(W_ih x_t + b_ih + W_hh h_{t−1} + b_hh), or max(…, 0): nonlinearity="relu".
 
     Sequences (T, N, input_size), or (N, T, …) with `batch_first`, or (T, input_size) → the output
     (T, N, directions · hidden_size) of the last layer, and h of every layer after the last step
     (layers · directions, N, hidden_size). `hx`: these states before the first step, else zeros.
+
+    Sequences of different lengths: a `PackedSequence`, which gives a packed output, or a padded
+    batch with `lengths` (N,), which computes the same and also compiles. h_n is then each
+    sequence's own last state, and past its end a padded output is 0.
     """
 
     gates = 1
@@ -219,19 +286,21 @@ class RNN(_Recurrent):
         self.nonlinearity = Choice("tanh", "relu").check(nonlinearity, "RNN", "nonlinearity")
 
     def _direction(
-        self, x: Tensor, weights: tuple[Any, ...], states: tuple[Any, ...], reverse: bool
-    ) -> tuple[Tensor, ...]:
-        kind = self.nonlinearity
-        return (
-            recurrent.RNN.function(x, *weights[:4], *states, nonlinearity=kind, reverse=reverse),
-        )
+        self, x: Tensor, weights: tuple[Any, ...], states: tuple[Any, ...], mask: Tensor | None,
+        reverse: bool,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        inputs = (x, *weights[:4], *states, mask)
+        run = recurrent.RNN.function
+        return (run(*inputs, nonlinearity=self.nonlinearity, reverse=reverse),)
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        output, (h_n,) = self._run(input, None if hx is None else (hx,))
+    def forward(
+        self, input: Any, hx: Tensor | None = None, *, lengths: Any = None
+    ) -> tuple[Any, Tensor]:
+        output, (h_n,) = self._run(input, None if hx is None else (hx,), lengths)
         return output, h_n
 
 
-class LSTM(_Recurrent):
+class LSTM(RNNBase):
     """Long short-term memory: from x_t and h_{t−1} the gates i, f, g, o; c_t = f·c_{t−1} + i·g and
     h_t = o·tanh(c_t).
 
@@ -261,19 +330,20 @@ class LSTM(_Recurrent):
         )  # fmt: skip
 
     def _direction(
-        self, x: Tensor, weights: tuple[Any, ...], states: tuple[Any, ...], reverse: bool
-    ) -> tuple[Tensor, ...]:
-        outputs = lstm.LSTM.function(x, *weights[:4], *states, weights[4], reverse=reverse)
+        self, x: Tensor, weights: tuple[Any, ...], states: tuple[Any, ...], mask: Tensor | None,
+        reverse: bool,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        outputs = lstm.LSTM.function(x, *weights[:4], *states, weights[4], mask, reverse=reverse)
         return outputs[0], outputs[1]
 
     def forward(
-        self, input: Tensor, hx: tuple[Tensor, Tensor] | None = None
-    ) -> tuple[Tensor, tuple[Tensor, Tensor]]:
-        output, (h_n, c_n) = self._run(input, None if hx is None else pair_of("LSTM", hx))
+        self, input: Any, hx: tuple[Tensor, Tensor] | None = None, *, lengths: Any = None
+    ) -> tuple[Any, tuple[Tensor, Tensor]]:
+        output, (h_n, c_n) = self._run(input, None if hx is None else pair_of("LSTM", hx), lengths)
         return output, (h_n, c_n)
 
 
-class GRU(_Recurrent):
+class GRU(RNNBase):
     """Gated recurrent units: r, z, n from x_t and h_{t−1}; h_t = (1 − z)·n + z·h_{t−1}.
 
     Sequences and states as for `RNN`.
@@ -299,12 +369,15 @@ class GRU(_Recurrent):
         )  # fmt: skip
 
     def _direction(
-        self, x: Tensor, weights: tuple[Any, ...], states: tuple[Any, ...], reverse: bool
-    ) -> tuple[Tensor, ...]:
-        return (gru.GRU.function(x, *weights[:4], *states, reverse=reverse)[0],)
+        self, x: Tensor, weights: tuple[Any, ...], states: tuple[Any, ...], mask: Tensor | None,
+        reverse: bool,
+    ) -> tuple[Tensor, ...]:  # fmt: skip
+        return (gru.GRU.function(x, *weights[:4], *states, mask, reverse=reverse)[0],)
 
-    def forward(self, input: Tensor, hx: Tensor | None = None) -> tuple[Tensor, Tensor]:
-        output, (h_n,) = self._run(input, None if hx is None else (hx,))
+    def forward(
+        self, input: Any, hx: Tensor | None = None, *, lengths: Any = None
+    ) -> tuple[Any, Tensor]:
+        output, (h_n,) = self._run(input, None if hx is None else (hx,), lengths)
         return output, h_n
 
 

@@ -14,7 +14,9 @@ from chainrule.nn.parameter import Parameter, blank
 from chainrule.ops import gru, lstm, recurrent
 
 
-class _Cell(Module):
+class RNNCellBase(Module):
+    """Base of the cells: their weights, and one step with or without a batch."""
+
     gates: ClassVar[int]
 
     weight_ih: Parameter
@@ -66,7 +68,7 @@ class _Cell(Module):
         return f"{self.input_size}, {self.hidden_size}" + ("" if self.bias else ", bias=False")
 
 
-class RNNCell(_Cell):
+class RNNCell(RNNCellBase):
     """One step of an RNN: (N, input_size), h (N, hidden_size) → h; also without a batch."""
 
     gates = 1
@@ -88,7 +90,7 @@ class RNNCell(_Cell):
         return super().extra_repr() + other
 
 
-class LSTMCell(_Cell):
+class LSTMCell(RNNCellBase):
     """One step of an LSTM: (N, input_size), (h, c) → (h, c); also without a batch."""
 
     gates = 4
@@ -101,7 +103,7 @@ class LSTMCell(_Cell):
         return h, c
 
 
-class GRUCell(_Cell):
+class GRUCell(RNNCellBase):
     """One step of a GRU: (N, input_size), h (N, hidden_size) → h; also without a batch."""
 
     gates = 3

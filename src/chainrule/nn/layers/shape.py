@@ -1,12 +1,15 @@
-"""Layers that only rearrange: Identity, Flatten, Unflatten."""
+"""Layers that only rearrange elements: flatten, windows as columns, pixels as channels."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from chainrule.base.constraints import Ints
+from chainrule.base.constraints import Int, Ints, Spatial
 from chainrule.graph import Tensor
+from chainrule.nn import functional as F
 from chainrule.nn.module import Module
+
+Size = int | tuple[int, ...]
 
 
 class Identity(Module):
@@ -49,3 +52,117 @@ class Unflatten(Module):
 
     def extra_repr(self) -> str:
         return f"dim={self.dim}, unflattened_size={self.unflattened_size}"
+
+
+class PixelShuffle(Module):
+    """(…, C·r², H, W) → (…, C, H·r, W·r) with r = `upscale_factor`: channels become pixels."""
+
+    def __init__(self, upscale_factor: int) -> None:
+        super().__init__()
+        self.upscale_factor = Int(low=1).check(upscale_factor, "PixelShuffle", "upscale_factor")
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pixel_shuffle(input, self.upscale_factor)
+
+    def extra_repr(self) -> str:
+        return f"upscale_factor={self.upscale_factor}"
+
+
+class PixelUnshuffle(Module):
+    """(…, C, H·r, W·r) → (…, C·r², H, W) with r = `downscale_factor`: pixels become channels."""
+
+    def __init__(self, downscale_factor: int) -> None:
+        super().__init__()
+        self.downscale_factor = Int(low=1).check(
+            downscale_factor, "PixelUnshuffle", "downscale_factor"
+        )
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.pixel_unshuffle(input, self.downscale_factor)
+
+    def extra_repr(self) -> str:
+        return f"downscale_factor={self.downscale_factor}"
+
+
+class ChannelShuffle(Module):
+    """(N, C, …) with the channels of `groups` groups dealt out in turn."""
+
+    def __init__(self, groups: int) -> None:
+        super().__init__()
+        self.groups = Int(low=1).check(groups, "ChannelShuffle", "groups")
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.channel_shuffle(input, self.groups)
+
+    def extra_repr(self) -> str:
+        return f"groups={self.groups}"
+
+
+class Unfold(Module):
+    """im2col: the windows of (N, C, H, W) as columns, (N, C·kH·kW, L)."""
+
+    kernel_size: Size
+    dilation: Size
+    padding: Size
+    stride: Size
+
+    def __init__(
+        self, kernel_size: Size, dilation: Size = 1, padding: Size = 0, stride: Size = 1
+    ) -> None:
+        super().__init__()
+        _set_window(self, kernel_size, dilation, padding, stride)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.unfold(input, self.kernel_size, self.dilation, self.padding, self.stride)
+
+    def extra_repr(self) -> str:
+        return _window_text(self)
+
+
+class Fold(Module):
+    """col2im: columns (N, C·kH·kW, L) added up into (N, C, *output_size)."""
+
+    kernel_size: Size
+    dilation: Size
+    padding: Size
+    stride: Size
+
+    def __init__(
+        self,
+        output_size: Size,
+        kernel_size: Size,
+        dilation: Size = 1,
+        padding: Size = 0,
+        stride: Size = 1,
+    ) -> None:
+        super().__init__()
+        Spatial(2).check(output_size, "Fold", "output_size")
+        self.output_size = output_size
+        _set_window(self, kernel_size, dilation, padding, stride)
+
+    def forward(self, input: Tensor) -> Tensor:
+        return F.fold(
+            input, self.output_size, self.kernel_size, self.dilation, self.padding, self.stride
+        )
+
+    def extra_repr(self) -> str:
+        return f"output_size={self.output_size}, {_window_text(self)}"
+
+
+def _set_window(
+    module: Unfold | Fold, kernel_size: Size, dilation: Size, padding: Size, stride: Size
+) -> None:
+    name = type(module).__name__
+    Spatial(2).check(kernel_size, name, "kernel_size")
+    Spatial(2).check(dilation, name, "dilation")
+    Spatial(2, low=0).check(padding, name, "padding")
+    Spatial(2).check(stride, name, "stride")
+    module.kernel_size, module.dilation = kernel_size, dilation
+    module.padding, module.stride = padding, stride
+
+
+def _window_text(module: Unfold | Fold) -> str:
+    return (
+        f"kernel_size={module.kernel_size}, dilation={module.dilation}, "
+        f"padding={module.padding}, stride={module.stride}"
+    )

@@ -14,6 +14,7 @@ from chainrule.ops.arrays import index as _index
 from chainrule.ops.arrays import reduce as _reduce
 from chainrule.ops.arrays import scan as _scan
 from chainrule.ops.arrays import window as _window
+from chainrule.ops.arrays.lapack import host
 from chainrule.ops.arrays.philox import uniform
 from chainrule.ops.arrays.select import where
 from chainrule.ops.arrays.special import erf
@@ -132,7 +133,9 @@ class Arrays(Namespace):
     put = staticmethod(_index.put)
     take_along_axis = staticmethod(np.take_along_axis)
     put_along_axis_add = staticmethod(_index.put_along_axis_add)
+    diagonal = staticmethod(_index.diagonal)  # type: ignore[assignment]
     argsort = staticmethod(_index.argsort)
+    sort = staticmethod(np.sort)  # type: ignore[assignment]
 
     matmul = staticmethod(np.matmul)
     conv = staticmethod(_conv.conv)
@@ -151,6 +154,7 @@ class Arrays(Namespace):
     def item(results: Any, k: int) -> Any:
         return results[k]
 
+    host = staticmethod(host)
     full = staticmethod(_full)
     uniform = staticmethod(uniform)
 

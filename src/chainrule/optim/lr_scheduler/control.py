@@ -14,10 +14,46 @@ from chainrule.optim.lr_scheduler.base import COUNT, EPOCHS, RATE, LRScheduler
 from chainrule.optim.optimizer import Optimizer
 
 
-class SequentialLR(LRScheduler):
-    """Several schedules, one after the other: the next begins at each epoch in `milestones`."""
+class _Several(LRScheduler):
+    """Schedules of one optimiser that act as one."""
 
     _not_saved = ("optimizer", "schedulers")
+
+    def _take_in(self, optimizer: Optimizer, schedulers: Sequence[LRScheduler]) -> None:
+        self.schedulers = list(schedulers)
+        for scheduler in self.schedulers:
+            if isinstance(scheduler, ReduceLROnPlateau) or scheduler.optimizer is not optimizer:
+                raise ArgumentError(
+                    t(
+                        "{owner}: {kind} cannot be one of the schedules: each must belong to the "
+                        "same optimiser and need no metric.",
+                        owner=type(self).__name__,
+                        kind=type(scheduler).__name__,
+                    )
+                )
+
+    def state_dict(self) -> dict[str, Any]:
+        return super().state_dict() | {"schedulers": [s.state_dict() for s in self.schedulers]}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        own = dict(state_dict)
+        states = own.pop("schedulers", ())
+        if len(states) != len(self.schedulers):
+            raise ArgumentError(
+                t(
+                    "{owner}: the state is of {found} schedules, not {wanted}.",
+                    owner=type(self).__name__,
+                    found=len(states),
+                    wanted=len(self.schedulers),
+                )
+            )
+        super().load_state_dict(own)
+        for scheduler, state in zip(self.schedulers, states, strict=True):
+            scheduler.load_state_dict(state)
+
+
+class SequentialLR(_Several):
+    """Several schedules, one after the other: the next begins at each epoch in `milestones`."""
 
     def __init__(
         self,
@@ -26,27 +62,18 @@ class SequentialLR(LRScheduler):
         milestones: Sequence[int],
         last_epoch: int = -1,
     ) -> None:
-        self.schedulers = list(schedulers)
         self.milestones = [self._check(COUNT, m, "milestones") for m in milestones]
         rising = all(a < b for a, b in zip(self.milestones, self.milestones[1:], strict=False))
-        if len(self.milestones) != len(self.schedulers) - 1 or not rising:
+        if len(self.milestones) != len(schedulers) - 1 or not rising:
             raise ArgumentError(
                 t(
                     "SequentialLR: {n} schedules need {wanted} rising milestones, got {found}.",
-                    n=len(self.schedulers),
-                    wanted=len(self.schedulers) - 1,
+                    n=len(schedulers),
+                    wanted=len(schedulers) - 1,
                     found=self.milestones,
                 )
             )
-        for scheduler in self.schedulers:
-            if isinstance(scheduler, ReduceLROnPlateau) or scheduler.optimizer is not optimizer:
-                raise ArgumentError(
-                    t(
-                        "SequentialLR: {kind} cannot be one of the schedules: each must belong to "
-                        "the same optimiser and need no metric.",
-                        kind=type(scheduler).__name__,
-                    )
-                )
+        self._take_in(optimizer, schedulers)
         super().__init__(optimizer, last_epoch)
 
     def step(self) -> None:
@@ -63,23 +90,32 @@ class SequentialLR(LRScheduler):
         self.last_epoch = -1
         self.step()
 
-    def state_dict(self) -> dict[str, Any]:
-        return super().state_dict() | {"schedulers": [s.state_dict() for s in self.schedulers]}
 
-    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
-        own = dict(state_dict)
-        states = own.pop("schedulers", ())
-        if len(states) != len(self.schedulers):
-            raise ArgumentError(
-                t(
-                    "SequentialLR: the state is of {found} schedules, not {wanted}.",
-                    found=len(states),
-                    wanted=len(self.schedulers),
-                )
-            )
-        super().load_state_dict(own)
-        for scheduler, state in zip(self.schedulers, states, strict=True):
-            scheduler.load_state_dict(state)
+class ChainedScheduler(_Several):
+    """Several schedules at once: one `step` steps them all. For those that multiply the rate."""
+
+    def __init__(
+        self, schedulers: Sequence[LRScheduler], optimizer: Optimizer | None = None
+    ) -> None:
+        if not schedulers:
+            raise ArgumentError(t("ChainedScheduler: give at least one schedule."))
+        self._take_in(optimizer or schedulers[0].optimizer, schedulers)
+        super().__init__(self.schedulers[0].optimizer)
+
+    def _begin(self) -> None:
+        self.last_epoch = 0
+        self._set(self._now())
+
+    def step(self) -> None:
+        self.last_epoch += 1
+        for scheduler in self.schedulers:
+            scheduler.step()
+        self._set(self._now())
+
+    def _restart(self) -> None:
+        for scheduler in self.schedulers:
+            scheduler._restart()
+        self._begin()
 
 
 class ReduceLROnPlateau(LRScheduler):

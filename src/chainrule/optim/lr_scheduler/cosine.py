@@ -8,7 +8,14 @@ from collections.abc import Sequence
 from chainrule.base.constraints import Bool, Choice, Interval
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
-from chainrule.optim.lr_scheduler.base import COUNT, PART, POSITIVE, RATE, LRScheduler
+from chainrule.optim.lr_scheduler.base import (
+    COUNT,
+    EPOCHS,
+    PART,
+    POSITIVE,
+    RATE,
+    LRScheduler,
+)
 from chainrule.optim.optimizer import Optimizer
 
 MOMENTUM = Interval(0.0, 1.0, ends="[)")
@@ -185,3 +192,40 @@ class OneCycleLR(LRScheduler):
         if self.anneal_strategy == "cos":
             return end + (start - end) / 2 * (1 + math.cos(math.pi * way))
         return start + (end - start) * way
+
+
+class SWALR(LRScheduler):
+    """To the constant `swa_lr` in `anneal_epochs`, for the averaging of weights that follows.
+
+    P. Izmailov et al., "Averaging weights leads to wider optima and better generalization",
+    UAI (2018).
+    """
+
+    def __init__(
+        self,
+        optimizer: Optimizer,
+        swa_lr: float | Sequence[float],
+        anneal_epochs: int = 10,
+        anneal_strategy: str = "cos",
+        last_epoch: int = -1,
+    ) -> None:
+        self.swa_lrs = self._each(RATE, swa_lr, "swa_lr", optimizer)
+        self.anneal_epochs = self._check(EPOCHS, anneal_epochs, "anneal_epochs")
+        choices = Choice("cos", "linear")
+        self.anneal_strategy = self._check(choices, anneal_strategy, "anneal_strategy")
+        for group, lr in zip(optimizer.param_groups, self.swa_lrs, strict=True):
+            group["swa_lr"] = lr
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        step = self.last_epoch if self.anneal_epochs else max(1, self.last_epoch)
+        before, share = self._share(step - 1), self._share(step)
+        if before == 1:
+            return list(self.swa_lrs)
+        pairs = zip(self._now(), self.swa_lrs, strict=True)
+        return [low + (lr - low) * (1 - share) / (1 - before) for lr, low in pairs]
+
+    def _share(self, step: int) -> float:
+        """How much of the way is done."""
+        way = max(0.0, min(1.0, step / max(1, self.anneal_epochs)))
+        return (1 - math.cos(math.pi * way)) / 2 if self.anneal_strategy == "cos" else way

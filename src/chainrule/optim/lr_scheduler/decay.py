@@ -11,8 +11,8 @@ from chainrule.optim.lr_scheduler.base import COUNT, EPOCHS, PART, RATE, LRSched
 from chainrule.optim.optimizer import Optimizer
 
 
-class LambdaLR(LRScheduler):
-    """lr = initial lr · f(epoch); `lr_lambda`: f, or one f a parameter group."""
+class _ByFunction(LRScheduler):
+    """`lr_lambda`: a function f of the epoch, or one a parameter group."""
 
     _not_saved = ("optimizer", "lr_lambdas")
 
@@ -30,15 +30,30 @@ class LambdaLR(LRScheduler):
         if len(self.lr_lambdas) != groups or not all(map(callable, self.lr_lambdas)):
             raise ArgumentError(
                 t(
-                    "LambdaLR: write one function, or {groups} (one a parameter group).",
+                    "{owner}: write one function, or {groups} (one a parameter group).",
+                    owner=type(self).__name__,
                     groups=groups,
                 )
             )
         super().__init__(optimizer, last_epoch)
 
+
+class LambdaLR(_ByFunction):
+    """lr = initial lr · f(epoch); `lr_lambda`: f, or one f a parameter group."""
+
     def get_lr(self) -> list[float]:
         pairs = zip(self.base_lrs, self.lr_lambdas, strict=True)
         return [base * f(self.last_epoch) for base, f in pairs]
+
+
+class MultiplicativeLR(_ByFunction):
+    """Multiplies the learning rate by f(epoch) every epoch; `lr_lambda`: f, or one a group."""
+
+    def get_lr(self) -> list[float]:
+        if self.last_epoch == 0:
+            return self._now()
+        pairs = zip(self._now(), self.lr_lambdas, strict=True)
+        return [lr * f(self.last_epoch) for lr, f in pairs]
 
 
 class InverseTimeLR(LRScheduler):
@@ -94,6 +109,23 @@ class MultiStepLR(LRScheduler):
 
     def get_lr(self) -> list[float]:
         return self._scaled(self.gamma ** self.milestones.count(self.last_epoch))
+
+
+class PolynomialLR(LRScheduler):
+    """From the initial learning rate to 0 in `total_iters` epochs as (1 − epoch/total)^power."""
+
+    def __init__(
+        self, optimizer: Optimizer, total_iters: int = 5, power: float = 1.0, last_epoch: int = -1
+    ) -> None:
+        self.total_iters = self._check(COUNT, total_iters, "total_iters")
+        self.power = self._check(RATE, power, "power")
+        super().__init__(optimizer, last_epoch)
+
+    def get_lr(self) -> list[float]:
+        e, n = self.last_epoch, self.total_iters
+        if e == 0 or e > n:
+            return self._now()
+        return self._scaled(((n - e) / (n - e + 1)) ** self.power)
 
 
 # ---- warm-up --------------------------------------------------------------------------------

@@ -1,4 +1,4 @@
-"""Gradient clipping, and all parameters as one vector."""
+"""Gradient clipping."""
 
 from __future__ import annotations
 
@@ -8,14 +8,10 @@ from collections.abc import Iterable
 import numpy as np
 
 from chainrule.base.constraints import NonNegative, Positive
-from chainrule.base.errors import AutogradError, ShapeError
+from chainrule.base.errors import AutogradError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
-from chainrule.ops.shaping import Cat, Stack
-
-__all__ = [
-    "clip_grad_norm_", "clip_grad_value_", "parameters_to_vector", "vector_to_parameters",
-]  # fmt: skip
+from chainrule.ops.shaping import Stack
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
@@ -65,27 +61,3 @@ def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -
     bound = NonNegative().check(clip_value, "clip_grad_value_", "clip_value")
     for g in _gradients(parameters):
         g.clamp_(-bound, bound)
-
-
-def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters, flattened, one after the other."""
-    return Cat.function([p.reshape(-1) for p in parameters])
-
-
-def vector_to_parameters(vec: Tensor, parameters: Iterable[Tensor]) -> None:
-    """Give the parameters the values of one vector, in order. They become views of its memory."""
-    several = list(parameters)
-    wanted = sum(p.numel() for p in several)
-    if tuple(vec.shape) != (wanted,):
-        raise ShapeError(
-            t(
-                "The parameters have {wanted} elements together, the vector has shape {shape}.",
-                wanted=wanted,
-                shape=tuple(vec.shape),
-            )
-        )
-    start = 0
-    for parameter in several:
-        end = start + parameter.numel()
-        parameter.data = vec.detach()[start:end].reshape(parameter.shape)
-        start = end
