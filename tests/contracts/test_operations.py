@@ -15,6 +15,7 @@ from chainrule.testing import CheckFailure, check_op, samples_of
 from chainrule.testing.check_op import CHECKS
 from chainrule.testing.checks_value import formula_of
 from chainrule.testing.gradients import invoke, pull, tensors_of, value_of, vectors
+from chainrule.testing.sampling import more_samples
 from chainrule.testing.torch_oracle import has_torch, torch_function
 
 OPS = sorted(REGISTRY)
@@ -29,6 +30,17 @@ def applying(checks):
 @pytest.mark.parametrize(("name", "check"), applying(OWN))
 def test_contract(name, check):
     check_op(name, checks=[check])
+
+
+@pytest.mark.parametrize("name", [n for n in OPS if CHECKS["gradient"].applies(REGISTRY[n])])
+def test_gradients_are_checked_on_twenty_samples(name):
+    for check in ("gradient", "gradient2", "torch"):
+        samples = more_samples(REGISTRY[name], samples_of(REGISTRY[name]), CHECKS[check].least)
+        assert len(samples) >= 20
+        numbers = {
+            tuple(x.tobytes() for x in s.inputs if x is not None) for s in samples if s.drawn
+        }
+        assert len(numbers) > 10 or not any(s.drawn for s in samples)
 
 
 # Without PyTorch all are generated, so that the summary can say how many were skipped.

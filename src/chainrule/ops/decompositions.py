@@ -8,6 +8,7 @@ derivations; J. Townsend, "Differentiating the singular value decomposition" (20
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -67,7 +68,17 @@ def _definite(seed: int, *shape: int) -> np.ndarray:
 
 
 def _regular(seed: int, *shape: int) -> np.ndarray:
-    return _of(seed, *shape) + 2 * np.eye(shape[-1])
+    return 0.4 * _of(seed, *shape) + 2 * np.eye(shape[-1])
+
+
+def _many(samples: Callable[[int], tuple[Any, ...]]) -> Any:
+    """Twenty samples or more, of matrices of the given kinds; none before they are asked for."""
+
+    def drawn() -> tuple[Any, ...]:
+        rounds = -(-20 // len(samples(0)))
+        return tuple(sample for k in range(rounds) for sample in samples(10 * k))
+
+    return staticmethod(drawn)
 
 
 # ---- systems of equations -------------------------------------------------------------------
@@ -96,11 +107,11 @@ class Solve(Op):
     shape = staticmethod(_solve_shape)
     always_check = True
     method = False
-    samples = staticmethod(
-        lambda: (
-            (_regular(1, 2, 3, 3), (2, 3, 2)),
-            (_regular(2, 2, 1, 2, 2), (3, 2, 1)),
-            (_regular(3, 1, 4, 4), (4, 4)),
+    samples = _many(
+        lambda k: (
+            (_regular(k + 1, 2, 3, 3), (2, 3, 2)),
+            (_regular(k + 2, 2, 1, 2, 2), (3, 2, 1)),
+            (_regular(k + 3, 1, 4, 4), (4, 4)),
         )
     )
     card = Card(
@@ -128,7 +139,9 @@ class PseudoInverse(Op):
     on_host = True
     always_check = True
     method = False
-    samples = staticmethod(lambda: ((_of(1, 2, 4, 3),), (_of(2, 2, 2, 3),), (_of(3, 1, 3, 3),)))
+    samples = _many(
+        lambda k: ((_of(k + 1, 2, 4, 3),), (_of(k + 2, 2, 2, 3),), (_of(k + 3, 1, 3, 3),))
+    )
     card = Card(
         en="The inverse where there is none: the shortest of the best solutions.",
         zh="没有逆矩阵时的替代：最优解中最短的一个。",
@@ -168,7 +181,9 @@ class Det(Op):
     saves = ("A",)
     shape = staticmethod(_det_shape)
     always_check = True
-    samples = staticmethod(lambda: ((_of(1, 2, 3, 3),), (_of(2, 2, 1, 2, 2),), (_of(3, 1, 1, 1),)))
+    samples = _many(
+        lambda k: ((_of(k + 1, 2, 3, 3),), (_of(k + 2, 2, 1, 2, 2),), (_of(k + 3, 1, 1, 1),))
+    )
     card = Card(
         en="How much volumes grow; its gradient is the matrix of cofactors.",
         zh="体积放大的倍数；梯度是余子式矩阵。",
@@ -193,7 +208,7 @@ class Cofactor(Op):
     saves = ("A", "y")
     always_check = True
     method = False
-    samples = staticmethod(lambda: ((_regular(1, 2, 3, 3),), (_regular(2, 2, 1, 2, 2),)))
+    samples = _many(lambda k: ((_regular(k + 1, 2, 3, 3),), (_regular(k + 2, 2, 1, 2, 2),)))
     card = Card(
         en="Signed determinants of what is left without a row and a column.",
         zh="去掉一行一列后带符号的行列式。",
@@ -225,7 +240,7 @@ class LogDet(Op):
     saves = ("A",)
     always_check = True
     method = False
-    samples = staticmethod(lambda: ((_regular(1, 2, 3, 3),), (_of(2, 2, 1, 2, 2),)))
+    samples = _many(lambda k: ((_regular(k + 1, 2, 3, 3),), (_of(k + 2, 2, 1, 2, 2),)))
     card = Card(
         en="A determinant that cannot overflow; the gradient is the inverse, transposed.",
         zh="不会溢出的行列式；梯度是逆矩阵的转置。",
@@ -258,7 +273,7 @@ class CholeskyFactor(Op):
     saves = ("y",)
     always_check = True
     method = False
-    samples = staticmethod(lambda: ((_definite(1, 2, 3, 3),), (_definite(2, 2, 1, 2, 2),)))
+    samples = _many(lambda k: ((_definite(k + 1, 2, 3, 3),), (_definite(k + 2, 2, 1, 2, 2),)))
     card = Card(
         en="The square root of a covariance: L times white noise has it.",
         zh="协方差的平方根：L 乘白噪声就具有该协方差。",
@@ -296,7 +311,7 @@ class SymmetricEigen(Op):
     saves = ("y",)
     always_check = True
     method = False
-    samples = staticmethod(lambda: ((_definite(1, 2, 3, 3),), (_definite(2, 2, 1, 2, 2),)))
+    samples = _many(lambda k: ((_definite(k + 1, 2, 3, 3),), (_definite(k + 2, 2, 1, 2, 2),)))
     card = Card(
         en="The axes of an ellipsoid and how long they are.",
         zh="椭球的主轴及其长度。",
@@ -340,12 +355,12 @@ class SingularValues(Op):
     saves = ("y",)
     always_check = True
     method = False
-    samples = staticmethod(
-        lambda: (
-            (_of(1, 2, 4, 3),),
-            (_of(2, 2, 2, 3),),
-            (_of(3, 1, 3, 3),),
-            ((_of(4, 1, 3, 3),), {"full": True}),
+    samples = _many(
+        lambda k: (
+            (_of(k + 1, 2, 4, 3),),
+            (_of(k + 2, 2, 2, 3),),
+            (_of(k + 3, 1, 3, 3),),
+            ((_of(k + 4, 1, 3, 3),), {"full": True}),
         )
     )
     card = Card(
@@ -393,12 +408,12 @@ class OrthogonalTriangular(Op):
     on_host = True
     always_check = True
     method = False
-    samples = staticmethod(
-        lambda: (
-            (_of(1, 2, 4, 3),),
-            (_of(2, 2, 2, 3),),
-            (_of(3, 1, 3, 3),),
-            ((_of(4, 1, 2, 3),), {"full": True}),
+    samples = _many(
+        lambda k: (
+            (_of(k + 1, 2, 4, 3),),
+            (_of(k + 2, 2, 2, 3),),
+            (_of(k + 3, 1, 3, 3),),
+            ((_of(k + 4, 1, 2, 3),), {"full": True}),
         )
     )
     card = Card(

@@ -19,7 +19,7 @@ from chainrule.testing import (
 )
 from chainrule.testing.registry import CHECKS, Check
 from chainrule.testing.report import CheckFailure, Mismatch
-from chainrule.testing.sampling import Sample, samples_of
+from chainrule.testing.sampling import Sample, more_samples, samples_of
 
 __all__ = ["CHECKS", "check_op"]
 # Importing them is what fills CHECKS.
@@ -67,7 +67,7 @@ def _find(op: type[Op] | str) -> type[Op]:
 
 def _run(chosen: Check, op: type[Op], samples: list[Sample]) -> int:
     total = 0
-    rounds: Any = [samples] if chosen.once else samples
+    rounds: Any = [samples] if chosen.once else more_samples(op, samples, chosen.least)
     for given in rounds:
         try:
             total += chosen.run(op, given)

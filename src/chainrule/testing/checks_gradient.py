@@ -25,7 +25,7 @@ from chainrule.testing.gradients import (
     value_of,
     vectors,
 )
-from chainrule.testing.registry import check, derived, smooth
+from chainrule.testing.registry import MANY, check, derived, smooth
 from chainrule.testing.report import close, expect
 from chainrule.testing.sampling import Sample
 
@@ -49,7 +49,7 @@ def _total(op: type[Op], sample: Sample, vs: Sequence[Tensor | None]) -> float:
     return float(sum(np.sum(y._data * v._data) for y, v in pairs))
 
 
-@check("gradient", smooth)
+@check("gradient", smooth, least=MANY)
 def gradient(op: type[Op], sample: Sample) -> int:
     """The gradient is the derivative: central differences at float64."""
     outputs, found = gradients(op, sample)
@@ -84,7 +84,7 @@ def _first(op: type[Op], sample: Sample, vs: Sequence[Tensor | None]) -> list[np
     return [np.zeros(x.shape) if g is None else value_of(g) for g, x in zip(found, inputs)]
 
 
-@check("gradient2", smooth)
+@check("gradient2", smooth, least=MANY)
 def gradient2(op: type[Op], sample: Sample) -> int:
     """The gradient of the gradient, by the inputs and by g: central differences of the first."""
     tensors = tensors_of(op, sample)

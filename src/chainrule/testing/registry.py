@@ -13,7 +13,8 @@ Applies = Callable[[type[Op]], bool]
 class Check(NamedTuple):
     """`run(op, sample)` returns how many comparisons it made; `once`: it gets all samples.
 
-    `must`: to compare nothing where the check applies is a failure.
+    `must`: to compare nothing where the check applies is a failure. `least`: on so many samples at
+    least; where an operation has fewer, their numbers are drawn again.
     """
 
     name: str
@@ -21,18 +22,24 @@ class Check(NamedTuple):
     run: Callable[[type[Op], Any], int]
     once: bool
     must: bool
+    least: int
 
 
 CHECKS: dict[str, Check] = {}
+MANY = 20  # samples on which gradients are compared
 
 
 def check(
-    name: str, applies: Applies = lambda op: True, once: bool = False, must: bool = True
+    name: str,
+    applies: Applies = lambda op: True,
+    once: bool = False,
+    must: bool = True,
+    least: int = 1,
 ) -> Callable[[Callable[[type[Op], Any], int]], Callable[[type[Op], Any], int]]:
     """Adds a check under `name`, in the order in which they are told of."""
 
     def register(run: Callable[[type[Op], Any], int]) -> Callable[[type[Op], Any], int]:
-        CHECKS[name] = Check(name, applies, run, once, must)
+        CHECKS[name] = Check(name, applies, run, once, must, least)
         return run
 
     return register

@@ -41,10 +41,12 @@ _ALONG: list[Any] = [((3, 4),), ((2, 3, 2),), ((),)]
 
 @dataclass(frozen=True)
 class Sample:
-    """Inputs (arrays; None where one is left out) and valid params of one call."""
+    """Inputs (arrays; None where one is left out) and valid params of one call; `drawn`: the
+    places of the inputs that hold numbers drawn from their domain."""
 
     inputs: tuple[np.ndarray | None, ...]
     params: dict[str, Any] = field(default_factory=dict)
+    drawn: tuple[int, ...] = ()
 
     def differentiable(self, op: type[Op]) -> list[int]:
         """The places of the inputs that can have a gradient."""
@@ -57,7 +59,7 @@ class Sample:
 
     def replace(self, i: int, x: np.ndarray) -> Sample:
         """The sample with another array as input `i`."""
-        return Sample((*self.inputs[:i], x, *self.inputs[i + 1 :]), self.params)
+        return Sample((*self.inputs[:i], x, *self.inputs[i + 1 :]), self.params, self.drawn)
 
     def describe(self, op: type[Op]) -> str:
         """`x float64 (2, 3), o float64 (3,); dim=1`."""
@@ -98,7 +100,25 @@ def _drawn(op: type[Op], entry: Any, number: int) -> Sample:
     rng = np.random.default_rng([crc32(op.name.encode()), number])
     names = op.per_input(op.inputs, len(shapes))
     inputs = tuple(draw(op, name, s, rng) for name, s in zip(names, shapes, strict=True))
-    return Sample(inputs, op.validate(dict(given)))
+    drawn = tuple(
+        i for i, s in enumerate(shapes) if s is not None and not isinstance(s, np.ndarray)
+    )
+    return Sample(inputs, op.validate(dict(given)), drawn)
+
+
+def more_samples(op: type[Op], samples: list[Sample], least: int) -> list[Sample]:
+    """The samples, and copies with other numbers until there are `least`, if any were drawn."""
+    out = list(samples)
+    again = [sample for sample in samples if sample.drawn]
+    for number in range(least - len(samples) if again else 0):
+        sample = again[number % len(again)]
+        rng = np.random.default_rng([crc32(op.name.encode()), len(samples) + number])
+        names = op.per_input(op.inputs, len(sample.inputs))
+        inputs = list(sample.inputs)
+        for i in sample.drawn:
+            inputs[i] = draw(op, names[i], np.shape(inputs[i]), rng)
+        out.append(Sample(tuple(inputs), sample.params, sample.drawn))
+    return out
 
 
 def draw(op: type[Op], name: str, shape: Any, rng: np.random.Generator) -> Any:

@@ -27,7 +27,7 @@ from chainrule.testing.gradients import (
     value_of,
     vectors,
 )
-from chainrule.testing.registry import check, elementwise
+from chainrule.testing.registry import MANY, check, elementwise
 from chainrule.testing.report import close, expect
 from chainrule.testing.sampling import Sample
 
@@ -142,7 +142,7 @@ def _special(name: str) -> Callable[..., Any] | None:
         "clone": lambda x: x.clone(),
         "index_put": lambda x, o, *index, key, accumulate: x.index_put(index, o, accumulate),
         "masked_scale": lambda x, mask, p: x * mask / (1 - p),
-        "embedding": lambda index, w, padding_idx, scale_grad_by_freq: F.embedding(
+        "embedding": lambda index, w, padding_idx, scale_grad_by_freq, sparse: F.embedding(
             index, w, padding_idx, scale_grad_by_freq=scale_grad_by_freq
         ),
         "argsort": lambda x, dim, descending: torch.argsort(
@@ -233,7 +233,7 @@ def _first_only(op: type[Op], sample: Sample, dtype: Any, n: int) -> list[np.nda
     return [np.zeros(x.shape) if g is None else value_of(g) for g, x in zip(found, inputs)]
 
 
-@check("torch", _applies, must=False)
+@check("torch", _applies, must=False, least=MANY)
 def torch_oracle(op: type[Op], sample: Sample) -> int:
     """Value and gradient are PyTorch's, in float64 and float32."""
     import torch
