@@ -14,6 +14,7 @@ from chainrule.base.text import t
 from chainrule.data.collate import default_collate, default_convert, split_batch
 from chainrule.data.random import Draws, SharedWords, drawing
 
+_MIXING = 0x8000  # the first stream of random numbers that a collate function draws from
 END = object()  # after the last batch of a stream
 
 
@@ -68,7 +69,8 @@ class Fetcher:
                 samples = list(self.dataset.__getitems__(task.indices.tolist()))
         else:
             samples = [self._sample(draws, row) for row in range(len(task.indices))]
-        return self.collate(samples)
+        with drawing(Draws(self.seed, task.epoch, task.indices, _MIXING)):
+            return self.collate(samples)
 
     def _sample(self, draws: Draws, row: int) -> Any:
         with drawing(draws.rows(slice(row, row + 1))):

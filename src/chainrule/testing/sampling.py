@@ -116,7 +116,7 @@ def more_samples(op: type[Op], samples: list[Sample], least: int) -> list[Sample
         names = op.per_input(op.inputs, len(sample.inputs))
         inputs = list(sample.inputs)
         for i in sample.drawn:
-            inputs[i] = draw(op, names[i], np.shape(inputs[i]), rng)
+            inputs[i] = draw(op, names[i], np.asarray(inputs[i]).shape, rng)
         out.append(Sample(tuple(inputs), sample.params, sample.drawn))
     return out
 

@@ -147,15 +147,78 @@ TEXT = {
     # train
     "examples: chainrule train lenet\n"
     "          chainrule train mlp --data FOLDER --epochs 5 --out runs/mine\n"
+    "          chainrule train char-lstm --data book.txt\n"
     "Data: {digits} (built in), a folder with MNIST's four IDX files,\n"
     "a folder of pictures (train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png),\n"
-    "a .csv, .npy or .npz file.": (
+    "a .csv, .npy or .npz file. For models of text, char-lstm and the like,\n"
+    "{texts} (built in) or a text file in UTF-8; for line-classifier\n"
+    "a folder with CLASS/*.txt, by default both texts: who wrote this line?": (
         "例：chainrule train lenet\n"
         "    chainrule train mlp --data 文件夹 --epochs 5 --out runs/mine\n"
+        "    chainrule train char-lstm --data book.txt\n"
         "数据：{digits}（内置）、含 MNIST 四个 IDX 文件的文件夹、图片文件夹\n"
-        "（train/类别/*.png 与 test/类别/*.png，或 类别/*.png）、.csv、.npy 或 .npz 文件。"
+        "（train/类别/*.png 与 test/类别/*.png，或 类别/*.png）、.csv、.npy 或 .npz 文件。\n"
+        "文本模型（char-lstm、char-gru、char-rnn、gpt）：{texts}（内置）或 UTF-8 文本文件；\n"
+        "line-classifier：含 类别/*.txt 的文件夹，默认用两部内置文本：这一行是谁写的？"
     ),
-    "what to learn from ({digits})": "学习所用的数据（{digits}）",
+    "what to learn from ({digits}, for text {text})": "学习所用的数据（{digits}，文本为 {text}）",
+    "text: characters a step reads of each line or stream (by the recipe)": (
+        "文本：每步从每行或每条流中读取的字符数（依配方）"
+    ),
+    "--{option} means nothing to {model}: leave it out.": (
+        "--{option} 对 {model} 没有意义：请去掉。"
+    ),
+    "the model, for evaluate and generate": "模型，供 evaluate 和 generate 使用",
+    "curves and a sample: open it in a browser": "曲线与样例文本：用浏览器打开",
+    # text
+    "let a model of text write on": "让文本模型续写",
+    "{model}, {parameters} parameters, on {n} characters of {data}; tested on {m}.": (
+        "{model}，{parameters} 个参数，用 {data} 的 {n} 个字符训练；用 {m} 个测试。"
+    ),
+    "{model}, {parameters} parameters, on {n} lines of {data}; tested on {m}.": (
+        "{model}，{parameters} 个参数，用 {data} 的 {n} 行训练；用 {m} 行测试。"
+    ),
+    "Test perplexity {perplexity:.3f}, {bits:.3f} bits a character ({where}); counting three "
+    "characters gives {counted:.3f}.": (
+        "测试困惑度 {perplexity:.3f}，每字符 {bits:.3f} 比特（{where}）；统计三字符组可得 "
+        "{counted:.3f}。"
+    ),
+    "Test accuracy {accuracy:.4f}, loss {loss:.4f} ({where}); counting three characters for each "
+    "class gives {counted:.4f}.": (
+        "测试准确率 {accuracy:.4f}，损失 {loss:.4f}（{where}）；按类别统计三字符组可得 {counted:.4f}。"
+    ),
+    "{source} is too short: {found} characters, of which a tenth is held out, and that must be more "
+    "than the {length} of a piece. Give {least} or more, or a smaller --length.": (
+        "{source} 太短：共 {found} 个字符，留出十分之一，且须多于一段的 {length} 个。请给出至少 {least} "
+        "个字符，或更小的 --length。"
+    ),
+    "{source}, the last {n} characters": "{source} 的最后 {n} 个字符",
+    "{source}, the last {n} lines": "{source} 的最后 {n} 行",
+    "The model in {path} does not write text: char-lstm and the like do.": (
+        "{path} 中的模型不写文本：char-lstm 一类的模型才写。"
+    ),
+    "The model in {path} writes text and has no classes: chainrule generate {path}": (
+        "{path} 中的模型写文本，没有类别：chainrule generate {path}"
+    ),
+    "One of the lines is empty.": "其中有一行是空的。",
+    "Only the first {n} characters are read of: {line}": "只读取前 {n} 个字符：{line}",
+    "{source} has the classes {found}, but the model knows {known}.": (
+        "{source} 的类别是 {found}，而模型认识的是 {known}。"
+    ),
+    # generate
+    'examples: chainrule generate runs/char-lstm --prompt "To be"\n'
+    "          chainrule generate runs/char-lstm --temperature 0.5 --top-k 5 --seed 7": (
+        '例：chainrule generate runs/char-lstm --prompt "To be"\n'
+        "    chainrule generate runs/char-lstm --temperature 0.5 --top-k 5 --seed 7"
+    ),
+    "TEXT": "文本",
+    "what the text begins with": "文本的开头",
+    "how many characters to write (400)": "要写的字符数（400）",
+    "below 1 surer, above 1 bolder, 0 always the likeliest (0.8)": (
+        "小于 1 更稳，大于 1 更大胆，0 总取最可能的（0.8）"
+    ),
+    "choose among the K likeliest only": "只在最可能的 K 个中选",
+    "{text!r} is not a number from 0 up": "{text!r} 不是不小于 0 的数",
     "passes over the data (by the recipe)": "遍历数据的轮数（依配方）",
     "examples a step (by the recipe)": "每步的样本数（依配方）",
     "by the recipe adamw; also {names}": "配方为 adamw；还有 {names}",
@@ -253,11 +316,13 @@ TEXT = {
         "{source} 的输入形状为 {found}，而模型需要 {wanted}。"
     ),
     # predict
-    "example: chainrule predict runs/lenet seven.png --top 3": (
-        "例：chainrule predict runs/lenet seven.png --top 3"
+    "examples: chainrule predict runs/lenet seven.png --top 3\n"
+    '          chainrule predict runs/line-classifier "a line of text"': (
+        "例：chainrule predict runs/lenet seven.png --top 3\n"
+        '    chainrule predict runs/line-classifier "一行文本"'
     ),
-    "pictures, .npy arrays or IDX files, of the size the model takes": (
-        "图片、.npy 数组或 IDX 文件，尺寸与模型相符"
+    "pictures, .npy arrays or IDX files, of the size the model takes; or lines of text": (
+        "图片、.npy 数组或 IDX 文件，尺寸与模型相符；或者若干行文本"
     ),
     "show the K likeliest classes (1)": "显示最可能的 K 个类别（1）",
     "turn dark on light into light on dark": "把浅底深字变成深底浅字",

@@ -428,4 +428,57 @@ TEXT = {
     ),
     "Data worker {number} could not start: {reason}": "数据工作进程 {number} 无法启动：{reason}",
     "A batch cannot be sent from a worker process: {reason}": "无法从工作进程发送一批数据：{reason}",
+    # text and lines
+    "{path}: there is no such file; a text is a UTF-8 file, or one of {names}.": (
+        "{path}：没有这个文件；文本是 UTF-8 文件，或者 {names} 之一。"
+    ),
+    "{path} is no file: give a text file in UTF-8.": "{path} 不是文件：请给出 UTF-8 文本文件。",
+    "{path} is a binary file (it holds zero bytes): give a text file in UTF-8.": (
+        "{path} 是二进制文件（含有零字节）：请给出 UTF-8 文本文件。"
+    ),
+    "{path} is not UTF-8: line {line} holds the byte 0x{byte:02x}. Save it as UTF-8 first.": (
+        "{path} 不是 UTF-8：第 {line} 行含有字节 0x{byte:02x}。请先存为 UTF-8。"
+    ),
+    "{path} is empty: there is nothing to learn from.": "{path} 是空的：没有可供学习的内容。",
+    "Characters takes single characters, at least one, such as 'abc'.": (
+        "Characters 需要单个字符，至少一个，例如 'abc'。"
+    ),
+    "Characters: a character occurs twice.": "Characters：有字符出现了两次。",
+    "The character {character!r} (number {place} of line {line}) is not among the {n} known ones: "
+    "{some}": "字符 {character!r}（第 {line} 行第 {place} 个）不在已知的 {n} 个字符之中：{some}",
+    "The text is too short: {found} characters, but a piece of {length} and the one that follows it "
+    "need {least}. Give more text, or a smaller length.": (
+        "文本太短：只有 {found} 个字符，而一段 {length} 个加上其后的一个需要 {least} 个。请给出更长的"
+        "文本，或更小的长度。"
+    ),
+    "{source}: the class {name} has {n} lines of {shortest} characters or more; two are the least.": (
+        "{source}：类别 {name} 中不少于 {shortest} 个字符的行只有 {n} 行；至少要两行。"
+    ),
+    "{path} is a file: give a folder with a folder of .txt files for each class.": (
+        "{path} 是文件：请给出文件夹，其中每个类别有一个放 .txt 文件的文件夹。"
+    ),
+    "{path} holds {n} folders with .txt files: each is a class, and two are the least "
+    "(CLASS/*.txt).": (
+        "{path} 中有 {n} 个含 .txt 文件的文件夹：每个是一个类别，至少要两个（类别/*.txt）。"
+    ),
+    # mix, whiten
+    "{name} takes samples (input, label).": "{name} 需要样本（输入，标签）。",
+    "{name} takes {n} integer labels, or shares of shape {shape}; got {dtype} of "
+    "shape {got}.": "{name} 需要 {n} 个整数标签，或形状为 {shape} 的份额；得到的是形状 {got} 的 {dtype}。",
+    "{name}: a label is {label}, but the classes are 0 to {last}.": (
+        "{name}：有一个标签是 {label}，但类别是 0 到 {last}。"
+    ),
+    "CutMix takes images [N, C, H, W], not a batch of shape {shape}.": (
+        "CutMix 需要图像 [N, C, H, W]，而不是形状为 {shape} 的批次。"
+    ),
+    "Whiten takes samples [N, …] to measure, two or more; got shape {shape}.": (
+        "Whiten 需要至少两个样本 [N, …] 来测量；得到的形状是 {shape}。"
+    ),
+    "Whiten: the samples must be finite.": "Whiten：样本必须是有限的。",
+    "Whiten: some directions have no variance: give eps above zero.": (
+        "Whiten：有些方向没有方差：请给出大于零的 eps。"
+    ),
+    "Whiten was made of samples of shape {own}, not {shape}.": (
+        "Whiten 是由形状为 {own} 的样本得到的，而不是 {shape}。"
+    ),
 }

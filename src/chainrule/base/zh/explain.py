@@ -225,4 +225,15 @@ TEXT = {
     ),
     "A panel needs at least one value that can be drawn.": "面板至少需要一个可画的值。",
     "Bars needs values that are finite and not below zero.": "Bars 的值应为有限的非负数。",
+    # models of text
+    "Sample": "样例",
+    "What it writes": "它写的文本",
+    "Drawn character by character from what the model says comes next.": (
+        "按模型对下一个字符的判断，逐个抽取而成。"
+    ),
+    "Perplexity": "困惑度",
+    "Validation perplexity": "验证困惑度",
+    "Bits a character": "每字符比特数",
+    "Perplexity of counting 3 characters": "统计三字符组的困惑度",
+    "Accuracy of counting 3 characters": "统计三字符组的准确率",
 }

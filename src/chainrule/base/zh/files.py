@@ -156,7 +156,8 @@ TEXT = {
         "其中某个张量带有钩子或标志，这些不被读取"
     ),
     "a parameter is not described by a tensor": "某个参数没有用张量描述",
-    "sizes are no natural numbers": "大小不是自然数",
+    "sizes are no natural numbers, at most 64": "大小不是自然数，或多于 64 个",
+    "its pickle copies more than it describes": "它的 pickle 复制的内容多于它描述的内容",
     "the key of a dict is {kind}": "字典的键是 {kind}",
     "it holds {name!r:.99} by itself, which is no value": (
         "它单独存放了 {name!r:.99}，这不是一个值"

@@ -15,6 +15,22 @@ TEXT = {
         "此梯度已在编译的步骤中用完，其内存随后被重用。要读取或累加梯度，请用 keep_grads=True 编译；"
         "要重新开始，请先调用 zero_grad()。"
     ),
+    "A sparse tensor of shape {shape} with {n} rows needs values of shape {wanted}, got {values}.": (
+        "形状为 {shape}、含 {n} 行的稀疏张量，其值的形状应为 {wanted}，得到 {values}。"
+    ),
+    "This gradient is sparse (of shape {shape}, {nnz} rows are there), and a dense tensor is "
+    "wanted here: write grad.to_dense(), or build the embedding with sparse=False. Before a "
+    "compiled step, call zero_grad().": (
+        "此梯度是稀疏的（形状 {shape}，含 {nnz} 行），而这里需要稠密张量：请写 grad.to_dense()，或以 "
+        "sparse=False 建立嵌入层。在编译的步骤之前请调用 zero_grad()。"
+    ),
+    "{name}() of an uncoalesced tensor, where rows may repeat: write grad.coalesce().{name}().": (
+        "{name}() 用于未合并的张量，其行可能重复：请写 grad.coalesce().{name}()。"
+    ),
+    "A sparse tensor of shape {shape} goes with tensors of the same shape and with numbers, not "
+    "with shape {other}.": (
+        "形状为 {shape} 的稀疏张量只与同形状的张量或数运算，不能与形状 {other} 运算。"
+    ),
     "A trace is being taken already: traces do not nest.": "已有一次追踪正在进行：追踪不能嵌套。",
     "{where}: this tensor was kept from an earlier trace and has no value. Do not store tensors of "
     "a traced program outside it; return them instead.": (

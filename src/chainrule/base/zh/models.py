@@ -69,4 +69,19 @@ TEXT = {
     ),
     "{name} takes values from 0 to 1, these go from {low:g} to {high:g}: divide "
     "pixels by 255.": "{name} 接受 0 到 1 的值，这里是 {low:g} 到 {high:g}：请把像素除以 255。",
+    # text
+    "Model {name} takes sequences of characters, (length,), not inputs of shape {shape}.": (
+        "模型 {name} 需要字符序列 (长度,)，而不是形状为 {shape} 的输入。"
+    ),
+    "generate: the model has no alphabet: give characters=.": (
+        "generate：模型没有字符表：请给出 characters=。"
+    ),
+    "generate: give a prompt of at least one character.": "generate：请给出至少一个字符的开头。",
+    "The model's outputs are NaN or infinite: it cannot write.": (
+        "模型的输出是 NaN 或无穷：它无法写作。"
+    ),
+    "NGram: {classes} characters have too many sequences of {order}: choose a smaller order.": (
+        "NGram：{classes} 个字符的 {order} 元序列太多：请选更小的 order。"
+    ),
+    "{n} characters for a model of {known}": "{n} 个字符，而模型有 {known} 个",
 }

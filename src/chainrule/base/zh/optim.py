@@ -46,6 +46,21 @@ TEXT = {
         "形状为 {shape} 的参数无法更新：它的内存是只读的，或者多个元素共用同一位置（expand）。请用 "
         "tensor.clone() 创建它。"
     ),
+    "{owner} does not support sparse gradients, please consider SparseAdam instead (or SGD, "
+    "Adagrad), or build the embedding with sparse=False.": (
+        "{owner} 不支持稀疏梯度，请考虑使用 SparseAdam（或 SGD、Adagrad），或以 sparse=False 建立嵌入层。"
+    ),
+    "{owner}: weight_decay option is not compatible with sparse gradients: write weight_decay=0 "
+    "for this parameter (a group of its own), or build the embedding with sparse=False.": (
+        "{owner}：weight_decay 与稀疏梯度不能同用：请为该参数单独设一组并写 weight_decay=0，或以 "
+        "sparse=False 建立嵌入层。"
+    ),
+    "SparseAdam does not support dense gradients, please consider Adam instead, or build the "
+    "embedding with sparse=True. In a compiled step, backward() and step() go together, without "
+    "gradients from before.": (
+        "SparseAdam 不支持稠密梯度，请考虑使用 Adam，或以 sparse=True 建立嵌入层。在编译的步骤中，"
+        "backward() 与 step() 须在一起，且不带先前的梯度。"
+    ),
     "the optimiser's options or state": "优化器的选项或状态",
     "{owner}.step() belongs outside the compiled function: call it after the function; the rate "
     "that it sets is read anew at every run.": (

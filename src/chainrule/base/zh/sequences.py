@@ -65,6 +65,9 @@ TEXT = {
     "embedding_bag: scale_grad_by_freq does not go with mode='max'.": (
         "embedding_bag：scale_grad_by_freq 不能与 mode='max' 同用。"
     ),
+    "embedding_bag: mode='max' does not support sparse weights: write sparse=False.": (
+        "embedding_bag：mode='max' 不支持稀疏的权重：请写 sparse=False。"
+    ),
     "embedding_bag: include_last_offset=True needs offsets, at least one number.": (
         "embedding_bag：include_last_offset=True 需要 offsets，至少一个数。"
     ),

@@ -9,13 +9,17 @@ from chainrule.data.transforms.geometric import (
     RandomRotation,
     RandomVerticalFlip,
 )
+from chainrule.data.transforms.mix import CutMix, MixUp
 from chainrule.data.transforms.values import GaussianNoise, Normalize, ToFloat, ToTensor
+from chainrule.data.transforms.whiten import Whiten
 
 __all__ = [
     "Compose",
+    "CutMix",
     "Cutout",
     "GaussianNoise",
     "Lambda",
+    "MixUp",
     "Normalize",
     "RandomAffine",
     "RandomCrop",
@@ -26,4 +30,5 @@ __all__ = [
     "ToFloat",
     "ToTensor",
     "Transform",
+    "Whiten",
 ]
