@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from chainrule.base.errors import FileFormatError
@@ -21,7 +21,7 @@ FORMAT = "chainrule checkpoint 1"
 _UNKNOWN = "0" * 64
 
 
-def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> None:
+def save_checkpoint(path: str | os.PathLike[str], state: Any) -> None:
     """Writes `state` (nested dicts, lists, tuples, tensors, arrays, numbers, texts) to `path`.
 
     A kill at any instant leaves the previous file or the new one. Errors: OSError (disk full, no
@@ -37,6 +37,14 @@ def save_checkpoint(path: str | os.PathLike[str], state: Mapping[str, Any]) -> N
     metadata["sha256"] = digest.hexdigest()
     header = head.encode(safetensors.describe(sources), metadata)
     safetensors.write(path, header, sources)
+
+
+def save(obj: Any, f: str | os.PathLike[str]) -> None:
+    """`save_checkpoint` with the arguments in PyTorch's order: `save(model.state_dict(), path)`.
+
+    What PyTorch would pickle (a whole model, a function) is refused: ArgumentError.
+    """
+    save_checkpoint(f, obj)
 
 
 def load_checkpoint(path: str | os.PathLike[str]) -> Any:
@@ -68,6 +76,15 @@ def load_checkpoint(path: str | os.PathLike[str]) -> Any:
         return tree.unpack(metadata.get("state", ""), tensors)
     except FileFormatError as error:
         raise _damaged(path, error) from None
+
+
+def is_checkpoint(path: str | os.PathLike[str]) -> bool:
+    """Whether the file says of itself that `save_checkpoint` wrote it. Errors: OSError."""
+    with Path(path).open("rb") as file:
+        try:
+            return safetensors.read_header(file).metadata.get("format") == FORMAT
+        except FileFormatError:
+            return False
 
 
 _BLANK = b'"sha256":"%b"' % _UNKNOWN.encode()

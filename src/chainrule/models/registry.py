@@ -8,12 +8,13 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from chainrule.base.constraints import Int, Ints
-from chainrule.base.errors import ArgumentError
+from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.nn import Module
 
 Kind = TypeVar("Kind", bound=Callable[..., Module])
 _MODELS: dict[str, Callable[..., Module]] = {}
+_OPTIONS: dict[str, list[str]] = {}  # what a builder takes beside input_shape and classes
 
 
 def model(name: str) -> Callable[[Kind], Kind]:
@@ -21,7 +22,48 @@ def model(name: str) -> Callable[[Kind], Kind]:
 
     def register(kind: Kind) -> Kind:
         _MODELS[name] = kind
+        parameters = inspect.signature(kind).parameters
+        _OPTIONS[name] = [p for p in parameters if p not in ("input_shape", "classes")]
         return kind
+
+    return register
+
+
+def classifier(
+    name: str, *options: str, least: int = 1, usual: tuple[int, ...] = (3, 224, 224)
+) -> Callable[[Kind], Kind]:
+    """Decorator for a function with torchvision's arguments: `build(name)` calls it with
+    num_classes, in_channels and any of `options`. `least`: smallest height and width; `usual`:
+    shape of one input where none is given."""
+
+    def register(make: Kind) -> Kind:
+        def builder(input_shape: Sequence[int], classes: int, **given: Any) -> Module:
+            if len(input_shape) != 3:
+                raise ShapeError(
+                    t(
+                        "Model {name} takes images (channels, height, width), not inputs of shape "
+                        "{shape}.",
+                        name=name,
+                        shape=tuple(input_shape),
+                    )
+                )
+            if min(input_shape[1:]) < least:
+                raise ShapeError(
+                    t(
+                        "Model {name} takes images of at least {least}×{least}, not {height}×"
+                        "{width}.",
+                        name=name,
+                        least=least,
+                        height=input_shape[1],
+                        width=input_shape[2],
+                    )
+                )
+            return make(num_classes=classes, in_channels=input_shape[0], **given)
+
+        builder.usual_input = usual  # type: ignore[attr-defined]
+        _MODELS[name] = builder
+        _OPTIONS[name] = list(options)
+        return make
 
     return register
 
@@ -32,12 +74,13 @@ def names() -> list[str]:
 
 
 def build(
-    name: str, input_shape: Sequence[int] = (1, 28, 28), classes: int = 10, **options: Any
+    name: str, input_shape: Sequence[int] | None = None, classes: int = 10, **options: Any
 ) -> Any:
     """The model `name`, with fresh weights.
 
     Args:
-        input_shape: of one input, without the batch: (C, H, W) or (D,).
+        input_shape: of one input, without the batch: (C, H, W), (D,), or (T,) for text; by
+            default (1, 28, 28), or what a model has as `usual_input`.
         classes: how many outputs; they are logits unless an option says otherwise.
         options: what the class takes beyond these.
 
@@ -48,9 +91,10 @@ def build(
         ShapeError: an input that the model cannot take.
     """
     kind = model_class(name)
-    shape = Ints(low=1).check(input_shape, name, "input_shape")
+    usual = getattr(kind, "usual_input", (1, 28, 28))
+    shape = Ints(low=1).check(usual if input_shape is None else input_shape, name, "input_shape")
     count = Int(low=1).check(classes, name, "classes")
-    known = [p for p in inspect.signature(kind).parameters if p not in ("input_shape", "classes")]
+    known = _OPTIONS[name]
     for option in options:
         if option not in known:
             raise ArgumentError(

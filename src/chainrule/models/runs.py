@@ -18,7 +18,15 @@ import numpy as np
 from chainrule.base.errors import ArgumentError, ChainruleError, FileFormatError
 from chainrule.base.text import t
 from chainrule.data import transforms
-from chainrule.files import read_file, save_file
+from chainrule.data.text import Characters
+from chainrule.files import (
+    is_checkpoint,
+    is_torch_file,
+    load_checkpoint,
+    load_torch,
+    read_file,
+    save_file,
+)
 from chainrule.models.registry import build
 from chainrule.nn import Module
 from chainrule.ops.random import get_rng_state, set_rng_state
@@ -35,6 +43,7 @@ def save(
     classes: Sequence[str] = (),
     mean: Sequence[float] = (0.0,),
     std: Sequence[float] = (1.0,),
+    characters: Characters | None = None,
     info: Mapping[str, Any] | None = None,
 ) -> None:
     """Write a model that came from `build` to `path`, whole or not at all.
@@ -42,6 +51,7 @@ def save(
     Args:
         classes: the names of its outputs.
         mean, std: what its inputs were normalised with, after pixels became 0 .. 1.
+        characters: the alphabet of a model of text.
         info: anything else worth keeping, JSON values.
 
     Raises ArgumentError for a model that `build` did not make.
@@ -63,21 +73,32 @@ def save(
         "normalization": _json({"mean": [float(m) for m in mean], "std": [float(s) for s in std]}),
         "info": _json(dict(info or {})),
     }
+    if characters is not None:
+        content["characters"] = _json("".join(characters.characters))
     state = model.state_dict()
     save_file(state, path, content | {"sha256": _digest(state, content)})
 
 
-def load(path: str | os.PathLike[str]) -> Any:
-    """The model of a run folder or of a file that `save` wrote, in evaluation mode.
+def load(
+    path: str | os.PathLike[str], map_location: object = None, *, weights_only: bool = True
+) -> Any:
+    """The model of a run folder or of a file that `save` wrote, in evaluation mode; or what
+    `chainrule.save` or PyTorch's `torch.save` put into a file (see `files.load_torch`).
 
-    Beside `config` it has `classes` (names), `transform` (from stored pixels or numbers to its
-    inputs) and `info`: `data.load("digits28", "test", transform=model.transform)` fits it.
+    Nothing is ever run from a file, so `weights_only` changes nothing, and neither does
+    `map_location`: everything comes to memory. A model has beside `config` also `classes` (names),
+    `transform` (from stored pixels or numbers to its inputs) and `info`:
+    `data.load("digits28", "test", transform=model.transform)` fits it.
 
     Raises:
         FileNotFoundError: no such folder or file, or a folder without a model.
-        FileFormatError: a file that holds no such model, or is damaged.
+        FileFormatError: a file that holds no such thing, or is damaged.
     """
     file = _file(Path(path))
+    if is_torch_file(file):
+        return load_torch(file)
+    if is_checkpoint(file):
+        return load_checkpoint(file)
     tensors, metadata = read_file(file)
     if metadata.get("format") != FORMAT:
         raise FileFormatError(
@@ -114,6 +135,8 @@ def load(path: str | os.PathLike[str]) -> Any:
             [transforms.ToFloat(), transforms.Normalize(scale["mean"], scale["std"])]
         )
         model.classes, model.normalization = classes, scale
+        if "characters" in metadata:
+            model.characters = _alphabet(json.loads(metadata["characters"]), config)
         model.info = _checked(json.loads(metadata["info"]))
     except FileFormatError:
         raise
@@ -143,9 +166,21 @@ def _file(path: Path) -> Path:
     return path / FILE
 
 
+def _alphabet(characters: Any, config: dict[str, Any]) -> Characters:
+    """The alphabet, if it has a character for each number that the model knows."""
+    alphabet = Characters(characters)
+    # A classifier of lines has number 0 for none of them.
+    known = config["vocabulary"] - 1 if "vocabulary" in config else config["classes"]
+    if len(alphabet) != known:
+        raise ValueError(t("{n} characters for a model of {known}", n=len(alphabet), known=known))
+    return alphabet
+
+
 def _checked(info: Any) -> dict[str, Any]:
     """What the file says beside the model, if what the commands read of it is of its kind."""
-    kinds: dict[str, Any] = {"data": str, "seed": int, "input": list | None, "pixels": bool}
+    kinds: dict[str, Any] = {
+        "data": str, "seed": int, "input": list | None, "pixels": bool, "batch_size": int,
+    }  # fmt: skip
     if not isinstance(info, dict):
         raise ValueError(t("info is no JSON object"))
     for name, kind in kinds.items():

@@ -16,7 +16,14 @@ from chainrule.nn import Module
 from chainrule.ops import functional as ops
 
 # Layers whose every output depends on the whole input.
-_WHOLE = ("Adaptive", "LayerNorm", "GroupNorm", "InstanceNorm", "RNN", "LSTM", "GRU", "Multihead")
+_WHOLE = (
+    "Adaptive", "LayerNorm", "GroupNorm", "InstanceNorm", "RMSNorm", "RNN", "LSTM", "GRU",
+    "Multihead",
+)  # fmt: skip
+# Layers whose steps over the input are no whole numbers, or differ from place to place.
+_UNEVEN = (
+    "ConvTranspose", "Upsampl", "MaxUnpool", "FractionalMaxPool", "Pixel", "Fold", "Unfold",
+)  # fmt: skip
 
 
 class Window(NamedTuple):
@@ -74,10 +81,11 @@ def summary(model: Module, input_shape: Sequence[int] | None = None, dtype: Any 
         dtype: of the input; by default the model's (say int64 for an embedding).
 
     A layer is a module without children, or with parameters of its own; one called twice has two
-    rows, its parameters in the first. Multiply-adds are those of convolutions and linear layers.
+    rows, its parameters in the first. Multiply-adds are those of convolutions, linear and
+    recurrent layers.
     The receptive field is that of one output element: RF_i = (RF_{i+1} − 1)·s_i + f_i from the
     layer back to the input, a number where the axes agree, else one an axis. It is None where
-    layers cannot be followed as a chain (branches).
+    layers cannot be followed as a chain (branches) or enlarge their input.
 
     The model is left as it was: modes, buffers, random numbers.
     """
@@ -98,7 +106,8 @@ def summary(model: Module, input_shape: Sequence[int] | None = None, dtype: Any 
     try:
         model.eval()
         with no_grad():
-            zeros = ops.zeros((1, *shape), dtype=dtype or _dtype_of(model))
+            kind = dtype or getattr(model, "input_dtype", None) or _dtype_of(model)
+            zeros = ops.zeros((1, *shape), dtype=kind)
             tracer.last = zeros
             model(zeros)
     finally:
@@ -124,8 +133,10 @@ class _Tracer:
     def hook(self, name: str) -> Any:
         def look(module: Module, args: Any, output: Any) -> None:
             x = args[0] if args else None
-            if isinstance(x, Tensor) and isinstance(output, Tensor):
-                self._row(name, module, x, output)
+            # Recurrent layers give their last states beside the output.
+            y = output[0] if isinstance(output, tuple) and output else output
+            if isinstance(x, Tensor) and isinstance(y, Tensor):
+                self._row(name, module, x, y)
 
         return look
 
@@ -134,7 +145,8 @@ class _Tracer:
         # one that works element by element.
         if x is not self.last and x.shape != self.last.shape:
             self.chain = None
-        if not type(module).__module__.startswith("chainrule.nn."):
+        kind = type(module).__name__
+        if not type(module).__module__.startswith("chainrule.nn.") or kind.startswith(_UNEVEN):
             # A layer of the user's own may look at anything.
             self.chain = None
         if self.chain is not None:
@@ -143,10 +155,10 @@ class _Tracer:
         self.rows.append(
             {
                 "layer": name,
-                "kind": type(module).__name__,
+                "kind": kind,
                 "output_shape": list(y.shape[1:]),
                 "parameters": self._parameters(module),
-                "multiply_adds": _multiply_adds(module, y),
+                "multiply_adds": _multiply_adds(module, x, y),
                 "receptive_field": self._field(),
             }
         )
@@ -200,14 +212,20 @@ def _per_axis(value: Any, axes: int) -> tuple[int, ...]:
     return values * axes if len(values) == 1 else values
 
 
-def _multiply_adds(module: Module, y: Tensor) -> int:
-    """Products that a convolution or linear layer adds up for one input."""
+def _multiply_adds(module: Module, x: Tensor, y: Tensor) -> int:
+    """Products that a convolution, linear or recurrent layer adds up for one input."""
     weight: Any = getattr(module, "weight", None)
     kind = type(module).__name__
+    if hasattr(module, "all_weights"):
+        # Every matrix of a recurrent layer takes part at every step.
+        steps = x.numel() // x.shape[-1]
+        return steps * sum(w.numel() for row in module.all_weights for w in row if w.ndim > 1)
     if weight is None or not (kind.startswith("Conv") or kind == "Linear"):
         return 0
-    # Each output element sums over everything in the weight but the output channels.
-    return math.prod(y.shape[1:]) * math.prod(weight.shape[1:])
+    # Each output element sums over everything in the weight but the output channels; a transposed
+    # convolution gives each input element to everything in it but the input channels.
+    elements = x if kind.startswith("ConvTranspose") else y
+    return math.prod(elements.shape[1:]) * math.prod(weight.shape[1:])
 
 
 def _dtype_of(model: Module) -> DType | None:

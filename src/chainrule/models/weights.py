@@ -1,0 +1,36 @@
+"""Published weights for a model that was just built."""
+
+from __future__ import annotations
+
+import os
+from typing import Any, TypeVar
+
+from chainrule.base.errors import ArgumentError
+from chainrule.base.text import t
+from chainrule.files import is_torch_file, load_file, load_torch
+from chainrule.nn import Module
+
+Weights = str | os.PathLike[str] | None
+Kind = TypeVar("Kind", bound=Module)
+
+
+def with_weights(model: Kind, weights: Weights) -> Kind:
+    """`model` with the state dict in the file `weights` (safetensors, or by `torch.save`).
+
+    None leaves it as it was drawn. Nothing is downloaded. Errors: ArgumentError for what is no
+    path; OSError, FileFormatError and StateDictError for a file that is not there, is damaged, or
+    holds other weights.
+    """
+    if weights is None:
+        return model
+    if not isinstance(weights, str | os.PathLike):
+        raise ArgumentError(
+            t(
+                "weights must be None or the path of a file with a state dict, not {kind}: nothing "
+                "is downloaded here.",
+                kind=type(weights).__name__,
+            )
+        )
+    state: Any = load_torch(weights) if is_torch_file(weights) else load_file(weights)
+    model.load_state_dict(state)
+    return model
