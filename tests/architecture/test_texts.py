@@ -24,7 +24,7 @@ def literals():
                 and isinstance(node.func, ast.Name)
                 and node.func.id == "t"
                 and node.args
-                and path.name != "text.py"
+                and path != SOURCE / "base" / "text.py"
             ):
                 yield path, node.lineno, node.args[0]
 

@@ -83,6 +83,8 @@ def test_the_same_command_gives_the_same_bits(cli, run_folder, tmp_path):
         ["mlp", "--epochs", "1", "--no-augment", "--optimizer", "sgd"],
         ["lenet", "--epochs", "1", "--optimizer", "adam", "--lr", "0.01", "--batch-size", "50"],
         ["lenet-bn", "--epochs", "1", "--precision", "float64"],
+        ["lenet-bn", "--epochs", "1", "--precision", "bf16"],
+        ["lenet", "--epochs", "1", "--precision", "bf16", "--glass"],
     ],
 )
 def test_every_model_trains_on_idx_files_with_any_option(cli, tmp_path, idx_folder, options):
@@ -94,8 +96,8 @@ def test_every_model_trains_on_idx_files_with_any_option(cli, tmp_path, idx_fold
     pixels = data.load(idx_folder, "train").x / 255.0
     assert model.normalization["mean"] == pytest.approx([pixels.mean()], rel=1e-9)
     assert model.normalization["std"] == pytest.approx([pixels.std()], rel=1e-9)
-    kind = "float64" if "float64" in options else "float32"
-    assert next(model.parameters()).dtype.name == kind
+    kind = options[options.index("--precision") + 1] if "--precision" in options else "float32"
+    assert next(model.parameters()).dtype.name == kind.replace("bf16", "float32")
     config = json.loads((tmp_path / "run" / "history.json").read_text())["config"]
     assert config["scheduler"] == "one_cycle" and config["precision"] == kind
 
@@ -186,6 +188,26 @@ def test_resume_gives_the_bits_of_a_run_that_was_never_cut(cli, refused, tmp_pat
     # Once more has nothing to do, and says the same.
     again = cli("train", "lenet", "--resume", "--out", cut)
     assert again.status == 0 and "Test accuracy" in again.out
+
+
+def test_mixed_precision_is_another_run_and_is_kept_when_resumed(
+    cli, refused, idx_folder, tmp_path, monkeypatch
+):
+    arguments = ("train", "linear", "--epochs", "2", "--data", idx_folder)
+    whole, plain, cut = tmp_path / "whole", tmp_path / "plain", tmp_path / "cut"
+    assert cli(*arguments, "--out", plain).status == 0
+    assert cli(*arguments, "--precision", "bf16", "--out", whole).status == 0
+    assert digest(whole / "model.safetensors") != digest(plain / "model.safetensors")
+    losses, exact = (train.History.load(f / "history.json").step_loss for f in (whole, plain))
+    np.testing.assert_allclose(losses, exact, rtol=0.02)  # bfloat16 has eight bits
+    assert "bf16" in (whole / "report.html").read_text(encoding="utf-8")
+    with monkeypatch.context() as patch:
+        interrupt_at(patch, 6)
+        assert cli(*arguments, "--precision", "bf16", "--out", cut).status == 130
+    said = refused("train", "linear", "--resume", "--out", cut, "--precision", "float32")
+    assert "has precision = bf16, not float32" in said
+    assert cli("train", "linear", "--resume", "--out", cut).status == 0
+    assert digest(cut / "model.safetensors") == digest(whole / "model.safetensors")
 
 
 def test_a_run_that_died_can_be_resumed(cli, refused, run_folder, tmp_path, monkeypatch):

@@ -199,3 +199,27 @@ def test_a_diverged_model_has_no_ranking():
     metric = s.ROCAUC()
     metric.update(np.array([np.nan, 1.0]), np.array([0, 1]))
     assert math.isnan(metric.compute())
+
+
+def test_perplexity_is_e_to_the_mean_cross_entropy():
+    assert m.perplexity(np.zeros((3, 7)), [0, 3, 6]) == pytest.approx(7)
+    scores = RNG.normal(size=(5, 4, 6)).astype(np.float32) * 20
+    target = RNG.integers(0, 4, (5, 6))
+    target[0, :3] = -100
+    x = scores.astype(np.float64).transpose(0, 2, 1)
+    x = x - x.max(-1, keepdims=True)
+    p = np.exp(x) / np.exp(x).sum(-1, keepdims=True)
+    picked = np.take_along_axis(p, np.maximum(target, 0)[..., None], -1)[..., 0]
+    assert m.perplexity(np.array([[1000.0, 0.0]]), [0]) == 1
+    calm = np.exp(-np.log(picked[target >= 0]).mean())
+    assert m.perplexity(Tensor(scores, requires_grad=True), target) == pytest.approx(calm)
+    metric = s.Perplexity()
+    assert math.isnan(metric.compute())
+    for rows in (slice(0, 2), slice(2, 5)):
+        metric.update(scores[rows], target[rows])
+    assert metric.compute() == pytest.approx(calm) and s.make_metrics("perplexity")[0].count == 0
+    assert math.isnan(m.perplexity(np.zeros((1, 3)), [-100]))
+    with pytest.raises(ShapeError, match="Perplexity"):
+        m.perplexity(np.zeros((2, 3)), [0])
+    with pytest.raises(DataError, match="0 to 2"):
+        m.perplexity(np.zeros((2, 3)), [0, 3])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 from chainrule import data, models
 from chainrule.base.errors import DataError
 from chainrule.base.text import t
+from chainrule.cli import text
 from chainrule.cli.measure import measure
 from chainrule.cli.options import filled, shape
 from chainrule.cli.parser import Parser
@@ -38,14 +40,21 @@ def run(options: Any) -> int:
     if source is None:
         raise DataError(t("{path} does not say what it learned from: give --data.",
                           path=options.run))  # fmt: skip
-    dataset = load(model, source, options.split, options.input)
-    measured = measure(model, dataset, model.config["classes"])
-    numbers: dict[str, Any] = {**measured.metrics, "examples": len(dataset)}
+    if text.of_text(model):
+        metrics, count, what = text.evaluate(model, source, options.split)
+    else:
+        dataset = load(model, source, options.split, options.input)
+        metrics = measure(model, dataset, model.config["classes"]).metrics
+        count, what = len(dataset), "examples"
     if options.json:
-        print(json.dumps(numbers, indent=2))
+        # JSON has no infinities.
+        known = {k: v if math.isfinite(v) else None for k, v in metrics.items()}
+        print(json.dumps({**known, what: count}, indent=2))
         return 0
-    for name, value in numbers.items():
-        print(f"{name:9}  {value:,}" if name == "examples" else f"{name:9}  {value:.4f}")
+    width = max(map(len, (*metrics, what)))
+    for name, value in metrics.items():
+        print(f"{name:{width}}  {value:.4f}")
+    print(f"{what:{width}}  {count:,}")
     return 0
 
 

@@ -24,6 +24,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], str]]] = {
     "train": ("train", lambda: t("train a model on digits or your own data")),
     "evaluate": ("evaluate", lambda: t("measure a trained model on data")),
     "predict": ("predict", lambda: t("ask a trained model what an image shows")),
+    "generate": ("generate", lambda: t("let a model of text write on")),
     "explain": ("explain", lambda: t("work the chain rule through, step by step")),
     "summary": ("summary", lambda: t("shapes, parameters and multiply-adds of a model")),
     "gradcheck": ("gradcheck", lambda: t("compare gradients with central differences")),

@@ -17,14 +17,19 @@ from chainrule.train import metrics
 class Measured(NamedTuple):
     """What a model makes of some data."""
 
-    metrics: dict[str, float]  # accuracy, loss, precision, recall, f1 (the last three macro)
-    confusion: NDArray[np.int64]
-    probabilities: NDArray[np.float64]  # [N, classes]
+    metrics: dict[str, float]  # of a classifier accuracy, loss and macro precision, recall, f1
+    confusion: NDArray[np.int64] | None = None
+    probabilities: NDArray[np.float64] | None = None  # [N, classes]
+    sample: str = ""  # what a model of text writes
 
 
 def measure(model: Any, dataset: Any, classes: int, batch_size: int = 256) -> Measured:
     """Accuracy, cross-entropy, macro precision, recall and F1 in evaluation mode."""
-    logits, targets = logits_of(model, dataset, batch_size)
+    return of_logits(*logits_of(model, dataset, batch_size), classes)
+
+
+def of_logits(logits: NDArray[np.float64], targets: NDArray[np.int64], classes: int) -> Measured:
+    """The same from outputs [N, classes] and the truth [N]."""
     confusion = metrics.confusion_matrix(logits, targets, classes)
     loss = F.cross_entropy(ops.tensor(logits), ops.tensor(targets)).item()
     numbers = {"accuracy": metrics.accuracy(logits, targets), "loss": float(loss)}

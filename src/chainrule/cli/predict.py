@@ -1,4 +1,4 @@
-"""`chainrule predict`: what an image shows, and how sure the model is."""
+"""`chainrule predict`: what an image shows, or whose a line of text is, and how sure that is."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from chainrule import data, models
 from chainrule.base.errors import DataError, ShapeError
 from chainrule.base.text import t
+from chainrule.cli import text
 from chainrule.cli.measure import logits_of, softmax
 from chainrule.cli.options import filled, whole
 from chainrule.cli.parser import Parser
@@ -22,11 +23,16 @@ from chainrule.data.readers.npy import read_npy
 
 
 def add_arguments(parser: Parser) -> None:
-    parser.epilog = t("example: chainrule predict runs/lenet seven.png --top 3")
+    parser.epilog = t(
+        "examples: chainrule predict runs/lenet seven.png --top 3\n"
+        '          chainrule predict runs/line-classifier "a line of text"'
+    )
     add = parser.add_argument
     add("run", type=filled, metavar=t("RUN"), help=t("a run folder, or a model.safetensors"))
     add("images", nargs="+", metavar=t("IMAGE"),
-        help=t("pictures, .npy arrays or IDX files, of the size the model takes"))  # fmt: skip
+        help=t(
+            "pictures, .npy arrays or IDX files, of the size the model takes; or lines of text"
+        ))  # fmt: skip
     add("--top", type=whole(1), default=1, metavar="K", help=t("show the K likeliest classes (1)"))
     add("--invert", action="store_true", help=t("turn dark on light into light on dark"))
     add("--json", action="store_true", help=t("print JSON with all digits"))
@@ -34,6 +40,9 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: Any) -> int:
     model = models.load(options.run)
+    if text.of_text(model):
+        _print(options.images, text.probabilities(model, options), model.classes, options, "line")
+        return 0
     shape = tuple(model.config["input_shape"])
     pixels = bool(model.info.get("pixels", len(shape) == 3))
     names: list[str] = []
@@ -65,14 +74,15 @@ def run(options: Any) -> int:
 
 
 def _print(
-    names: list[str], probabilities: NDArray[np.float64], classes: tuple[str, ...], options: Any
-) -> None:
+    names: list[str], probabilities: NDArray[np.float64], classes: tuple[str, ...], options: Any,
+    what: str = "image",
+) -> None:  # fmt: skip
     order = np.argsort(-probabilities, axis=1, kind="stable")[:, : options.top]
     if options.json:
         rows = []
         for name, row, best in zip(names, probabilities, order, strict=True):
             top = [{"class": classes[k], "probability": float(row[k])} for k in best]
-            rows.append({"image": name, **top[0], "top": top})
+            rows.append({what: name, **top[0], "top": top})
         print(json.dumps(rows, ensure_ascii=False, indent=2))
         return
     width = max(map(len, names))

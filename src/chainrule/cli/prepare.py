@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from chainrule import data, models
 from chainrule.base.errors import DataError
 from chainrule.base.text import t
+from chainrule.cli.measure import Measured, measure
 from chainrule.data import transforms
 
 DIGITS = "digits28"
@@ -18,7 +20,8 @@ TEST_SHARE = 0.2
 _SOME = 4096
 
 
-class Prepared(NamedTuple):
+@dataclass(frozen=True)
+class Prepared:
     """Both parts, ready for a loader, and what it takes to prepare others the same way."""
 
     train: Any
@@ -30,6 +33,41 @@ class Prepared(NamedTuple):
     mean: tuple[float, ...]
     std: tuple[float, ...]
     tested_on: str
+
+    metrics: ClassVar = ("accuracy",)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """What the model takes beside the shape of its input and its classes."""
+        return {}
+
+    def headline(self, model: str, parameters: str, source: str) -> str:
+        """What is trained on what."""
+        return t(
+            "{model}, {parameters} parameters, on {n} examples of {data}; tested on {m}.",
+            model=model,
+            parameters=parameters,
+            n=f"{len(self.train):,}",
+            data=source,
+            m=f"{len(self.test):,}",
+        )
+
+    def saved(self) -> dict[str, Any]:
+        """What goes into the model's file."""
+        return {"mean": self.mean, "std": self.std}
+
+    def measure(self, model: Any, seed: int) -> Measured:
+        """What the model is worth on the test part."""
+        return measure(model, self.test, len(self.classes))
+
+    def verdict(self, measured: Measured) -> str:
+        """The sentence after training."""
+        return t(
+            "Test accuracy {accuracy:.4f}, loss {loss:.4f} ({where})",
+            accuracy=measured.metrics["accuracy"],
+            loss=measured.metrics["loss"],
+            where=self.tested_on,
+        )
 
 
 def prepare(

@@ -19,6 +19,7 @@ from chainrule import models
 from chainrule.base.text import t
 from chainrule.cli.measure import Measured
 from chainrule.cli.prepare import Prepared
+from chainrule.cli.text import PreparedLines, PreparedText
 from chainrule.compile import Profile
 from chainrule.explain.report import Kernels, ReportData, WrongPrediction, write_report
 
@@ -31,7 +32,7 @@ _DENSE = 4096
 def write(
     path: Path,
     settings: Mapping[str, Any],
-    prepared: Prepared,
+    prepared: Prepared | PreparedText | PreparedLines,
     model: Any,
     history: Any,
     measured: Measured,
@@ -56,8 +57,9 @@ def write(
         step_loss=history.step_loss,
         step_lr=history.step_lr,
         confusion=measured.confusion,
-        classes=prepared.classes,
+        classes=() if measured.confusion is None else prepared.classes,
         wrong=_wrong(prepared, measured.probabilities),
+        sample=measured.sample,
         kernels=_kernels(model, shape),
         input_shape=shape if len(shape) == 3 else None,
         layers=history.layers,
@@ -114,8 +116,10 @@ def _shown(value: Any) -> Any:
     return ",".join(map(str, value)) if isinstance(value, list | tuple) else value
 
 
-def _wrong(prepared: Prepared, probabilities: NDArray[np.float64]) -> list[WrongPrediction]:
+def _wrong(prepared: Any, probabilities: NDArray[np.float64] | None) -> list[WrongPrediction]:
     """The mistakes with pictures, the surest first."""
+    if not isinstance(prepared, Prepared) or probabilities is None:
+        return []
     images, targets = prepared.images, prepared.targets
     if images.ndim != 4 or images.shape[1] not in (1, 3):
         return []

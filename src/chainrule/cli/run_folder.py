@@ -34,11 +34,12 @@ OWN = (SETTINGS, CHECKPOINT, FILE, HISTORY, PROFILE, REPORT)
 # Inside the run folder: what a replacing run has so far, and one whose files are being moved.
 UNFINISHED, FINISHED = "run-unfinished", "run-finished"
 MAX_SEED = 2**64 - 1
+PRECISIONS = ("float32", "float64", "bf16")
 
 # Settings that decide the numbers of a run; the others may change when it is resumed.
 DECIDING = (
-    "model", "data", "input", "epochs", "batch_size", "optimizer", "lr", "seed", "precision",
-    "augment",
+    "model", "data", "input", "length", "epochs", "batch_size", "optimizer", "lr", "seed",
+    "precision", "augment",
 )  # fmt: skip
 
 
@@ -54,12 +55,13 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "model": lambda v: isinstance(v, str),
     "data": lambda v: isinstance(v, str) and bool(v),
     "input": lambda v: v is None or _is_shape(v),
+    "length": lambda v: v is None or _is_whole(v, 1),
     "epochs": lambda v: _is_whole(v, 1),
     "batch_size": lambda v: _is_whole(v, 1),
     "optimizer": lambda v: v in optimizer_names(),
     "lr": lambda v: isinstance(v, int | float) and 0 < v < math.inf,
     "seed": lambda v: _is_whole(v, 0, MAX_SEED),
-    "precision": lambda v: v in ("float32", "float64"),
+    "precision": lambda v: v in PRECISIONS,
     "augment": lambda v: isinstance(v, bool),
 }
 
@@ -73,6 +75,8 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
         settings = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(settings, dict):
             raise ValueError
+        # Runs from before there were models of text do not speak of it.
+        settings.setdefault("length", None)
         if not all(name in settings and valid(settings[name]) for name, valid in _VALID.items()):
             raise ValueError
     except (ValueError, TypeError, RecursionError):

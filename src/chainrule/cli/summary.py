@@ -31,7 +31,7 @@ def run(options: Any) -> int:
             raise UsageError(t("The outputs of a trained model are what they are: no --classes."))
         model = models.load(options.model)
     else:
-        model = models.build(options.model, options.input or (1, 28, 28), options.classes or 10)
+        model = models.build(options.model, options.input, options.classes or 10)
     rows = models.summary(model, options.input)
     if options.json:
         total = {"parameters": rows.parameters, "multiply_adds": rows.multiply_adds}

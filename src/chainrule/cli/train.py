@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import shlex
 import signal
 import warnings
@@ -17,16 +18,20 @@ from chainrule.base.errors import ArgumentError
 from chainrule.base.files import atomic_write
 from chainrule.base.text import t
 from chainrule.cli import main as entry
-from chainrule.cli import report, run_folder
-from chainrule.cli.measure import Measured, measure
+from chainrule.cli import report, run_folder, text
+from chainrule.cli.measure import Measured
 from chainrule.cli.options import filled, positive, shape, whole
 from chainrule.cli.parser import Parser
 from chainrule.cli.prepare import DIGITS, Prepared, prepare
 from chainrule.compile import Profile
+from chainrule.data.lines import AUTHORS
+from chainrule.data.text import TEXTS
 from chainrule.models.runs import FILE
 from chainrule.ops.random import manual_seed
 from chainrule.train.run import read_checkpoint
 from chainrule.train.trainer import CHECKPOINT
+
+_Prepared = Prepared | text.PreparedText | text.PreparedLines
 
 # Peaks of the one-cycle rate for optimisers other than the recipe's, and their other settings.
 _RATES = {"sgd": 0.1}
@@ -37,16 +42,23 @@ def add_arguments(parser: Parser) -> None:
     parser.epilog = t(
         "examples: chainrule train lenet\n"
         "          chainrule train mlp --data FOLDER --epochs 5 --out runs/mine\n"
+        "          chainrule train char-lstm --data book.txt\n"
         "Data: {digits} (built in), a folder with MNIST's four IDX files,\n"
         "a folder of pictures (train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png),\n"
-        "a .csv, .npy or .npz file.",
+        "a .csv, .npy or .npz file. For models of text, char-lstm and the like,\n"
+        "{texts} (built in) or a text file in UTF-8; for line-classifier\n"
+        "a folder with CLASS/*.txt, by default both texts: who wrote this line?",
         digits=DIGITS,
+        texts=", ".join(TEXTS),
     )
     add = parser.add_argument
     add("model", metavar=t("MODEL"), help=", ".join(models.names()))
     add("--data", type=filled, metavar=t("SOURCE"),
-        help=t("what to learn from ({digits})", digits=DIGITS))  # fmt: skip
+        help=t("what to learn from ({digits}, for text {text})", digits=DIGITS,
+               text=TEXTS[0]))  # fmt: skip
     add("--input", type=shape, metavar="C,H,W", help=t("give each input this shape (CSV pixels)"))
+    add("--length", type=whole(1), metavar="N",
+        help=t("text: characters a step reads of each line or stream (by the recipe)"))  # fmt: skip
     add("--epochs", type=whole(1), metavar="N", help=t("passes over the data (by the recipe)"))
     add("--batch-size", type=whole(1), metavar="N", help=t("examples a step (by the recipe)"))
     add("--optimizer", choices=train.optimizer_names(), metavar=t("NAME"),
@@ -54,7 +66,9 @@ def add_arguments(parser: Parser) -> None:
     add("--lr", type=positive, metavar=t("RATE"), help=t("largest learning rate of the cycle"))
     add("--seed", type=whole(0, run_folder.MAX_SEED), metavar="N",
         help=t("names all that is random (0)"))  # fmt: skip
-    add("--precision", choices=("float32", "float64"), help=t("of the computation (float32)"))
+    add("--precision", choices=run_folder.PRECISIONS, help=t(
+        "of the computation (float32); bf16: products in bfloat16, sums in float32"
+    ))  # fmt: skip
     add("--no-augment", action="store_true", help=t("do not turn and shift the training images"))
     add("--glass", action="store_true", help=t("do not compile the training step"))
     add("--profile", action="store_true",
@@ -81,13 +95,8 @@ def run(options: Any) -> int:
         settings = run_folder.resumed(folder, given)
     else:
         settings = _defaults(recipe) | given
-    prepared = prepare(
-        settings["data"],
-        recipe,
-        settings["seed"],
-        tuple(settings["input"]) if settings["input"] else None,
-        settings["augment"],
-    )
+    _check_kind(recipe, settings)
+    prepared = _prepared(settings, recipe)
     trainer = _trainer(settings, recipe, prepared, not options.glass)
     with run_folder.locked(folder):
         if options.resume:
@@ -107,13 +116,14 @@ def _in_folder(
     folder: Path,
     work: Path,
     settings: dict[str, Any],
-    prepared: Prepared,
+    prepared: _Prepared,
     trainer: train.Trainer,
     options: Any,
 ) -> int:
     """Train, writing into `work`, which becomes `folder` when all is there; the exit status."""
     trainer.run_dir = work
-    print(_headline(settings, prepared, trainer), flush=True)
+    parameters = sum(p.numel() for p in trainer.model.parameters())
+    print(prepared.headline(settings["model"], f"{parameters:,}", settings["data"]), flush=True)
     with warnings.catch_warnings():
         # They tell a program what to write; here divergence has one line of its own, below.
         warnings.simplefilter("ignore", train.TrainingWarning)
@@ -152,6 +162,29 @@ def _in_folder(
     return entry.OK
 
 
+def _check_kind(recipe: models.Recipe | models.TextRecipe, settings: dict[str, Any]) -> None:
+    """Refuses settings that the model's kind of data does not have."""
+    of_text = isinstance(recipe, models.TextRecipe)
+    for name, has in (("input", not of_text), ("length", of_text)):
+        if (settings[name] is not None) > has:
+            raise ArgumentError(
+                t("--{option} means nothing to {model}: leave it out.", option=name,
+                  model=settings["model"])
+            )  # fmt: skip
+
+
+def _prepared(settings: dict[str, Any], recipe: models.Recipe | models.TextRecipe) -> _Prepared:
+    if isinstance(recipe, models.TextRecipe):
+        return text.prepare(settings, recipe)
+    return prepare(
+        settings["data"],
+        recipe,
+        settings["seed"],
+        tuple(settings["input"]) if settings["input"] else None,
+        settings["augment"],
+    )
+
+
 def _known(name: str) -> str:
     """The name, if there is such a model; raises ArgumentError with the closest one."""
     if name not in models.names():
@@ -165,6 +198,7 @@ def _given(options: Any) -> dict[str, Any]:
         "model": options.model,
         "data": options.data,
         "input": None if options.input is None else list(options.input),
+        "length": options.length,
         "epochs": options.epochs,
         "batch_size": options.batch_size,
         "optimizer": options.optimizer,
@@ -174,7 +208,7 @@ def _given(options: Any) -> dict[str, Any]:
         "augment": False if options.no_augment else None,
     }
     given = {name: value for name, value in named.items() if value is not None}
-    if "data" in given and given["data"] != DIGITS:
+    if "data" in given and given["data"] not in (DIGITS, *TEXTS, AUTHORS):
         # A run may be resumed from another working directory.
         given["data"] = str(Path(given["data"]).resolve())
     if "optimizer" in given and "lr" not in given and given["optimizer"] in _RATES:
@@ -182,10 +216,15 @@ def _given(options: Any) -> dict[str, Any]:
     return given
 
 
-def _defaults(recipe: models.Recipe) -> dict[str, Any]:
+def _defaults(recipe: models.Recipe | models.TextRecipe) -> dict[str, Any]:
+    of_data: dict[str, Any]
+    if isinstance(recipe, models.TextRecipe):
+        of_data = {"data": recipe.data, "length": recipe.length, "augment": False}
+    else:
+        augments = recipe.augmentation is not None
+        of_data = {"data": DIGITS, "length": None, "augment": augments}
     return {
         "model": recipe.model,
-        "data": DIGITS,
         "input": None,
         "epochs": recipe.epochs,
         "batch_size": recipe.batch_size,
@@ -193,7 +232,7 @@ def _defaults(recipe: models.Recipe) -> dict[str, Any]:
         "lr": recipe.max_lr,
         "seed": 0,
         "precision": "float32",
-        "augment": recipe.augmentation is not None,
+        **of_data,
     }
 
 
@@ -202,11 +241,18 @@ def _usual_rate(settings: dict[str, Any]) -> float:
 
 
 def _trainer(
-    settings: dict[str, Any], recipe: models.Recipe, prepared: Prepared, compile: bool
+    settings: dict[str, Any],
+    recipe: models.Recipe | models.TextRecipe,
+    prepared: _Prepared,
+    compile: bool,
 ) -> train.Trainer:
     manual_seed(settings["seed"])
-    model = models.build(settings["model"], prepared.input_shape, len(prepared.classes))
-    model.to(as_dtype(settings["precision"]))
+    model = models.build(
+        settings["model"], prepared.input_shape, len(prepared.classes), **prepared.options
+    )
+    precision = settings["precision"]
+    # In mixed precision the weights stay float32, and so does the model that is written.
+    model.to(as_dtype("float32" if precision == "bf16" else precision))
     name, options = settings["optimizer"], {}
     optimizer: Any = name
     if name == recipe.optimizer_name:
@@ -217,50 +263,41 @@ def _trainer(
         model,
         "cross_entropy",
         optimizer,
-        ["accuracy"],
+        prepared.metrics,
         recipe.scheduler_name,
+        clip_grad_norm=recipe.clip_grad_norm if isinstance(recipe, models.TextRecipe) else None,
         seed=settings["seed"],
+        precision=precision,
         compile=compile,
         **options,
-    )
-
-
-def _headline(settings: dict[str, Any], prepared: Prepared, trainer: train.Trainer) -> str:
-    return t(
-        "{model}, {parameters} parameters, on {n} examples of {data}; tested on {m}.",
-        model=settings["model"],
-        parameters=f"{sum(p.numel() for p in trainer.model.parameters()):,}",
-        n=f"{len(prepared.train):,}",
-        data=settings["data"],
-        m=f"{len(prepared.test):,}",
     )
 
 
 def _write(
     folder: Path,
     settings: dict[str, Any],
-    prepared: Prepared,
+    prepared: _Prepared,
     trainer: train.Trainer,
     command_line: list[str],
     profile: Profile | None,
 ) -> Measured:
     """Measure, and write the model and the report."""
     model, history = trainer.model, trainer.history
-    measured = measure(model, prepared.test, len(prepared.classes))
+    measured = prepared.measure(model, settings["seed"])
     models.save(
         folder / FILE,
         model,
         classes=prepared.classes,
-        mean=prepared.mean,
-        std=prepared.std,
+        **prepared.saved(),
         info={
             "chainrule": entry.version(),
             "data": settings["data"],
             "input": settings["input"],
             "seed": settings["seed"],
-            "pixels": bool(prepared.images.dtype == np.uint8),
+            "batch_size": settings["batch_size"],
+            "pixels": isinstance(prepared, Prepared) and prepared.images.dtype == np.uint8,
             "epochs": len(history),
-            "metrics": measured.metrics,
+            "metrics": {k: v for k, v in measured.metrics.items() if math.isfinite(v)},
         },
     )
     notes = []
@@ -293,19 +330,17 @@ def _tell_profile(folder: Path, profile: Profile | None) -> None:
     atomic_write(folder / run_folder.PROFILE, content + "\n")
 
 
-def _tell(folder: Path, prepared: Prepared, measured: Measured) -> None:
+def _tell(folder: Path, prepared: _Prepared, measured: Measured) -> None:
     """Say what the model is worth and where its files are."""
-    print(
-        t(
-            "Test accuracy {accuracy:.4f}, loss {loss:.4f} ({where})",
-            accuracy=measured.metrics["accuracy"],
-            loss=measured.metrics["loss"],
-            where=prepared.tested_on,
-        )
-    )
+    print(prepared.verdict(measured))
+    used = t("the model, for evaluate and predict")
+    shown = t("curves, mistakes, kernels: open it in a browser")
+    if isinstance(prepared, text.PreparedText):
+        used = t("the model, for evaluate and generate")
+        shown = t("curves and a sample: open it in a browser")
     for name, meaning in (
-        (FILE, t("the model, for evaluate and predict")),
-        (run_folder.REPORT, t("curves, mistakes, kernels: open it in a browser")),
+        (FILE, used),
+        (run_folder.REPORT, shown),
         (run_folder.HISTORY, t("the numbers of every epoch and step")),
     ):
         print(f"  {str(folder / name):36}  {meaning}")

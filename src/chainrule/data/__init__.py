@@ -1,7 +1,12 @@
 """Data: datasets, samplers, the loader, transforms, and reading datasets from files."""
 
 from chainrule.data import transforms
-from chainrule.data.collate import default_collate, default_convert
+from chainrule.data.collate import (
+    PadSequences,
+    default_collate,
+    default_convert,
+    pad_collate,
+)
 from chainrule.data.dataset import (
     ArrayDataset,
     ConcatDataset,
@@ -24,6 +29,7 @@ __all__ = [
     "Dataset",
     "Draws",
     "IterableDataset",
+    "PadSequences",
     "RandomSampler",
     "Sampler",
     "SequentialSampler",
@@ -33,6 +39,7 @@ __all__ = [
     "default_collate",
     "default_convert",
     "load",
+    "pad_collate",
     "random_split",
     "read_idx",
     "read_image",

@@ -69,6 +69,73 @@ def default_convert(data: Any) -> Any:
     return data
 
 
+class PadSequences:
+    """Samples (sequence, target) of different lengths as one batch: a `collate_fn`.
+
+    Sequences (Tᵢ, …) of one dtype and equal but for their lengths are filled up with
+    `padding_value` at the end, to the longest: → padded (N, T, …), lengths (N,) int64, targets as
+    `default_collate` puts them together. What `pack_padded_sequence(padded, lengths,
+    batch_first=True, enforce_sorted=False)` takes. Samples that are sequences alone give (padded,
+    lengths).
+
+    Raises:
+        ShapeError: sequences that differ in more than their lengths, or are single numbers.
+        DTypeError: sequences of different dtypes.
+        DataError: a batch without samples.
+    """
+
+    def __init__(self, padding_value: float = 0) -> None:
+        self.padding_value = padding_value
+
+    def __call__(self, batch: Sequence[Any]) -> tuple[Any, ...]:
+        if not len(batch):
+            raise DataError(t("A batch without samples cannot be put together."))
+        pairs = isinstance(batch[0], tuple | list) and len(batch[0]) == 2
+        padded, lengths = self._padded([sample[0] if pairs else sample for sample in batch])
+        if not pairs:
+            return padded, lengths
+        return padded, lengths, default_collate([sample[1] for sample in batch])
+
+    def _padded(self, sequences: list[Any]) -> tuple[Tensor, Tensor]:
+        tensors = [s if isinstance(s, Tensor) else as_tensor(np.asarray(s)) for s in sequences]
+        first = tensors[0]
+        for place, s in enumerate(tensors):
+            if not s.ndim or s.shape[1:] != first.shape[1:]:
+                raise ShapeError(
+                    t(
+                        "The sequences of a batch must be (time, …) and alike but for their "
+                        "lengths: the first has shape {first}, number {place} has {shape}.",
+                        first=first.shape,
+                        place=place,
+                        shape=s.shape,
+                    )
+                )
+            if s.dtype is not first.dtype:
+                raise DTypeError(
+                    t(
+                        "The sequences of a batch must have one dtype: the first is {first}, "
+                        "number {place} is {dtype}.",
+                        first=first.dtype.name,
+                        place=place,
+                        dtype=s.dtype.name,
+                    )
+                )
+        lengths = [s.shape[0] for s in tensors]
+        shape = (len(tensors), max(lengths), *first.shape[1:])
+        out = ops.full(shape, self.padding_value, dtype=first.dtype)
+        for row, s, n in zip(out, tensors, lengths, strict=True):
+            row[:n] = s
+        return out, Tensor(np.array(lengths, np.int64))
+
+    def __repr__(self) -> str:
+        return f"PadSequences(padding_value={self.padding_value})"
+
+
+def pad_collate(batch: Sequence[Any]) -> tuple[Any, ...]:
+    """`PadSequences()`: filled up with zeros."""
+    return PadSequences()(batch)
+
+
 def as_tensor(array: np.ndarray) -> Tensor:
     """The array as a tensor that shares its memory. Raises DTypeError for a dtype without one."""
     if array.dtype not in OF_NUMPY:

@@ -1,6 +1,9 @@
 """Floor 5: the training loop, its callbacks and records, metrics."""
 
 from chainrule.train import metrics as metrics
+from chainrule.train.averaging import AveragedModel as AveragedModel
+from chainrule.train.averaging import WeightAveraging as WeightAveraging
+from chainrule.train.averaging import update_bn as update_bn
 from chainrule.train.callbacks import Callback as Callback
 from chainrule.train.callbacks import CSVLogger as CSVLogger
 from chainrule.train.callbacks import EarlyStopping as EarlyStopping
@@ -8,8 +11,16 @@ from chainrule.train.callbacks import LambdaCallback as LambdaCallback
 from chainrule.train.callbacks import LRScheduler as LRScheduler
 from chainrule.train.callbacks import ModelCheckpoint as ModelCheckpoint
 from chainrule.train.callbacks import TerminateOnNaN as TerminateOnNaN
+from chainrule.train.fine_tuning import freeze as freeze
+from chainrule.train.fine_tuning import l1_penalty as l1_penalty
+from chainrule.train.fine_tuning import l2_penalty as l2_penalty
+from chainrule.train.fine_tuning import layered_groups as layered_groups
+from chainrule.train.fine_tuning import replace_head as replace_head
+from chainrule.train.fine_tuning import unfreeze as unfreeze
 from chainrule.train.history import History as History
 from chainrule.train.losses import loss_names as loss_names
+from chainrule.train.lr_finder import LRRange as LRRange
+from chainrule.train.lr_finder import lr_range_test as lr_range_test
 from chainrule.train.optimizers import decay_groups as decay_groups
 from chainrule.train.optimizers import optimizer_names as optimizer_names
 from chainrule.train.recorder import Recorder as Recorder
@@ -26,6 +37,7 @@ from chainrule.train.streaming import MeanAbsoluteError as MeanAbsoluteError
 from chainrule.train.streaming import MeanLoss as MeanLoss
 from chainrule.train.streaming import MeanSquaredError as MeanSquaredError
 from chainrule.train.streaming import Metric as Metric
+from chainrule.train.streaming import Perplexity as Perplexity
 from chainrule.train.streaming import Precision as Precision
 from chainrule.train.streaming import Recall as Recall
 from chainrule.train.streaming import RootMeanSquaredError as RootMeanSquaredError

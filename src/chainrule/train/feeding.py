@@ -28,7 +28,8 @@ def make_loader(
     """A loader over `data`; a DataLoader is taken as it is.
 
     Args:
-        data: DataLoader, Dataset, or a tuple (x, y) of arrays or tensors.
+        data: DataLoader, Dataset, or a tuple (x, y) of arrays or tensors. A dataset that
+            `continues` (TextStreams) gives whole batches itself, in their order.
         name: what the data are for, for errors.
         dtype: of the model; floating arrays are converted to it once, here.
 
@@ -41,12 +42,13 @@ def make_loader(
     else:
         dataset = _dataset(data, name, dtype)
         streaming = isinstance(dataset, IterableDataset)
+        ordered = getattr(dataset, "continues", False)
         if not streaming and not len(dataset):
             raise _empty(name)
         loader = DataLoader(
             dataset,
-            batch_size,
-            shuffle=None if streaming else shuffle,
+            None if ordered else batch_size,
+            shuffle=None if streaming else shuffle and not ordered,
             seed=seed,
             num_workers=num_workers,
         )
@@ -129,6 +131,21 @@ def unpack(batch: Any, dtype: DType, with_target: bool = True) -> tuple[tuple[Te
         )
     inputs = parts[:-1] if len(parts) > 1 else parts
     return tuple(fit(x, dtype) for x in inputs), parts[-1] if len(parts) > 1 else None
+
+
+def initial_state(model: Any, loader: DataLoader, rows: int) -> Any:
+    """What a recurrent model (one with `initial_state`) begins an epoch of continuing batches with;
+    None for other models and data."""
+    if getattr(loader.dataset, "continues", False) and hasattr(model, "initial_state"):
+        return model.initial_state(rows)
+    return None
+
+
+def carried(states: Any, dtype: DType) -> Any:
+    """The states as the next step gets them: cut off from the gradients, in the model's dtype."""
+    if isinstance(states, tuple | list):
+        return tuple(carried(each, dtype) for each in states)
+    return fit(states.detach(), dtype)
 
 
 def fit(x: Tensor, dtype: DType) -> Tensor:

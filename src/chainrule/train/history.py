@@ -23,7 +23,7 @@ VERSION = 1
 # JSON has no word for these; as texts they survive any reader.
 _WORDS = {"NaN": math.nan, "Infinity": math.inf, "-Infinity": -math.inf}
 
-_SMALLER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse")
+_SMALLER_IS_BETTER = ("loss", "error", "mse", "mae", "rmse", "perplexity")
 
 
 def better_mode(monitor: str, mode: str = "auto") -> str:

@@ -30,6 +30,8 @@ def _quadratic(output: Tensor, target: Tensor) -> Tensor:
 _BY_CLASS: dict[str, Function] = {
     "cross_entropy": lambda output, target: F.cross_entropy(output, target),
     "nll": lambda output, target: F.nll_loss(output, target),
+    "softmax_focal": lambda output, target: F.softmax_focal_loss(output, target),
+    "multi_margin": lambda output, target: F.multi_margin_loss(output, target),
 }
 _BY_ELEMENT: dict[str, Function] = {
     "mse": lambda output, target: F.mse_loss(output, target),
@@ -37,11 +39,22 @@ _BY_ELEMENT: dict[str, Function] = {
     "l1": lambda output, target: F.l1_loss(output, target),
     "smooth_l1": lambda output, target: F.smooth_l1_loss(output, target),
     "huber": lambda output, target: F.huber_loss(output, target),
+    "rmse": lambda output, target: F.rmse_loss(output, target),
+    "kl_div": lambda output, target: F.kl_div(output, target, reduction="batchmean"),
+    "poisson_nll": lambda output, target: F.poisson_nll_loss(output, target),
+    "focal": lambda output, target: F.focal_loss(output, target),
     "bce": lambda output, target: F.binary_cross_entropy(output, target),
     "bce_with_logits": lambda output, target: F.binary_cross_entropy_with_logits(output, target),
 }
 _MODULES_BY_ELEMENT = (
-    nn.MSELoss, nn.QuadraticLoss, nn.L1Loss, nn.BCELoss, nn.BCEWithLogitsLoss
+    nn.MSELoss, nn.QuadraticLoss, nn.L1Loss, nn.BCELoss, nn.BCEWithLogitsLoss, nn.SmoothL1Loss,
+    nn.HuberLoss, nn.RMSELoss, nn.KLDivLoss, nn.PoissonNLLLoss, nn.FocalLoss,
+    nn.MultiLabelSoftMarginLoss,
+)  # fmt: skip
+_MODULES_BY_CLASS = (nn.CrossEntropyLoss, nn.NLLLoss, nn.SoftmaxFocalLoss, nn.MultiMarginLoss)
+# Their outputs are scores: above 0 is class 1.
+_SCORES = (
+    "bce_with_logits", "BCEWithLogitsLoss", "focal", "FocalLoss", "MultiLabelSoftMarginLoss"
 )  # fmt: skip
 
 
@@ -76,9 +89,9 @@ class Loss:
                 t("The loss is a name, a module or a function, not {value!r}.", value=loss)
             )
         self.by_element = self.name in _BY_ELEMENT or isinstance(loss, _MODULES_BY_ELEMENT)
-        self.by_class = self.name in _BY_CLASS or isinstance(loss, nn.CrossEntropyLoss | nn.NLLLoss)
+        self.by_class = self.name in _BY_CLASS or isinstance(loss, _MODULES_BY_CLASS)
         #: Above which a single output means class 1.
-        self.threshold = 0.0 if self.name in ("bce_with_logits", "BCEWithLogitsLoss") else 0.5
+        self.threshold = 0.0 if self.name in _SCORES else 0.5
         self._checked: Any = None
 
     def __call__(self, output: Any, target: Any) -> Tensor:

@@ -318,6 +318,63 @@ def _over_classes(owner: str, score: Any, target: Any, binary: Any) -> float:
     return float(np.mean([binary(s[:, i], y == i) for i in range(s.shape[1])]))
 
 
+# ---- language --------------------------------------------------------------------------------
+
+
+def perplexity(score: Any, target: Any, ignore_index: int = -100) -> float:
+    """exp of the mean cross-entropy: among how many equally likely symbols a model hesitates.
+
+    score: [N, C, ...], before the softmax; target: class indices [N, ...], of which those equal to
+    `ignore_index` do not count. NaN where none counts.
+    """
+    total, count = surprise(score, target, ignore_index)
+    return exp_of_mean(total, count)
+
+
+def exp_of_mean(total: float, count: int) -> float:
+    """exp(total / count): infinite where that is too large for a float, NaN for nothing."""
+    if not count:
+        return math.nan
+    try:
+        return math.exp(total / count)
+    except OverflowError:
+        return math.inf
+
+
+def surprise(score: Any, target: Any, ignore_index: int = -100) -> tuple[float, int]:
+    """Σ −ln p(target) and over how many targets; arguments as in `perplexity`."""
+    x, y = as_array(score), as_array(target)
+    check_finite("perplexity", x)
+    if x.ndim < 2 or y.shape != x.shape[:1] + x.shape[2:]:
+        raise ShapeError(
+            t(
+                "Perplexity takes scores [N, classes, ...] and targets [N, ...]; got {score} and "
+                "{target}.",
+                score=x.shape,
+                target=y.shape,
+            )
+        )
+    rows, y = np.moveaxis(x, 1, -1).reshape(-1, x.shape[1]), y.ravel()
+    kept = y != ignore_index
+    rows, y = rows[kept].astype(np.float64), y[kept].astype(np.int64)
+    if not len(y):
+        return 0.0, 0
+    if y.min() < 0 or y.max() >= rows.shape[1]:
+        raise DataError(
+            t(
+                "perplexity: the targets go from {low} to {high}, the {classes} classes are "
+                "numbered 0 to {last}.",
+                low=int(y.min()),
+                high=int(y.max()),
+                classes=rows.shape[1],
+                last=rows.shape[1] - 1,
+            )
+        )
+    rows -= rows.max(axis=1, keepdims=True)
+    given = np.log(np.exp(rows).sum(axis=1)) - rows[np.arange(len(y)), y]
+    return float(given.sum()), len(y)
+
+
 # ---- regression ------------------------------------------------------------------------------
 
 

@@ -13,6 +13,9 @@ from chainrule.nn import Module
 from chainrule.optim import lr_scheduler
 from chainrule.train.streaming import unknown
 
+# A base, one that wants a closure, and one that is made of two others.
+_NOT_BY_NAME = (optim.Optimizer, optim.LBFGS, optim.SwitchOptimizer)
+
 
 def optimizer_names() -> list[str]:
     """The names that `make_optimizer` takes."""
@@ -24,7 +27,7 @@ def _classes() -> dict[str, Any]:
         name.lower(): value
         for name, value in vars(optim).items()
         if isinstance(value, type) and issubclass(value, optim.Optimizer)
-        and value is not optim.Optimizer
+        and value not in _NOT_BY_NAME
     }  # fmt: skip
 
 
@@ -85,6 +88,13 @@ def make_optimizer(wanted: Any, model: Module, options: dict[str, Any]) -> Any:
                 "The optimizer is a name, an Optimizer or a function of the parameters, not "
                 "{value!r}.",
                 value=wanted,
+            )
+        )
+    if isinstance(made, optim.LBFGS):
+        raise ArgumentError(
+            t(
+                "LBFGS evaluates the loss as often as it likes, a Trainer once a batch: call "
+                "optimizer.step(closure) in a loop of your own."
             )
         )
     held = {id(p) for group in made.param_groups for p in group["params"]}

@@ -96,7 +96,7 @@ class Recorder(Callback):
             return
         self._unwatch()
         for name, _, parameters in self._layers:
-            gradients = [p.grad._data.ravel() for p in parameters if p.grad is not None]
+            gradients = [p.grad.to_dense()._data.ravel() for p in parameters if p.grad is not None]
             if gradients:
                 squares = sum(float(np.dot(g, g)) for g in gradients)
                 size = sum(g.size for g in gradients)

@@ -87,6 +87,7 @@ class Run:
         self.loss = math.nan
         self.logs: dict[str, float] = {}
         self.saved_to: Path | None = None
+        self.state: Any = None  # that of a recurrent model, before the next step
         self.first_epoch = train.epoch  # what the loader calls the run's first epoch
         self.mean_loss = MeanLoss()
         self.metrics: list[Metric] = [copy.deepcopy(metric) for metric in trainer.metrics]
@@ -137,7 +138,7 @@ class Run:
         if self.batch:
             batches = self.loader.iter_from(self.batch)
         else:
-            batches = iter(self.loader)
+            batches, self.state = iter(self.loader), None
             for metric in (self.mean_loss, *self.metrics):
                 metric.reset()
             self._call("on_epoch_begin")
@@ -180,7 +181,11 @@ class Run:
                 hook(self)
             rate = groups[0]["lr"]
             watched = [watches(self) for watches in watchers]
-            output, loss = train_step(inputs, target, self, between if any(watched) else ())
+            if self.state is None:
+                self.state = feeding.initial_state(self.model, self.loader, len(target))
+            output, loss, self.state = train_step(
+                inputs, target, self.state, self, between if any(watched) else ()
+            )
             self.schedule.after_step()
             self.loss = value = loss.item()
             self.batch += 1
@@ -302,6 +307,7 @@ class Run:
             "scheduler": self.schedule.state_dict(),
             "random": get_rng_state(),
             "loader": position,
+            "state": self.state if self.batch else None,
             "history": self.history.state_dict(),
             "run": {
                 "finished": self.finished,
@@ -325,6 +331,8 @@ class Run:
         self.optimizer.load_state_dict(state["optimizer"])
         self.schedule.load_state_dict(state["scheduler"])
         self.loader.load_state_dict(state["loader"])
+        # Runs written before models carried states have none.
+        self.state = state.get("state")
         config = self.history.config
         self.history.load_state_dict(state["history"])
         self.history.config |= config

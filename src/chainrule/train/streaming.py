@@ -118,6 +118,30 @@ class TopKAccuracy(Metric):
         return self.hits / self.count if self.count else math.nan
 
 
+class Perplexity(Metric):
+    """exp of the mean cross-entropy of scores [N, C, ...] and class indices [N, ...]: among how
+    many equally likely symbols the model hesitates. Targets equal to `ignore_index` do not count.
+    """
+
+    name = "perplexity"
+    fields = ("total", "count")
+
+    def __init__(self, ignore_index: int = -100) -> None:
+        self.ignore_index = Int().check(ignore_index, "Perplexity", "ignore_index")
+        self.reset()
+
+    def reset(self) -> None:
+        self.total, self.count = 0.0, 0
+
+    def update(self, output: Any, target: Any) -> None:
+        total, count = metrics.surprise(output, target, self.ignore_index)
+        self.total += total
+        self.count += count
+
+    def compute(self) -> float:
+        return metrics.exp_of_mean(self.total, self.count)
+
+
 class ConfusionMatrix(Metric):
     """Counts [classes, classes], row the true class; grows to the largest class seen.
 
@@ -311,6 +335,7 @@ _BY_NAME: dict[str, Callable[[], Metric]] = {
     "f1": F1,
     "mae": MeanAbsoluteError,
     "mse": MeanSquaredError,
+    "perplexity": Perplexity,
     "precision": Precision,
     "r2": R2,
     "recall": Recall,

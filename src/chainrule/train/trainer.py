@@ -37,7 +37,10 @@ class Trainer:
     """Trains a model: `Trainer(model, loss="cross_entropy", optimizer="adam").fit((x, y))`.
 
     Args:
-        model: a Module; called with the inputs of a batch.
+        model: a Module; called with the inputs of a batch. On data whose batches continue one
+            another (`data.TextStreams`) a model with `initial_state(rows)` is called with its
+            state as the last argument and gives (output, new state), which goes into the next
+            step without its history: truncated backpropagation through time.
         loss: a name ("cross_entropy", "mse", "quadratic", "bce", ...: `loss_names()`), a module or
             a function of (output, target) that gives the mean over the batch.
         optimizer: a name ("sgd", "adam", "adamw", ...: `optimizer_names()`), an Optimizer, or a
@@ -107,7 +110,7 @@ class Trainer:
         self.history = History()
         self._run: Run | None = None
         self._epochs_seen = 0
-        self._batch: tuple[Any, Any] | None = None  # the first one of the newest fit
+        self._batch: tuple[Any, Any, Any] | None = None  # the first one of the newest fit
 
     # ---- fit ---------------------------------------------------------------------------------
 
@@ -198,30 +201,33 @@ class Trainer:
         self,
         inputs: tuple[Tensor, ...],
         target: Any,
+        state: Any = None,
         run: Run | None = None,
         between: Sequence[Callable[[Any], None]] = (),
-    ) -> tuple[Any, Tensor]:
-        """One step: forward, loss, backward, clipping, update. Returns (output, loss).
+    ) -> tuple[Any, Tensor, Any]:
+        """One step: forward, loss, backward, clipping, update. Returns (output, loss, new state).
 
+        state: what a model that carries one starts from; None: the model is called without.
         between: called with `run` once the gradients are there, in glass mode; without, the step
             is compiled.
         """
         if not between:
             if self._batch is None:
-                self._batch = inputs, target
-            return self._step(inputs, target)  # type: ignore[no-any-return]
-        return self._training_step(inputs, target, run, between)
+                self._batch = inputs, target, state
+            return self._step(inputs, target, state)  # type: ignore[no-any-return]
+        return self._training_step(inputs, target, state, run, between)
 
     def _training_step(
         self,
         inputs: tuple[Tensor, ...],
         target: Any,
+        state: Any = None,
         run: Run | None = None,
         between: Sequence[Callable[[Any], None]] = (),
-    ) -> tuple[Any, Tensor]:
+    ) -> tuple[Any, Tensor, Any]:
         self.optimizer.zero_grad()
         with autocast("bfloat16", enabled=self.mixed):
-            output = self.model(*inputs)
+            output, state = self._call(inputs, state)
             loss = self.loss(output, target)
         loss.backward()
         for hook in between:
@@ -231,11 +237,18 @@ class Trainer:
         if self.clip_grad_value is not None:
             clip_grad_value_(self._updated(), self.clip_grad_value)
         self.optimizer.step()
-        return output, loss
+        return output, loss, state
 
-    def _output(self, *inputs: Tensor) -> Any:
+    def _output(self, inputs: tuple[Tensor, ...], state: Any = None) -> tuple[Any, Any]:
         with autocast("bfloat16", enabled=self.mixed):
-            return self.model(*inputs)
+            return self._call(inputs, state)
+
+    def _call(self, inputs: tuple[Tensor, ...], state: Any) -> tuple[Any, Any]:
+        """The model's output and its new state, without the history of that."""
+        if state is None:
+            return self.model(*inputs), None
+        output, state = self.model(*inputs, state)
+        return output, feeding.carried(state, self.dtype)
 
     def _updated(self) -> list[Tensor]:
         return [p for group in self.optimizer.param_groups for p in group["params"]]
@@ -284,12 +297,15 @@ class Trainer:
         metrics = [copy.deepcopy(metric) for metric in self.metrics]
         for metric in metrics:
             metric.reset()
+        state = None
         with _evaluating(self.model), no_grad():
             for batch in loader:
                 if stopped():
                     return None
                 inputs, target = feeding.unpack(batch, self.dtype)
-                output = self._forward(*inputs)
+                if state is None:
+                    state = feeding.initial_state(self.model, loader, len(target))
+                output, state = self._forward(inputs, state)
                 mean_loss.update(self.loss(output, target).item(), len(target))
                 for metric in metrics:
                     metric.update(output, target)
@@ -306,12 +322,15 @@ class Trainer:
         loader = feeding.make_loader(data, t("prediction"), batch_size, dtype=self.dtype)
         place = loader.state_dict()
         loader.set_epoch(0)
-        outputs = []
+        outputs, state = [], None
         try:
             with _evaluating(self.model), no_grad():
                 for batch in loader:
                     inputs, _ = feeding.unpack(batch, self.dtype, with_target=False)
-                    outputs.append(self._forward(*inputs))
+                    if state is None:
+                        state = feeding.initial_state(self.model, loader, len(inputs[0]))
+                    output, state = self._forward(inputs, state)
+                    outputs.append(output)
         finally:
             loader.load_state_dict(place)
         return feeding.join(outputs)

@@ -21,6 +21,15 @@ TEXT = {
         "同一批次的样本形状必须相同：第一个是 {first}，第 {place} 个（从 0 数）是 {shape}。请缩放"
         "或裁剪，或者给加载器一个 collate_fn。"
     ),
+    "The sequences of a batch must be (time, …) and alike but for their lengths: the first has "
+    "shape {first}, number {place} has {shape}.": (
+        "同一批次的序列形状应为 (时间, …)，且只有长度不同：第一个是 {first}，第 {place} 个（从 0 数）"
+        "是 {shape}。"
+    ),
+    "The sequences of a batch must have one dtype: the first is {first}, number {place} is "
+    "{dtype}.": (
+        "同一批次的序列 dtype 必须相同：第一个是 {first}，第 {place} 个（从 0 数）是 {dtype}。"
+    ),
     # dataset
     "{kind} is a stream and has no sample {index}: iterate over it instead.": (
         "{kind} 是数据流，没有编号为 {index} 的样本：请改为遍历它。"

@@ -70,6 +70,8 @@ class ReportData:
     kernels: Sequence[Kernels | tuple[str, Array]] = ()
     #: Shape of one input, [c, h, w]; dense kernels of that many inputs are drawn as images.
     input_shape: Sequence[int] | None = None
+    #: What a model of text writes after training.
+    sample: str = ""
     #: layer → one mapping an epoch: grad_norm, grad_mean_abs, act_mean, act_std, saturated, dead
     #: (shares 0…1), update_ratio. Any other key gets a chart of its own.
     layers: Mapping[str, Sequence[Mapping[str, float | None]]] = field(default_factory=dict)

@@ -26,10 +26,16 @@ from chainrule.explain.report.markup import (
     percent,
     t,
 )
-from chainrule.explain.report.tables import column_name, model_section, profile_section, run_section
+from chainrule.explain.report.tables import (
+    column_name,
+    model_section,
+    profile_section,
+    run_section,
+    sample_section,
+)
 from chainrule.explain.report.verdict import confusion_section, wrong_section
 
-_SHARES = ("accuracy", "precision", "recall", "f1", "top5_accuracy")
+_SHARES = ("accuracy", "precision", "recall", "f1", "top5_accuracy", "trigram_accuracy")
 
 
 def write_report(path: str | os.PathLike[str], report: ReportData) -> Path:
@@ -59,14 +65,13 @@ def render_report(report: ReportData) -> str:
     body = el(
         "body",
         el("a", t("Skip to the content"), href="#main", class_="skip"),
-        _top(bool(report.profile)),
+        _top(report),
         el(
             "main",
             _hero(report),
             curves_section(report),
-            confusion_section(report),
-            wrong_section(report),
-            kernels_section(report),
+            sample_section(report),
+            *_of_classes(report),
             layers_section(report),
             model_section(report),
             profile_section(report),
@@ -79,6 +84,17 @@ def render_report(report: ReportData) -> str:
     )
     page = el("html", head, body, lang="zh-Hans" if language() == "zh" else "en")
     return f"<!doctype html>\n{page}\n"
+
+
+def _classifies(report: ReportData) -> bool:
+    """A model that writes has no classes to confuse and no kernels to look at."""
+    return not report.sample or report.confusion is not None
+
+
+def _of_classes(report: ReportData) -> list[Html]:
+    if not _classifies(report):
+        return []
+    return [confusion_section(report), wrong_section(report), kernels_section(report)]
 
 
 def _asset(name: str) -> str:
@@ -96,15 +112,22 @@ def _policy(script: str) -> str:
 # Head of the page ---------------------------------------------------------------------------------
 
 
-def _top(profiled: bool) -> Html:
+def _top(report: ReportData) -> Html:
     links = (
         ("curves", t("Curves")),
-        ("confusion", t("Confusion")),
-        ("wrong", t("Mistakes")),
-        ("kernels", t("Kernels")),
+        *([("sample", t("Sample"))] if report.sample else []),
+        *(
+            [
+                ("confusion", t("Confusion")),
+                ("wrong", t("Mistakes")),
+                ("kernels", t("Kernels")),
+            ]
+            if _classifies(report)
+            else []
+        ),
         ("layers", t("Layers")),
         ("model", t("Model")),
-        *([("profile", t("Time"))] if profiled else []),
+        *([("profile", t("Time"))] if report.profile else []),
         ("run", t("Run")),
     )
     chinese = language() == "zh"

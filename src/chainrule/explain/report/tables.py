@@ -41,6 +41,11 @@ def column_name(key: str) -> Words:
         "accuracy": t("Accuracy"),
         "val_loss": t("Validation loss"),
         "val_accuracy": t("Validation accuracy"),
+        "perplexity": t("Perplexity"),
+        "val_perplexity": t("Validation perplexity"),
+        "bits_per_character": t("Bits a character"),
+        "trigram_perplexity": t("Perplexity of counting 3 characters"),
+        "trigram_accuracy": t("Accuracy of counting 3 characters"),
         "lr": t("Learning rate"),
         "seconds": t("Seconds"),
         "kernel": t("Kernel"),
@@ -158,6 +163,18 @@ def model_section(report: ReportData) -> Html:
         lead=t("Multiply-adds are those of one input going forward. The receptive field is the "
                "patch of the input that one output value can see."),
     )  # fmt: skip
+
+
+def sample_section(report: ReportData) -> Html | None:
+    """What the model writes; nothing for other models."""
+    if not report.sample:
+        return None
+    return section(
+        "sample",
+        t("What it writes"),
+        el("pre", report.sample, class_="card command"),
+        lead=t("Drawn character by character from what the model says comes next."),
+    )
 
 
 def profile_section(report: ReportData) -> Html | None:
