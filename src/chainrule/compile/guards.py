@@ -16,12 +16,40 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.tables import Table
 from chainrule.base.text import t
 from chainrule.compile.graph import Graph, Value
 from chainrule.graph import memory
 from chainrule.graph.tensor import REUSED, Tensor
 
 _PLAIN = (int, float, bool, str, bytes, type(None), complex)
+
+
+class _Contents:
+    """What is in dicts and lists."""
+
+    def __init__(self) -> None:
+        self._contained: list[Any] = []  # what is in them now, as views of them
+        self._sizes: list[int] = []  # how much there was in each
+        self._entries: list[Any] = []  # and what, of all in a row
+        self._empty: list[Any] = []  # those that nothing was in
+
+    def add(self, container: Any) -> None:
+        if not container:
+            self._empty.append(container)
+            return
+        view = container.values() if isinstance(container, dict) else container
+        self._contained.append(view)
+        self._sizes.append(len(container))
+        self._entries.extend(view)
+
+    def changed(self) -> bool:
+        # Hundreds of entries may be looked at in each call: hence no loop of Python's.
+        return (
+            any(self._empty)
+            or [*map(len, self._contained)] != self._sizes
+            or not all(map(is_, chain.from_iterable(self._contained), self._entries))
+        )
 
 
 class Guards:
@@ -42,10 +70,9 @@ class Guards:
         self._owned: set[int] = set()
         self._functions: set[int] = set()
         self._kept: list[Any] = []  # keeps the ids of these alive
-        self._contained: list[Any] = []  # what is in dicts and lists now, as views of them
-        self._sizes: list[int] = []  # how much there was in each
-        self._entries: list[Any] = []  # and what, of all in a row
-        self._empty: list[Any] = []  # those that nothing was in
+        self._contained = _Contents()
+        self._tables = _Contents()  # those that say when they change
+        self._stamp: Any = None  # as of when the tables were looked at
         self._places: list[tuple[Callable[[], Any], Any, str]] = []
         self._checks: list[tuple[Callable[[], bool], str]] = []
 
@@ -130,14 +157,10 @@ class Guards:
 
     def _contents(self, value: Any) -> None:
         """A container may change and stay the same object."""
-        if isinstance(value, dict | list):
-            if not value:
-                self._empty.append(value)
-                return
-            view = value.values() if isinstance(value, dict) else value
-            self._contained.append(view)
-            self._sizes.append(len(value))
-            self._entries.extend(view)
+        if isinstance(value, Table):
+            self._tables.add(value)
+        elif isinstance(value, dict | list):
+            self._contained.add(value)
         elif hasattr(value, "__dataclass_fields__") and not isinstance(value, type):
             for name in value.__dataclass_fields__:
                 inside = getattr(value, name)
@@ -179,12 +202,10 @@ class Guards:
             changed = self._changed_owner()
         if changed is not None:
             return t("the attributes of {owner}", owner=changed)
-        if (
-            any(self._empty)
-            or [*map(len, self._contained)] != self._sizes
-            or not all(map(is_, chain.from_iterable(self._contained), self._entries))
-        ):
+        stamp = Table.stamp
+        if self._contained.changed() or (stamp is not self._stamp and self._tables.changed()):
             return t("the contents of a list or dict")
+        self._stamp = stamp
         for get, before, name in self._places:
             held = get()
             if held is not before and not (

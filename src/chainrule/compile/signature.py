@@ -24,12 +24,10 @@ def signature(args: tuple[Any, ...], kwargs: dict[str, Any], leaves: list[Tensor
     Errors: TraceError for an argument that is neither a tensor nor hashable.
     """
     autocast = mode.autocast
-    parts: list[Hashable] = [
-        mode.grad,
-        autocast if autocast is None else autocast.dtype,
-        get_default_dtype(),
-        len(args),
-    ]
+    kind = autocast if autocast is None else autocast.dtype
+    if len(args) == 1 and not kwargs and args[0].__class__ is Tensor:  # a model: the quickest way
+        return mode.grad, kind, get_default_dtype(), 1, _described(args[0], leaves)
+    parts: list[Hashable] = [mode.grad, kind, get_default_dtype(), len(args)]
     for x in args:
         parts.append(_described(x, leaves))
     for name, x in kwargs.items():

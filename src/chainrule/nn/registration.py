@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, cast
 
+from chainrule.base.tables import Table
 from chainrule.base.text import t
 from chainrule.graph import Tensor
 from chainrule.nn.errors import MissingAttributeError, RegistrationError
@@ -17,14 +18,18 @@ class Registered:
     """The part of `Module` that holds its own parameters, buffers and children, by name."""
 
     training: bool
-    _parameters: dict[str, Parameter | None]
-    _buffers: dict[str, Tensor | None]
-    _modules: dict[str, Module | None]
+    _parameters: Table[str, Parameter | None]
+    _buffers: Table[str, Tensor | None]
+    _modules: Table[str, Module | None]
     _non_persistent: set[str]
 
     def __init__(self) -> None:
         self.__dict__.update(
-            training=True, _parameters={}, _buffers={}, _modules={}, _non_persistent=set()
+            training=True,
+            _parameters=Table(),
+            _buffers=Table(),
+            _modules=Table(),
+            _non_persistent=set(),
         )
 
     def __getattr__(self, name: str) -> Any:

@@ -30,6 +30,7 @@ from chainrule.compile.emit.matmul import (
     matmul_pack_b_units,
     matmul_units,
 )
+from chainrule.compile.emit.reduction import combine
 from chainrule.compile.emit.types import Index, Register
 from chainrule.compile.emit.values import Values
 from chainrule.compile.emit.winograd import winograd, winograd_scratch, winograd_weights
@@ -44,7 +45,7 @@ from chainrule.compile.emit.winograd_weight import (
     winograd_weight_reduce,
     winograd_weight_scratch,
 )
-from chainrule.compile.schedule.expression import Buffer, Load, Product, walk
+from chainrule.compile.schedule.expression import Buffer, Load, Product, Reduce, walk
 from chainrule.compile.schedule.index import Axis
 from chainrule.compile.schedule.index import Index as Place
 from chainrule.compile.schedule.nest import Nest
@@ -67,6 +68,8 @@ class ContractionWriter:
         for axis in {a for s in nest.stores for a in s.offset.axes()}:
             if axis.role == "thread":
                 values.bound[axis] = thread
+        # A pooling of the results, in a kernel that has whole windows of them.
+        self.pool = next((e for e in nest.expressions if isinstance(e, Reduce)), None)
         products = [e for e in nest.expressions if isinstance(e, Product)]
         self.product = products[0] if products else None
         for s in nest.stores:
@@ -116,12 +119,32 @@ class ContractionWriter:
         for a in places:
             del values.bound[a]
 
-    def _stores(self, result: Register) -> None:
+    def _stores(self, result: Register | None) -> None:
         values = self.values
-        if self.product is not None:
+        if self.product is not None and result is not None:
             values.given[self.product] = result
         for s, x in [(s, values.value(s.expression)) for s in self.nest.stores]:
             values.store(s.buffer, s.offset, x, s.add)
+
+    def _window(self, results: list[list[Register]], places: dict[Axis, Index]) -> None:
+        """Evaluates the stores for the results of one window of a pooling."""
+        values, pool = self.values, self.pool
+        assert pool is not None and self.product is not None
+        values.bound.update(places)
+        with values.scope():
+            total: Register | None = None
+            for a, line in enumerate(results):
+                for b, x in enumerate(line):
+                    values.bound.update(zip(pool.over, (a, b), strict=True))
+                    with values.scope():
+                        values.given[self.product] = x
+                        one = values.value(pool.body)
+                    total = one if total is None else combine(self.f, pool.op, total, one)
+            assert total is not None
+            values.given[pool] = total
+            self._stores(None)
+        for axis in (*pool.over, *places):
+            del values.bound[axis]
 
     # ---- convolution --------------------------------------------------------------------------
 
@@ -245,12 +268,18 @@ class ContractionWriter:
             results: list[Register], sample: Index, channel: Index, row: Index, column: Index,
             count: int,
         ) -> None:  # fmt: skip
-            both = ((sample_axis, sample), (row_axis, row))
+            both = ((sample_axis, sample), (row_axis, f.udiv(row, 2) if self.pool else row))
             places = {axis: at for axis, at in both if axis is not None}
 
             def one(t: int, x: Register) -> None:
                 here = {} if column_axis is None else {column_axis: f.add(column, t)}
                 self.finish(x, here)
+
+            def windows() -> None:
+                n, half = len(results) // 2, f.udiv(column, 2)
+                for t in range(n // 2):
+                    here = {} if column_axis is None else {column_axis: f.add(half, t)}
+                    self._window([results[k + 2 * t : k + 2 * t + 2] for k in (0, n)], here)
 
             values.bound.update(places)
             with values.scope():
@@ -261,12 +290,16 @@ class ContractionWriter:
                     mask = None if count == g.conv.lanes else f.first(count, g.conv.lanes)
                     with values.along(channel_axis, g.conv.lanes, channel, mask):
                         values.ready(*(s.expression for s in self.nest.stores))
+                        if self.pool is not None:
+                            windows()
+                            results = []
                         for t, x in enumerate(results):
                             one(t, x)
             for axis in places:
                 del values.bound[axis]
 
-        conv_channels(f, g, self.operand(0), self.operand(1), self.part(), store)
+        rows = 1 if self.pool is None else 2
+        conv_channels(f, g, self.operand(0), self.operand(1), self.part(), store, rows)
 
     def _winograd_channels_weights(self) -> None:
         target = self.values.pointers[self.contraction.target]
@@ -294,7 +327,15 @@ class ContractionWriter:
             both = zip(inner, (row, column), strict=True)
             self.finish(x, {axis: at for axis, at in both if axis is not None})
 
-        winograd_channels(f, g, self.operand(0), self.operand(1), mine, self.part(), along, store)
+        def window(results: list[list[Register]], row: Index, column: Index) -> None:
+            both = zip(inner, (row, column), strict=True)
+            self._window(results, {axis: at for axis, at in both if axis is not None})
+
+        pooled = self.pool is not None
+        winograd_channels(
+            f, g, self.operand(0), self.operand(1), mine, self.part(), along,
+            window if pooled else store, pooled,
+        )  # fmt: skip
 
     # ---- linear layers ------------------------------------------------------------------------
 

@@ -21,8 +21,8 @@ from chainrule.compile.emit.tiles import CACHE, CODE, LATENCY, LINE, ConvGeometr
 from chainrule.compile.emit.types import POINTER, Index, Register, Type, const
 
 Range = tuple[Index, Index]
-# Results of neighbouring columns for one vector of channels: results, sample, first channel, row,
-# first column, and how many of the channels exist.
+# Results of neighbouring columns for one vector of channels (of `rows` rows, one after the other):
+# results, sample, first channel, row, first column, and how many of the channels exist.
 Store = Callable[[list[Register], Index, Index, Index, Index, int], None]
 Columns = list[list[tuple[int, int]]]  # of each column, (tap, source position from the tile's)
 VARIANTS = 20_000  # multiply-adds of code that cost as much as the whole run
@@ -164,9 +164,11 @@ def conv_channels(
     weight: Register,
     units: Range,
     store: Store,
+    rows: int = 1,
 ) -> None:
-    """Cross-correlation of `source` with the packed `weight` for a range of units."""
-    _Kernel(f, g, source, weight, store).write(units)
+    """Cross-correlation of `source` with the packed `weight` for a range of units, of which each
+    is `rows` rows of the result; these divide its height."""
+    _Kernel(f, g, source, weight, store, rows).write(units)
 
 
 @dataclass(frozen=True)
@@ -180,15 +182,17 @@ class _Span:
     channel: Index
     vectors: int
     last: int  # channels in the last vector
-    down: Reach
+    downs: list[Reach]  # of each row
     across: Reach | Columns
     base: Index  # the source column from which `across` counts
 
 
 class _Kernel:
     def __init__(
-        self, f: Function, g: ChannelsGeometry, source: Register, weight: Register, store: Store
-    ) -> None:
+        self, f: Function, g: ChannelsGeometry, source: Register, weight: Register, store: Store,
+        high: int,
+    ) -> None:  # fmt: skip
+        self.high = high
         self.f, self.g, self.source, self.weight, self.store = f, g, source, weight, store
         self.conv = g.conv
         self.type, self.vector, self.lanes = g.conv.type, g.conv.vector, g.conv.lanes
@@ -199,24 +203,26 @@ class _Kernel:
         f, g = self.f, self.g
         runs = strip_runs(g.vectors, self.tile.vectors, g.last < self.lanes)
         strips = runs[-1].high
-        each = g.groups * strips * self.rows.out  # units of a sample
+        high = self.rows.out // self.high
+        each = g.groups * strips * high  # units of a sample
         with f.loop(*units) as unit:
             sample, place = opaque(f, f.udiv(unit.i, each)), f.urem(unit.i, each)
-            part, row = f.udiv(place, self.rows.out), opaque(f, f.urem(place, self.rows.out))
+            part, row = f.udiv(place, high), opaque(f, f.mul(f.urem(place, high), self.high))
             group, strip = opaque(f, f.udiv(part, strips)), opaque(f, f.urem(part, strips))
-            down = reach(f, self.rows, row)
+            downs = [reach(f, self.rows, f.add(row, k)) for k in range(self.high)]
             for run in runs:
                 if len(runs) == 1:
-                    self._strip(run, group, strip, sample, row, down)
+                    self._strip(run, group, strip, sample, row, downs)
                     continue
                 test = f.test("slt" if run.low == 0 else "sge", strip, runs[-1].low)
                 with f.when(test):
-                    self._strip(run, group, strip, sample, row, down)
+                    self._strip(run, group, strip, sample, row, downs)
 
     def _strip(
-        self, run: Run, group: Index, strip: Index, sample: Index, row: Index, down: Reach
-    ) -> None:
-        """One row of the result, for the channels of one strip."""
+        self, run: Run, group: Index, strip: Index, sample: Index, row: Index,
+        downs: list[Reach],
+    ) -> None:  # fmt: skip
+        """The rows of a unit, for the channels of one strip."""
         f, g, axis = self.f, self.g, self.columns
         first = run.start(f, strip)  # vector of the group
         panel = f.mul(f.add(f.mul(group, g.vectors), first), g.inner * self.lanes)
@@ -234,7 +240,7 @@ class _Kernel:
 
         def span(column: Index, width: int, across: Reach | Columns, base: Index) -> None:
             self._tile(source, weight, _Span(
-                sample, row, column, width, channel, run.size, last, down, across, base,
+                sample, row, column, width, channel, run.size, last, downs, across, base,
             ))  # fmt: skip
 
         if not self.tile.columns:
@@ -249,15 +255,15 @@ class _Kernel:
                 span(column, width, across, f.add(begin, f.mul(tile.i, axis.source_step(width))))
 
     def _tile(self, source: Register, weight: Register, s: _Span) -> None:
-        sums = self._sums(source, weight, s)
+        sums = [x for down in s.downs for x in self._sums(source, weight, s, down)]
         for v in range(s.vectors):
             count = s.last if v == s.vectors - 1 else self.lanes
             channel = self.f.add(s.channel, v * self.lanes)
             self.store(sums[v :: s.vectors], s.sample, channel, s.row, s.column, count)
 
-    def _sums(self, source: Register, weight: Register, s: _Span) -> list[Register]:
-        """The results of a tile, column by column."""
-        f, g, down = self.f, self.g, s.down
+    def _sums(self, source: Register, weight: Register, s: _Span, down: Reach) -> list[Register]:
+        """The results of a row of a tile, column by column."""
+        f, g = self.f, self.g
         _, channel_stride, row_stride, column_stride = g.strides
         kernel, wide = self.conv.kernel, s.vectors * self.lanes
         zeros = [const(0, self.vector)] * (s.columns * s.vectors)

@@ -138,7 +138,7 @@ class Reduction:
             return [r for e in self.group for r in self._start(e, lanes)]
 
         def join(a: list[Register], b: list[Register]) -> list[Register]:
-            return [_join(f, e.op, x, y) for e, x, y in zip(self.group, a, b, strict=True)]
+            return [combine(f, e.op, x, y) for e, x, y in zip(self.group, a, b, strict=True)]
 
         def block(low: Index, high: Index, carry: list[Register], whole: bool) -> list[Register]:
             if chains == 1:
@@ -223,7 +223,7 @@ class Reduction:
             x = f.splat(cast(f, x, type.kind), type.lanes)
             if self.vector is not None and values.mask is not None:
                 x = f.select(values.mask, x, _neutral(e.op, e.dtype, type))
-            out.append(_join(f, e.op, carry[at], x))
+            out.append(combine(f, e.op, carry[at], x))
             at += 1
         return out
 
@@ -256,7 +256,7 @@ def _neutral(op: str, dtype: np.dtype, type: Type) -> Register:
     return const(extreme(dtype, op) if value is None else value, type)
 
 
-def _join(f: Function, op: str, a: Register, b: Register) -> Register:
+def combine(f: Function, op: str, a: Register, b: Register) -> Register:
     type = a.type
     if op in ("sum", "prod"):
         if type.kind == "b1":
@@ -265,7 +265,7 @@ def _join(f: Function, op: str, a: Register, b: Register) -> Register:
         return f.binary("f" + name if type.floating else name, a, b)
     if type.floating:
         if type.kind == "f16":
-            wide = _join(f, op, cast(f, a, "f32"), cast(f, b, "f32"))
+            wide = combine(f, op, cast(f, a, "f32"), cast(f, b, "f32"))
             return cast(f, wide, "f16")
         predicate = "ogt" if op == "max" else "olt"
         keep = f.compare(predicate, a, b)
@@ -282,5 +282,5 @@ def _together(f: Function, op: str, x: Register) -> Register:
         half = x.type.lanes // 2
         low = f.shuffle(x, x, range(half))
         high = f.shuffle(x, x, range(half, 2 * half))
-        x = _join(f, op, low, high)
+        x = combine(f, op, low, high)
     return f.extract(x, 0) if x.type.lanes else x

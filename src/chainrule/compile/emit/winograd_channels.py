@@ -5,6 +5,10 @@ by 16 products instead of 36. Here the tiles of a sample, in rows one after the 
 pieces; a piece is transformed for all source channels, multiplied at each of the 16 points with
 the transformed weights (a matrix product of tiles × source channels with vectors of result
 channels, whose sums stay in registers), and transformed back.
+
+Each thread does all pieces for a part of the result channels, where these can be shared out: it
+then transforms the weights that it needs itself, instead of reading half of them from the cache of
+another core.
 """
 
 from __future__ import annotations
@@ -14,6 +18,7 @@ from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import lru_cache
 from math import ceil, inf
+from typing import Any
 
 from chainrule.compile.emit.builder import Function
 from chainrule.compile.emit.conv_channels import ChannelsGeometry
@@ -27,6 +32,8 @@ Range = tuple[Index, Index]
 # What holds for a vector of result channels: sample, first channel.
 Lanes = Callable[[Index, Index], AbstractContextManager[None]]
 Store = Callable[[Register, Index, Index], None]  # result, row, column
+# The results of a tile, line by line; row and column of the tile.
+Window = Callable[[list[list[Register]], Index, Index], None]
 SIDE = 4  # sources of a tile in each direction
 
 
@@ -67,13 +74,24 @@ class WinogradChannels:
         return _piece(self)[0]
 
     @property
+    def parts(self) -> int:
+        """Into how many parts the result channels are divided."""
+        return _piece(self)[1]
+
+    @property
+    def own(self) -> int:
+        """Vectors of result channels in a part."""
+        return self.channels.vectors // self.parts
+
+    @property
     def pieces(self) -> int:
         """Of a sample."""
         return ceil(self.tiles / self.tile[0])
 
     @property
     def units(self) -> int:
-        return self.channels.samples * self.pieces
+        """Pieces of work: part by part, sample by sample."""
+        return self.parts * self.channels.samples * self.pieces
 
     # Elements from one point to the next: one vector more than needed, since powers of two share
     # cache sets.
@@ -85,36 +103,41 @@ class WinogradChannels:
 
     @property
     def weight_point(self) -> int:
-        """Of the transformed weights: [strip of vectors][source channel][vectors of the strip]."""
+        """Of the transformed weights: [part][strip][source channel][vectors of the strip]."""
         return (self.sources * self.channels.vectors + 1) * self.channels.conv.lanes
 
     @property
     def product_point(self) -> int:
         """Of the products: [tile][vector of result channels]."""
-        return (self.tile[0] * self.channels.vectors + 1) * self.channels.conv.lanes
+        return (self.tile[0] * self.own + 1) * self.channels.conv.lanes
 
 
 @lru_cache(maxsize=1024)
-def _piece(g: WinogradChannels) -> tuple[tuple[int, int], float]:
-    """The cheapest tile, and its cycles for a thread."""
+def _piece(g: WinogradChannels) -> tuple[tuple[int, int], int, float]:
+    """The cheapest tile, the parts, and the cycles of all threads, transformed weights included."""
     lanes, registers = g.channels.conv.lanes, g.channels.conv.registers
     sources, vectors = g.sources, g.channels.vectors
-    best, cost = (1, 1), inf
-    for wide in range(1, min(vectors, 4) + 1):
-        strips = [wide] * (vectors // wide) + [vectors % wide] * (vectors % wide > 0)
-        for tiles in range(1, min(g.tiles, registers) + 1):
-            if tiles * wide + wide + 1 > registers - 1:
-                break
-            products = POINTS * sum(
-                sources * max(tiles * w / 2, (tiles + w) / 2, LINE * w, LATENCY) + 3 * tiles * w
-                for w in strips
-            )
-            moved = tiles * (25 * sources / lanes + 20 * vectors + 20)
-            units = g.channels.samples * ceil(g.tiles / tiles)
-            cycles = ceil(units / g.threads) * (products + moved)
-            if cycles < cost - 1e-9:
-                best, cost = (tiles, wide), cycles
-    return best, cost
+    best, parts, cost = (1, 1), 1, inf
+    for divided in {1, g.threads if vectors % g.threads == 0 else 1}:
+        own = vectors // divided
+        # What it takes longer to transform the weights than to pack them; half of those that a
+        # thread reads come from another core's cache, if it did not transform them itself.
+        weights = (80 if divided == g.threads else 150) * sources * vectors
+        for wide in range(1, min(own, 4) + 1):
+            strips = [wide] * (own // wide) + [own % wide] * (own % wide > 0)
+            for tiles in range(1, min(g.tiles, registers) + 1):
+                if tiles * wide + wide + 1 > registers - 1:
+                    break
+                products = POINTS * sum(
+                    sources * max(tiles * w / 2, (tiles + w) / 2, LINE * w, LATENCY) + 3 * tiles * w
+                    for w in strips
+                )
+                moved = tiles * (25 * sources / lanes + 20 * own + 20)
+                units = divided * g.channels.samples * ceil(g.tiles / tiles)
+                cycles = g.threads * ceil(units / g.threads) * (products + moved) + weights
+                if cycles < cost - 1e-9:
+                    best, parts, cost = (tiles, wide), divided, cycles
+    return best, parts, cost
 
 
 def winograd_channels_fits(g: WinogradChannels) -> bool:
@@ -135,10 +158,7 @@ def winograd_channels_pays(g: WinogradChannels) -> bool:
     c = g.channels.conv
     results = g.channels.samples * c.out_height * c.out_width * g.channels.vectors
     direct = results * TAPS * g.sources / 2
-    # What it takes longer to transform the weights than to pack them; half of those that a thread
-    # reads come from another core's cache.
-    weights = (80 if g.threads == 1 else 150) * g.sources * g.channels.vectors
-    return g.threads * _piece(g)[1] + weights < GAIN * direct
+    return _piece(g)[2] < GAIN * direct
 
 
 def winograd_channels_weights_size(g: WinogradChannels) -> int:
@@ -172,7 +192,6 @@ def winograd_channels_weights(
     """G w Gᵀ for a range of units, point by point as the products read it."""
     vector, lanes, wide = g.channels.conv.vector, g.channels.conv.lanes, g.tile[1]
     parts, line = g.sources // lanes, g.sources * TAPS  # of a result channel
-    rest = g.channels.vectors % wide
     turned = f.allocate(vector, TAPS * lanes)
     with f.loop(*units) as unit:
         v, part = opaque(f, f.udiv(unit.i, parts)), opaque(f, f.urem(unit.i, parts))
@@ -183,8 +202,10 @@ def winograd_channels_weights(
             rows = transpose(f, [f.load(here, i * line, vector, g.type.size) for i in range(lanes)])
             for i, row in enumerate(rows):
                 f.store(row, turned, f.mul(f.add(f.mul(block.i, lanes), i), lanes))
-        first = f.mul(f.udiv(v, wide), wide)  # vector of the strip
-        size = f.min(wide, f.sub(g.channels.vectors, first)) if rest else wide
+        begin, inside = f.mul(f.udiv(v, g.own), g.own), f.urem(v, g.own)
+        strip = f.mul(f.udiv(inside, wide), wide)
+        size = f.min(wide, f.sub(g.own, strip)) if g.own % wide else wide
+        first = f.add(begin, strip)  # vector of the strip
         begin = f.add(f.mul(first, g.sources), f.sub(v, first))
         with f.loop(0, lanes) as s:
             here = f.at(turned, f.mul(s.i, TAPS * lanes), g.type)
@@ -208,12 +229,13 @@ def winograd_channels(
     scratch: Register,
     units: Range,
     along: Lanes,
-    store: Store,
+    store: Store | Window,
+    pooled: bool = False,
 ) -> None:
     """The convolution for a range of pieces, with `weights` as `winograd_channels_weights` leaves
     them. `store(result, row, column)` is written for every result vector, inside of `along(sample,
-    channel)`. `scratch` is this thread's own."""
-    _Winograd(f, g, source, weights, scratch, along, store).write(units)
+    channel)`; `pooled`: for the results of a tile together. `scratch` is this thread's own."""
+    _Winograd(f, g, source, weights, scratch, along, store, pooled).write(units)
 
 
 class _Winograd:
@@ -221,9 +243,9 @@ class _Winograd:
 
     def __init__(
         self, f: Function, g: WinogradChannels, source: Register, weights: Register,
-        scratch: Register, along: Lanes, store: Store,
+        scratch: Register, along: Lanes, store: Any, pooled: bool,
     ) -> None:  # fmt: skip
-        self.f, self.g, self.along, self.store = f, g, along, store
+        self.f, self.g, self.along, self.store, self.pooled = f, g, along, store, pooled
         self.source, self.weights, self.moved = source, weights, scratch
         self.conv = g.channels.conv
         self.lanes, self.vector, self.type = self.conv.lanes, self.conv.vector, g.type
@@ -236,16 +258,18 @@ class _Winograd:
         with f.loop(0, g.sources, self.lanes) as s:
             f.store(const(0, self.vector), self.zeros, s.i)
         with f.loop(*units) as unit:
-            sample = opaque(f, f.udiv(unit.i, g.pieces))
+            line = f.udiv(unit.i, g.pieces)
+            part = opaque(f, f.udiv(line, g.channels.samples))
+            sample = opaque(f, f.urem(line, g.channels.samples))
             first = opaque(f, f.mul(f.urem(unit.i, g.pieces), self.count))
             count: Index = self.count
             if g.tiles % self.count:
                 count = opaque(f, f.min(self.count, f.sub(g.tiles, first)))
             at = f.mul(sample, g.channels.strides[0])
             self._sources(f.at(self.source, at, self.type), first, count)
-            self._products()
-            with f.loop(0, g.channels.vectors) as v:
-                self._results(sample, first, count, v.i)
+            self._products(part)
+            with f.loop(0, g.own) as v:
+                self._results(part, sample, first, count, v.i)
 
     def _corner(self, tile: Index) -> tuple[Index, Index]:
         """The first row and column of the results of a tile."""
@@ -289,14 +313,15 @@ class _Winograd:
 
     # ---- the products, and Aᵀ m A --------------------------------------------------------------
 
-    def _products(self) -> None:
+    def _products(self, part: Index) -> None:
         """The matrix product at each point."""
         f, g = self.f, self.g
-        rest = g.channels.vectors % self.wide
-        whole = g.channels.vectors - rest
+        rest = g.own % self.wide
+        whole = g.own - rest
+        weights = f.at(self.weights, f.mul(part, g.own * g.sources * self.lanes), self.type)
         with f.loop(0, POINTS) as point:
             line = f.at(self.moved, f.mul(point.i, g.source_point), self.type)
-            kernel = f.at(self.weights, f.mul(point.i, g.weight_point), self.type)
+            kernel = f.at(weights, f.mul(point.i, g.weight_point), self.type)
             to = f.at(self.products, f.mul(point.i, g.product_point), self.type)
             with f.loop(0, whole, self.wide) as strip:
                 self._strip(line, kernel, to, strip.i, self.wide)
@@ -322,20 +347,28 @@ class _Winograd:
         to = f.at(to, f.mul(start, lanes), self.type)
         for k, x in enumerate(s.out):
             t, w = divmod(k, wide)
-            f.store(x, to, (t * g.channels.vectors + w) * lanes)
+            f.store(x, to, (t * g.own + w) * lanes)
 
-    def _results(self, sample: Index, first: Index, count: Index, vector: Index) -> None:
+    def _results(
+        self, part: Index, sample: Index, first: Index, count: Index, vector: Index
+    ) -> None:
         """Aᵀ m A of all tiles, and what becomes of it, for one vector of channels."""
         f, g = self.f, self.g
-        with self.along(sample, f.mul(vector, self.lanes)), f.loop(0, count) as each:
-            row, column = self._corner(f.add(first, each.i))
-            at = f.mul(f.add(f.mul(each.i, g.channels.vectors), vector), self.lanes)
+        channel = f.mul(f.add(f.mul(part, g.own), vector), self.lanes)
+        with self.along(sample, channel), f.loop(0, count) as each:
+            tile = f.add(first, each.i)
+            at = f.mul(f.add(f.mul(each.i, g.own), vector), self.lanes)
             line = f.at(self.products, at, self.type)
             m = [f.load(line, k * g.product_point, self.vector) for k in range(POINTS)]
             down = [pair(f, m[j::SIDE], 2) for j in range(SIDE)]
-            for a in range(2):
-                for b, x in enumerate(pair(f, [down[j][a] for j in range(SIDE)], 2)):
-                    self._store(x, row, column, a, b)
+            results = [pair(f, [down[j][a] for j in range(SIDE)], 2) for a in range(2)]
+            if self.pooled:
+                self.store(results, f.udiv(tile, g.across), f.urem(tile, g.across))
+            else:
+                row, column = self._corner(tile)
+                for a, both in enumerate(results):
+                    for b, x in enumerate(both):
+                        self._store(x, row, column, a, b)
 
     def _store(self, x: Register, row: Index, column: Index, a: int, b: int) -> None:
         """A result, if there is one: an odd end has half a tile."""

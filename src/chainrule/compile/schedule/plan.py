@@ -35,6 +35,7 @@ from chainrule.compile.schedule.places import (
     machine_dtype,
     offset_in,
 )
+from chainrule.compile.schedule.pooling import attach_pools
 from chainrule.compile.schedule.special import Special
 
 SCATTERS = {"put", "scatter_add", "put_along_axis_add", "plane_add"}
@@ -159,6 +160,7 @@ class Planner(Special):
                 continue
             else:
                 self._root(value)
+        attach_pools(self)
         return self.nests
 
     # ---- values into memory -------------------------------------------------------------------
