@@ -57,7 +57,7 @@ pi, e = _math.pi, _math.e
 
 # Rooms that load when they are first used.
 _ROOMS = ("autograd", "backends", "compile", "cuda", "data", "explain", "files", "linalg", "models",
-          "nn", "optim", "special", "testing", "train")  # fmt: skip
+          "nn", "optim", "special", "testing", "train", "utils")  # fmt: skip
 # Names whose room loads with them.
 _LAZY = {
     "load": "chainrule.models",

@@ -239,7 +239,7 @@ def _cell(*key: Any) -> Any:
 
 def sampled(r: Any) -> Any:
     """Any operation of the registry on one of its own samples, tied to the pool."""
-    names = [n for n in REGISTRY if n not in _LEFT]
+    names = [n for n in REGISTRY if n not in _LEFT and not REGISTRY[n].on_host]
     op = REGISTRY[r.rng.choice(names)]
     sample = r.rng.choice(samples_of(op))
     dtype = r.rng.choice((cr.float32, cr.float64))

@@ -11,6 +11,7 @@ from chainrule.base import dtypes
 from chainrule.base.devices import CPU, device
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import AutogradError, DTypeError, ShapeError
+from chainrule.base.shapes import Size
 from chainrule.base.text import t
 from chainrule.graph.modes import mode
 
@@ -58,8 +59,8 @@ class Face:
     # ---- shape and type -------------------------------------------------------------------
 
     @property
-    def shape(self) -> tuple[int, ...]:
-        return self._data.shape
+    def shape(self) -> Size:
+        return Size(self._data.shape)
 
     @property
     def ndim(self) -> int:
@@ -74,7 +75,7 @@ class Face:
 
     def size(self, dim: int | None = None) -> Any:
         """The shape, or the size of one axis."""
-        return self._data.shape if dim is None else self._data.shape[dim]
+        return self.shape if dim is None else self._data.shape[dim]
 
     def dim(self) -> int:
         return self._data.ndim
@@ -180,7 +181,7 @@ class Face:
         return int(self.item())
 
     def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if self.ndim == 0 and spec else repr(self)
+        return format(self.item(), spec) if self.ndim == 0 else repr(self)
 
     def __len__(self) -> int:
         if self.ndim == 0:
