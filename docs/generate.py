@@ -24,8 +24,8 @@ ROOMS = [
     "autograd", "linalg", "special", "cuda", "backends", "nn", "nn.init", "nn.utils",
     "nn.utils.rnn", "optim", "optim.lr_scheduler",
     "optim.swa_utils", "data",
-    "data.transforms", "files", "train", "models", "compile", "testing", "explain", "explain.report",
-    "utils.data", "utils.checkpoint",
+    "data.transforms", "files", "train", "models", "compile", "testing", "explain",
+    "explain.report", "utils.data", "utils.checkpoint",
 ]  # fmt: skip
 NOTE = "<!-- Written by docs/generate.py: change the code, not this page. -->\n"
 

@@ -1,5 +1,6 @@
 """Derivatives on demand: names only, the work is in `chainrule.graph`."""
 
+from chainrule.graph import functional as functional
 from chainrule.graph.autocast import autocast as autocast
 from chainrule.graph.autocast import is_autocast_enabled as is_autocast_enabled
 from chainrule.graph.backward import backward as backward

@@ -150,14 +150,14 @@ class Run:
                 continue
             for x in out if isinstance(out, list | tuple) else [out]:
                 if x.numel() <= LARGEST:
-                    self.pool.append(self.rounded(x, number) if name not in EXACT else x)
+                    self.pool.append(self.rounded(x, number, name) if name not in EXACT else x)
                     if name in EXACT and self.sources_exact:
                         self.exact.add(id(self.pool[-1]))
         return self.pool[len(tensors) :]
 
     sources_exact = True
 
-    def rounded(self, x: Any, number: int) -> Any:
+    def rounded(self, x: Any, number: int, name: str) -> Any:
         """The result changed as rounding may change it, if asked for."""
         if not self.noise or not x.is_floating_point() or not x.numel():
             return x
@@ -165,6 +165,10 @@ class Run:
         eps = EPS[x.dtype.name]
         values = np.asarray(x.detach().double().numpy())
         top = np.abs(values[np.isfinite(values)]).max(initial=0)
+        if name == "mean_or_sum":  # of many that cancel, little is left, with their rounding
+            for y in (y for y in self.pool if y.is_floating_point()):
+                summands = np.asarray(y.detach().double().numpy())
+                top = max(top, np.abs(summands[np.isfinite(summands)]).max(initial=0))
         off = draw.uniform(-1, 1, x.shape) * eps * (np.abs(values) + 0.2 * top)
         return x + cr.tensor(np.nan_to_num(off, posinf=0, neginf=0)).to(x.dtype)
 

@@ -177,7 +177,7 @@ def test_check_op_takes_a_name_a_class_or_a_function():
     from chainrule.ops import functional as F
 
     for op in ("tanh", REGISTRY["tanh"], F.tanh):
-        assert check_op(op, checks=["gradient"])["gradient"] == 3
+        assert check_op(op, checks=["gradient"])["gradient"] == 20
     with pytest.raises(ArgumentError, match="No operation is named 'tahn'"):
         check_op("tahn")
     with pytest.raises(ArgumentError, match=re.escape("Unknown check 'colour'")):

@@ -22,7 +22,6 @@ RULES = [
     ("RAdam", {"lr": 0.1}),
     ("ASGD", {"lr": 0.1, "lambd": 0.1, "t0": 2}),
     ("Rprop", {"lr": 0.1}),
-    ("SparseAdam", {"lr": 0.1}),
     ("Adafactor", {"lr": 0.1}),
 ]
 

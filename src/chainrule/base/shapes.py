@@ -10,6 +10,22 @@ from chainrule.base.errors import ArgumentError, IndexRangeError, ShapeError
 from chainrule.base.text import t
 
 
+class Size(tuple[int, ...]):
+    """A shape, as a tuple that can tell its number of elements."""
+
+    __slots__ = ()
+
+    def __add__(self, other: Any) -> Any:
+        return Size(tuple.__add__(self, other))
+
+    def numel(self) -> int:
+        """The product of the sizes."""
+        n = 1
+        for size in self:
+            n *= size
+        return n
+
+
 def normalize_axis(axis: int, ndim: int) -> int:
     """`axis` counted from the front. A 0-d tensor takes 0 and −1, as in PyTorch."""
     n = max(ndim, 1)

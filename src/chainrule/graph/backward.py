@@ -18,6 +18,7 @@ from chainrule.graph import memory
 from chainrule.graph.autocast import inside
 from chainrule.graph.modes import enable_grad, mode, no_grad
 from chainrule.graph.node import Node, Spec
+from chainrule.graph.sparse import Rows, SparseTensor, accumulated, total
 from chainrule.graph.tensor import Tensor, ready, wrap
 
 
@@ -253,7 +254,7 @@ class _Walk:
         if entry is None:
             self.leaves[id(leaf)] = [leaf, g, own]
         else:
-            entry[1] = entry[1] + g
+            entry[1] = total(entry[1], g)
             entry[2] = True
 
     def _hooked(self, node: Node, g: Any) -> Any:
@@ -276,7 +277,10 @@ class _Walk:
             for hook in list(extra.hooks.values()):
                 result = hook(g if self.record else _as_tensor(g, leaf))
                 if result is not None:
-                    g, own = (result if self.record else result._data), False
+                    plain = not self.record and not isinstance(result, SparseTensor)
+                    g, own = (result._data if plain else result), False
+        if isinstance(g, Rows):
+            return g
         if g.shape != leaf.shape:
             raise ShapeError(
                 t(
@@ -286,6 +290,8 @@ class _Walk:
                     shape=leaf.shape,
                 )
             )
+        if isinstance(g, SparseTensor):
+            return g.to(leaf.dtype)
         if not self.record and isinstance(g, np.ndarray | np.generic):
             if g.dtype != leaf._data.dtype:
                 g = np.asarray(g).astype(leaf._data.dtype)
@@ -359,10 +365,21 @@ def _tied(data: Any, node: Node, index: int) -> Tensor:
 def _as_tensor(g: Any, like: Tensor) -> Tensor:
     if isinstance(g, Tensor):
         return g
+    rows = None
+    if isinstance(g, Rows):
+        g, rows = g.dense, wrap(g.there)
     out = wrap(np.asarray(g) if isinstance(g, np.generic) else g)
     if like._extra is not None and like._extra.dtype is not None:
         out._more().dtype = like._extra.dtype
+    if rows is not None:
+        out._more().rows = rows
     return out
+
+
+def _both(a: Tensor, b: Tensor) -> Tensor | None:
+    """The rows of two sparse gradients of a trace; None where one is dense."""
+    first, second = (None if g._extra is None else g._extra.rows for g in (a, b))
+    return None if first is None or second is None else first | second
 
 
 def _accumulate(leaf: Tensor, g: Any, record: bool) -> None:
@@ -375,7 +392,11 @@ def _accumulate(leaf: Tensor, g: Any, record: bool) -> None:
     elif record or leaf._grad._rg:
         leaf._grad = leaf._grad + g
     elif mode.trace is not None:
+        if leaf._grad._extra is not None:
+            leaf._grad._extra.rows = _both(leaf._grad, g)
         mode.trace.assign(leaf._grad, leaf._grad + g)
+    elif SparseTensor in (leaf._grad.__class__, g.__class__):
+        leaf._grad = accumulated(leaf._grad, g)
     else:
         with np.errstate(all="ignore"):
             leaf._grad._data += g._data

@@ -11,6 +11,7 @@ from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
 
 if TYPE_CHECKING:
+    from chainrule.graph.sparse import SparseTensor
     from chainrule.graph.tensor import Tensor
 
 
@@ -76,6 +77,16 @@ def tensor(x: Tensor, name: str = "tensor") -> str:
     return f"{name}({', '.join([body, *parts])})"
 
 
+def sparse(x: SparseTensor) -> str:
+    """`tensor(indices=…, values=…, size=(5, 2), nnz=3, layout=sparse_coo)`."""
+    parts = [
+        f"indices={tensor(x._indices())}",
+        f"values={tensor(x._values())}".replace("\n", "\n" + " " * 14),
+        f"size={x.shape}, nnz={x._nnz()}, layout=sparse_coo",
+    ]
+    return "tensor(" + ",\n       ".join(parts) + ")"
+
+
 def _values(array: np.ndarray, indent: int) -> str:
     if array.size == 0:
         return "[]"
@@ -90,6 +101,9 @@ def _values(array: np.ndarray, indent: int) -> str:
         return _number_format(array)(array[()]) if array.dtype.kind == "f" else str(array[()])
     if array.dtype.kind == "f":
         options["formatter"] = {"float_kind": _number_format(array)}
+    if array.dtype.kind == "b":
+        width = 4 if array.all() else 5
+        options["formatter"] = {"bool": lambda v: str(bool(v)).rjust(width)}
     return np.array2string(array, **options)
 
 

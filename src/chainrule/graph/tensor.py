@@ -25,7 +25,9 @@ from chainrule.graph.node import Node, Spec
 class Extra:
     """What few tensors have: a dtype without NumPy type, a base that is viewed, hooks."""
 
-    __slots__ = ("base", "dtype", "hooks", "post_hooks", "rebased", "retained", "stamp", "view")
+    __slots__ = (
+        "base", "dtype", "hooks", "post_hooks", "rebased", "retained", "rows", "stamp", "view",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.dtype: DType | None = None  # bfloat16, or None
@@ -36,6 +38,7 @@ class Extra:
         self.hooks: dict[int, Callable[[Tensor], Tensor | None]] | None = None
         self.post_hooks: dict[int, Callable[[Tensor], None]] | None = None
         self.retained = False
+        self.rows: Tensor | None = None  # of a gradient in a trace: which rows are not left out
 
 
 class RemovableHandle:

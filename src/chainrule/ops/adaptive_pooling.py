@@ -183,6 +183,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
 class AdaptiveAvgPool3d(_AdaptiveAvgPool):
     """(N, C, D, H, W) or (C, D, H, W) → (…, C, *output_size): means over windows."""
 
+    autocast = "float32"
     params = {"output_size": OutputSize(3)}
     forward = _AdaptiveAvgPool.forward
     samples = ((((2, 2, 4, 3, 5),), {"output_size": (2, 2, None)}),)

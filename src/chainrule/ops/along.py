@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,6 +14,7 @@ from chainrule.base.shapes import normalize_axis
 from chainrule.base.text import t
 from chainrule.graph.convert import array_of
 from chainrule.graph.modes import mode, no_grad
+from chainrule.graph.sparse import Rows, SparseTensor
 from chainrule.graph.tensor import Tensor
 from chainrule.ops import creation
 from chainrule.ops.arrays.index import HOLE
@@ -208,9 +210,12 @@ class Argsort(Op):
 @op
 class Embedding(Op):
     """Rows of weight (n, d) by integer index (…) → (…, d). `padding_idx` gets no gradient;
-    `scale_grad_by_freq`: that of a row is divided by the number of times that index names it."""
+    `scale_grad_by_freq`: that of a row is divided by the number of times that index names it.
+    `sparse`: a leaf gets a gradient that holds these rows alone."""
 
-    params = {"padding_idx": Optional(Int()), "scale_grad_by_freq": Bool(False)}
+    params = {
+        "padding_idx": Optional(Int()), "scale_grad_by_freq": Bool(False), "sparse": Bool(False),
+    }  # fmt: skip
     math = "weight[index]"
     integers = ("index",)
     saves = ("index",)
@@ -221,10 +226,21 @@ class Embedding(Op):
         zh="向量查找表；用到两次的行梯度相加。",
     )
 
-    def forward(F, index, weight, *, padding_idx, scale_grad_by_freq):
+    def forward(F, index, weight, *, padding_idx, scale_grad_by_freq, sparse):
         return F.gather(weight, (HOLE,), index)
 
-    def vjp(F, g, y, index, weight, *, padding_idx, scale_grad_by_freq):
+    @classmethod
+    def backward(cls, F, node, grads, saved):
+        # Only a leaf can hold a sparse gradient, and only one that is not itself recorded.
+        leaf = node.edges[1]
+        if not node.params["sparse"] or F is mode.recording or not isinstance(leaf, Tensor):
+            return super().backward(F, node, grads, saved)
+        if mode.trace is not None:
+            dense = super().backward(F, node, grads, saved)[1]
+            return [None, Rows(dense, _named(F, saved[0], leaf.shape[0], node.params))]
+        return [None, _sparse_rows(grads, saved[0], leaf, **node.params)]
+
+    def vjp(F, g, y, index, weight, *, padding_idx, scale_grad_by_freq, sparse):
         def rows():
             kept = g
             if padding_idx is not None:
@@ -239,6 +255,32 @@ class Embedding(Op):
             return F.scatter_add(kept, weight.shape, (HOLE,), index)
 
         return None, rows
+
+
+def _sparse_rows(
+    g: np.ndarray, index: np.ndarray, weight: Tensor, *, padding_idx: int | None,
+    scale_grad_by_freq: bool, sparse: bool,
+) -> SparseTensor:  # fmt: skip
+    """The gradient as the rows that index names, in the order in which it names them."""
+    rows, parts = index.reshape(-1), g.reshape(-1, weight.shape[1])
+    own = padding_idx is not None
+    if padding_idx is not None:
+        kept = rows != padding_idx % weight.shape[0]
+        rows, parts = rows[kept], parts[kept]
+    if scale_grad_by_freq and len(rows):
+        _, which, times = np.unique(rows, return_inverse=True, return_counts=True)
+        parts, own = parts / times[which][:, None].astype(parts.dtype), True
+    # Arrays of its own: the gradient may be changed in place.
+    rows, parts = (rows, parts) if own else (rows.copy(), parts.copy())
+    return SparseTensor(rows, parts, weight.shape)
+
+
+def _named(F: Any, index: Any, n: int, params: dict[str, Any]) -> Any:
+    """(n,): whether index names the row, and not as padding."""
+    ones = F.full(index.shape, 1, "int64")
+    if params["padding_idx"] is not None:
+        ones = F.where(F.equal(index, params["padding_idx"] % n), F.zeros_like(ones), ones)
+    return F.less(0, F.scatter_add(ones, (n,), (HOLE,), index))
 
 
 def _check_rows(n: int, data: np.ndarray) -> None:
@@ -265,8 +307,9 @@ def embedding(
     """Rows of weight (n, d) by integer input (…) → (…, d); `padding_idx` gets no gradient.
 
     `max_norm`: rows in use whose `norm_type`-norm is greater are first scaled down to it, in place.
-    `scale_grad_by_freq`: a row's gradient is divided by how often input names it. `sparse` changes
-    nothing: the gradient has the same values and is dense, zero for rows that input does not name.
+    `scale_grad_by_freq`: a row's gradient is divided by how often input names it. `sparse`: the
+    gradient holds the rows that input names and no others (`graph/sparse.py`), for SGD, Adagrad and
+    SparseAdam; in a compiled step, and where gradients are recorded, it is dense.
     Errors: IndexRangeError for an index below 0 or from n on.
     """
     if not isinstance(input, Tensor):
@@ -286,7 +329,8 @@ def embedding(
         max_norm = Positive().check(max_norm, "embedding", "max_norm")
         with no_grad():
             assign(weight, _limited(weight, index, max_norm, norm_type))
-    given = {"padding_idx": padding_idx, "scale_grad_by_freq": scale_grad_by_freq}
+    given = {"padding_idx": padding_idx, "scale_grad_by_freq": scale_grad_by_freq,
+             "sparse": sparse}  # fmt: skip
     return apply(Embedding, index, weight, **Embedding.validate(given))
 
 

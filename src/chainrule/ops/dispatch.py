@@ -35,7 +35,7 @@ def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
     """Runs the operation on tensors (numbers, None) with valid params, recording if asked for."""
     region = mode.autocast
     lower: tuple[str, ...] = ()
-    if region is not None and cls.autocast != "widest":
+    if region is not None and cls.autocast != "widest" and cls.rounds(params):
         inputs, lower = _autocast(cls, inputs)
     if lower:
         tensors, final = inputs, region.dtype

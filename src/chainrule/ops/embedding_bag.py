@@ -37,11 +37,16 @@ def embedding_bag(
     `include_last_offset` the last number is where the last bag ends. → (B, d); an empty bag gives
     zeros. `per_sample_weights`: a factor for each index, for "sum" only. Indices equal to
     `padding_idx` count for nothing. `max_norm`, `norm_type`, `scale_grad_by_freq`: as in
-    `embedding`; the last not for "max". A compiled program takes "max" of bags (B, L) only.
+    `embedding`; the last and `sparse` not for "max". A compiled program takes "max" of bags
+    (B, L) only.
     """
     MODES.check(mode, NAME, "mode")
     offsets = None if offsets is None else cast(offsets, int64)
     _check(input, offsets, per_sample_weights, mode, scale_grad_by_freq, include_last_offset)
+    if sparse and mode == "max":
+        raise ArgumentError(
+            t("embedding_bag: mode='max' does not support sparse weights: write sparse=False.")
+        )
     rows = weight.shape[0]
     if padding_idx is not None:
         if not -rows <= padding_idx < rows:

@@ -12,7 +12,9 @@ from chainrule.base import dtypes
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.shapes import broadcast_shapes, normalize_axis
 from chainrule.base.text import t
+from chainrule.graph.autocast import inside
 from chainrule.graph.convert import array_of
+from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.dispatch import apply, cast
 from chainrule.ops.op import REGISTRY
@@ -168,7 +170,9 @@ def _ranked(name: str, a: int, b: int) -> Callable[[Tensor, Tensor], Tensor]:
                     o=other.shape,
                 )
             )
-        return _run("matmul", input, other)
+        # Products with vectors are not rounded in mixed precision, as in PyTorch.
+        with inside(mode.autocast if b > 1 else None):
+            return _run("matmul", input, other)
 
     product.__name__ = name
     product.__doc__ = f"The matrix product of tensors with {a} and {b} dimensions."

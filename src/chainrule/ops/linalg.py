@@ -187,6 +187,13 @@ class Einsum(Op):
         zh="用字母命名坐标轴：相同的相乘，缺失的求和。",
     )
 
+    @classmethod
+    def rounds(cls, params):
+        """A letter that two operands share and the result lacks: a sum of products."""
+        left, _, right = params["equation"].partition("->")
+        terms = left.split(",")
+        return any(sum(c in term for term in terms) > 1 for c in set(left) - {*right, ",", "."})
+
     def forward(F, *x, equation):
         left, _, right = equation.partition("->")
         terms = left.split(",")

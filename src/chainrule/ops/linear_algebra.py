@@ -14,6 +14,7 @@ from chainrule.graph.tensor import Tensor
 from chainrule.ops.creation import eye
 from chainrule.ops.dispatch import apply, cast
 from chainrule.ops.functions import function
+from chainrule.ops.mixed import in_float32
 from chainrule.ops.norms import linalg_norm
 from chainrule.ops.op import REGISTRY
 
@@ -134,6 +135,7 @@ def pinverse(input: Tensor, rcond: float = 1e-15) -> Tensor:
     return pinv(input, rtol=rcond)
 
 
+@in_float32
 def lstsq(
     A: Tensor, B: Tensor, *, rcond: float | None = None, driver: str | None = None
 ) -> LstsqResult:

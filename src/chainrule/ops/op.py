@@ -38,6 +38,7 @@ from chainrule.graph.tensor import Tensor
 from chainrule.ops.arrays import NUMPY, native
 from chainrule.ops.namespace import Namespace
 from chainrule.ops.primitives import PRIMITIVES
+from chainrule.ops.register import METHODS
 
 REGISTRY: dict[str, type[Op]] = {}
 
@@ -154,6 +155,11 @@ class Op(metaclass=_OpType):
             None if edge is None else r() if r.__class__ is FunctionType else r
             for edge, r in zip(node.edges, results, strict=True)
         ]
+
+    @classmethod
+    def rounds(cls, params: dict[str, Any]) -> bool:
+        """Whether the call is one that `autocast` speaks of."""
+        return True
 
     @classmethod
     def per_input(cls, values: tuple[Any, ...], n: int) -> tuple[Any, ...]:
@@ -370,7 +376,7 @@ def expose(cls: type[Op]) -> None:
     cls.function = staticmethod(function)
     if not cls.method:
         return
-    for name in (cls.name, *cls.aliases):
+    for name in {cls.name, *cls.aliases} - METHODS:
         setattr(Tensor, name, function)
     operator = calls.operator_of(function)
     for name in cls.dunder:
@@ -381,8 +387,8 @@ def expose(cls: type[Op]) -> None:
     if cls.inplace:
         method = inplace.inplace_of(cls)
         method.__name__ = f"{cls.name}_"
-        for name in (cls.name, *cls.aliases):
-            setattr(Tensor, f"{name}_", method)
+        for name in {f"{name}_" for name in (cls.name, *cls.aliases)} - METHODS:
+            setattr(Tensor, name, method)
         for name in cls.dunder:
             if name not in _COMPARISONS:
                 setattr(Tensor, f"__i{name[2:]}", method)

@@ -192,6 +192,7 @@ class AvgPool2d(_AvgPool):
 class AvgPool3d(_AvgPool):
     """The mean of each window of (N, C, D, H, W) or (C, D, H, W); arguments as for avg_pool2d."""
 
+    autocast = "float32"
     params = _mean_params(3) | {"divisor_override": Optional(Int(low=1))}
     samples = (
         (((2, 2, 4, 3, 5),), {"kernel_size": 2, "ceil_mode": True}),

@@ -9,9 +9,9 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.shapes import normalize_axes, normalize_axis
 from chainrule.base.text import t
 from chainrule.graph.tensor import Tensor
-from chainrule.ops.functions import bmm, function, mm, mv
+from chainrule.ops.functions import bmm, dot, function, mm, mv
 from chainrule.ops.inplace import inplace_form
-from chainrule.ops.op import REGISTRY
+from chainrule.ops.mixed import in_float32, lowered, unrounded
 from chainrule.ops.register import FUNCTIONS
 
 # ---- vectors --------------------------------------------------------------------------------
@@ -38,7 +38,7 @@ FUNCTIONS["ger"] = outer
 def vdot(input: Tensor, other: Tensor) -> Tensor:
     """The dot product of two vectors."""
     _vectors("vdot", input, other)
-    return REGISTRY["matmul"].function(input, other)
+    return dot(input, other)
 
 
 @function("inner")
@@ -58,7 +58,7 @@ def inner(input: Tensor, other: Tensor) -> Tensor:
 
 def vecdot(x: Tensor, y: Tensor, *, dim: int = -1) -> Tensor:
     """The dot products along one axis, the others broadcast."""
-    return (x * y).sum(dim)
+    return lowered((x * y).sum(dim))
 
 
 @function("cross")
@@ -90,7 +90,7 @@ def _added(input: Tensor, product: Tensor, beta: Any, alpha: Any) -> Tensor:
     product = product if alpha == 1 else alpha * product
     if beta == 0:
         return product
-    return (input if beta == 1 else beta * input) + product
+    return lowered((input if beta == 1 else beta * input) + product)
 
 
 @function("addmm")
@@ -100,12 +100,14 @@ def addmm(input: Tensor, mat1: Tensor, mat2: Tensor, *, beta: Any = 1, alpha: An
 
 
 @function("addmv")
+@unrounded
 def addmv(input: Tensor, mat: Tensor, vec: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta·input + alpha·(mat @ vec)."""
     return _added(input, mv(mat, vec), beta, alpha)
 
 
 @function("addr")
+@unrounded
 def addr(input: Tensor, vec1: Tensor, vec2: Tensor, *, beta: Any = 1, alpha: Any = 1) -> Tensor:
     """beta·input + alpha·outer(vec1, vec2)."""
     return _added(input, outer(vec1, vec2), beta, alpha)
@@ -223,6 +225,7 @@ def _chain(x: list[Tensor]) -> Tensor:
 
 
 @function("trace")
+@in_float32
 def trace(input: Tensor) -> Tensor:
     """The sum of a matrix's diagonal."""
     if input.ndim != 2:
@@ -232,6 +235,7 @@ def trace(input: Tensor) -> Tensor:
 
 
 @function()
+@unrounded
 def bilinear(input1: Tensor, input2: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     """input1ᵀ·weightₖ·input2 + biasₖ: (…, n), (…, m), (out, n, m) → (…, out)."""
     fits = weight.ndim == 3 and input1.shape[-1:] + input2.shape[-1:] == weight.shape[1:]

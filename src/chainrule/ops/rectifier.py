@@ -117,6 +117,7 @@ class Prelu(Op):
     """
 
     math = "where(x > 0, x, weight * x)"
+    autocast = ("x", "weight")
     saves = ("x", "weight")
     shape = staticmethod(_prelu_shape)
     always_check = True

@@ -8,6 +8,9 @@ from typing import Any
 from chainrule.graph.tensor import Tensor
 
 FUNCTIONS: dict[str, Callable[..., Any]] = {}
+# Methods that are functions: the operations of the same name leave them alone, whichever file
+# comes first.
+METHODS: set[str] = set()
 
 
 def function(*methods: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -26,6 +29,7 @@ def method(*names: str) -> Callable[[Any], Any]:
     def attach(f: Any) -> Any:
         for name in names:
             setattr(Tensor, name, f)
+            METHODS.add(name)
         return f
 
     return attach

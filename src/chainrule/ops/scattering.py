@@ -331,6 +331,9 @@ def index_add(input: Tensor, dim: int, index: Tensor, source: Tensor, *, alpha: 
 @function("index_copy")
 def index_copy(input: Tensor, dim: int, index: Tensor, source: Tensor) -> Tensor:
     """input with its slice index[i] along `dim` replaced by source[i]; of repeats the last."""
+    if mode.autocast is not None and input.dtype is not source.dtype:
+        wide = dtypes.promote_types(input.dtype, source.dtype)
+        input, source = cast(input, wide), cast(source, wide)
     axis, index = _slices("index_copy", input, dim, index, source)
     return _put_slices(input, axis, index, source, False)
 

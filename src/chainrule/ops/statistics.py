@@ -15,6 +15,7 @@ from chainrule.graph.convert import array_of
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.dispatch import apply
 from chainrule.ops.functions import std, var
+from chainrule.ops.mixed import in_float32
 from chainrule.ops.namespace import count
 from chainrule.ops.op import REGISTRY, Card, Op, op
 from chainrule.ops.reduction import Reduction, Sum
@@ -129,6 +130,7 @@ class Quantile(Op):
     """The quantiles q (a number or a vector) of x along `dim` (None: of all), which goes away; an
     axis for a vector q comes first. NaN in a line makes its quantiles NaN."""
 
+    autocast = "float32"
     params = {
         "dim": Optional(Int()),
         "interpolation": Choice("linear", "lower", "higher", "nearest", "midpoint"),
@@ -156,6 +158,7 @@ class Quantile(Op):
 class Nanquantile(Op):
     """The quantiles of all that is not NaN: see `quantile`."""
 
+    autocast = "float32"
     params = Quantile.params
     math = "quantile(x, o)"
     vjp = None
@@ -231,6 +234,7 @@ def _quantiles(
 
 
 @function("quantile")
+@in_float32
 def quantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
     interpolation: str = "linear",
@@ -244,6 +248,7 @@ def quantile(
 
 
 @function("nanquantile")
+@in_float32
 def nanquantile(
     input: Tensor, q: Any, dim: int | None = None, keepdim: bool = False, *,
     interpolation: str = "linear",

@@ -9,6 +9,7 @@ import numpy as np
 
 from chainrule.base import dtypes, shapes
 from chainrule.base.errors import DTypeError, ShapeError
+from chainrule.base.shapes import Size as Size
 from chainrule.base.text import t
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.creation import empty, tensor
@@ -51,19 +52,6 @@ class iinfo:
 
     def __repr__(self) -> str:
         return f"iinfo(min={self.min}, max={self.max}, dtype={self.dtype})"
-
-
-class Size(tuple[int, ...]):
-    """A shape, as a tuple that can tell its number of elements."""
-
-    __slots__ = ()
-
-    def numel(self) -> int:
-        """The product of the sizes."""
-        n = 1
-        for size in self:
-            n *= size
-        return n
 
 
 # ---- dtypes of operands ---------------------------------------------------------------------
@@ -176,5 +164,13 @@ IntTensor, ByteTensor, BoolTensor = map(_constructor, ("int32", "uint8", "bool")
 for _name in ("is_cuda", "is_sparse", "is_quantized", "is_mps", "is_meta"):
     setattr(Tensor, _name, False)
 Tensor.is_cpu = True  # type: ignore[attr-defined]
+
+
+@method("to_dense")
+def to_dense(self: Tensor) -> Tensor:
+    """This tensor; of a sparse gradient, all its rows."""
+    return self
+
+
 for _alias, _method in {"ndimension": "dim", "nelement": "numel"}.items():
     setattr(Tensor, _alias, getattr(Tensor, _method))

@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 
 from chainrule.base.constraints import Bool, Constraint, Interval, NonNegative
 from chainrule.optim.optimizer import Optimizer
+from chainrule.optim.rows import refuse_decay
 
 
 def root(F: Any, s: Any, eps: Any, inside: bool) -> Any:
@@ -25,8 +26,9 @@ class Adagrad(Optimizer):
     """Steps divided by the root of the sum of all squared gradients so far.
 
     S ← S + g², p ← p − lr/(1 + (t − 1)·lr_decay)·g/(√S + ε) at step t. S starts at
-    `initial_accumulator_value`. J. Duchi, E. Hazan and Y. Singer, JMLR 12 (2011); 003 §6.4 of the
-    notes, whose ε stands inside the root: `eps_inside=True`.
+    `initial_accumulator_value`. A sparse gradient changes its rows alone. J. Duchi, E. Hazan and
+    Y. Singer, JMLR 12 (2011); 003 §6.4 of the notes, whose ε stands inside the root:
+    `eps_inside=True`.
     """
 
     options: ClassVar[dict[str, Constraint]] = {
@@ -38,6 +40,7 @@ class Adagrad(Optimizer):
         "maximize": Bool(),
         "eps_inside": Bool(),
     }
+    masks_rows = True  # where S + ε is 0, a gradient of 0 gives 0/0
 
     def __init__(
         self,
@@ -62,6 +65,11 @@ class Adagrad(Optimizer):
             "eps_inside": eps_inside,
         }
         super().__init__(params, defaults, implementation)
+
+    def takes_rows(self, group: dict[str, Any], sparse: bool) -> bool:
+        if sparse and group["weight_decay"]:
+            refuse_decay("Adagrad")
+        return sparse
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("sum",)

@@ -9,6 +9,7 @@ from chainrule.base.constraints import Bool, Constraint, NonNegative
 from chainrule.optim.adam import decay_flags
 from chainrule.optim.groups import Betas
 from chainrule.optim.optimizer import Optimizer
+from chainrule.optim.rows import refuse_dense
 
 
 class Adamax(Optimizer):
@@ -253,11 +254,12 @@ class RAdam(_Means):
 
 
 class SparseAdam(Optimizer):
-    """Adam that leaves alone what has no gradient: for tables of which a step sees a few rows.
+    """Adam for sparse gradients: of tables of which a step sees a few rows (`nn.Embedding(…,
+    sparse=True)`).
 
-    Where an entry of the gradient is exactly 0, the parameter and its running means stay as they
-    are, while Adam would go on moving them; elsewhere it is Adam with ε outside the correction of
-    v. Gradients here are dense, so that a 0 stands for what a sparse gradient leaves out.
+    Rows that the gradient does not hold stay as they are, with their running means, while Adam
+    would go on moving them; the others take Adam's step, with ε outside the correction of v.
+    Errors: AutogradError for a dense gradient.
     """
 
     options: ClassVar[dict[str, Constraint]] = {
@@ -266,6 +268,7 @@ class SparseAdam(Optimizer):
         "eps": NonNegative(),
         "maximize": Bool(),
     }
+    masks_rows = True
 
     def __init__(
         self,
@@ -276,6 +279,11 @@ class SparseAdam(Optimizer):
         maximize: bool = False,
     ) -> None:
         super().__init__(params, {"lr": lr, "betas": betas, "eps": eps, "maximize": maximize})
+
+    def takes_rows(self, group: dict[str, Any], sparse: bool) -> bool:
+        if not sparse:
+            refuse_dense()
+        return True
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("exp_avg", "exp_avg_sq")
@@ -299,9 +307,8 @@ class SparseAdam(Optimizer):
     ) -> Any:  # fmt: skip
         if maximize:
             g = -g
-        absent = F.equal(g, 0)
         m, v = state["exp_avg"], state["exp_avg_sq"]
-        m = F.where(absent, m, m + rest1 * (g - m))
-        v = F.where(absent, v, v + rest2 * (g * g - v))
-        p -= F.where(absent, 0.0, size * m / (F.sqrt(v) + eps))
+        m = m + rest1 * (g - m)
+        v = v + rest2 * (g * g - v)
+        p -= size * m / (F.sqrt(v) + eps)
         return p, {"exp_avg": m, "exp_avg_sq": v}

@@ -190,7 +190,7 @@ class _Iteration:
             [
                 np.zeros(p.numel(), self.dtype)
                 if p.grad is None
-                else p.grad._data.reshape(-1).astype(self.dtype)
+                else p.grad.to_dense()._data.reshape(-1).astype(self.dtype)
                 for p in self.params
             ]
         )

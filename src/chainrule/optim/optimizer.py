@@ -20,16 +20,18 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.constraints import Constraint
 from chainrule.base.dtypes import DType
-from chainrule.base.errors import ArgumentError, AutogradError
+from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, enable_grad, memory, no_grad
 from chainrule.graph.convert import cast_array
 from chainrule.graph.modes import mode
+from chainrule.graph.sparse import SparseTensor, is_sparse_gradient
 from chainrule.graph.tensor import REUSED, wrap, zero_gradient
 from chainrule.ops.arrays import native
 from chainrule.ops.dispatch import cast
 from chainrule.ops.inplace import assign
 from chainrule.optim import groups
+from chainrule.optim.rows import check_writable, refuse_sparse, write_rows
 from chainrule.optim.states import HALVES, checked_state, take_state
 
 # Elements a piece: 128 KiB of float32, so that the handful of arrays of a formula fit into L2.
@@ -62,6 +64,7 @@ class Optimizer:
     elementwise: ClassVar[bool] = True  # False: the rule wants whole tensors, not pieces
     scalars: ClassVar[tuple[str, ...]] = ()  # numbers in each parameter's state, beside "step"
     guards_itself: ClassVar[bool] = False  # whether its own `step` tells a trace what it rests on
+    masks_rows: ClassVar[bool] = False  # whether a gradient of 0 is another thing than none
 
     def __init__(
         self, params: Any, defaults: dict[str, Any], implementation: Mapping[str, Any] | None = None
@@ -121,6 +124,15 @@ class Optimizer:
 
     def check_group(self, group: dict[str, Any]) -> None:
         """Raises where options that are valid alone do not go together."""
+
+    def takes_rows(self, group: dict[str, Any], sparse: bool) -> bool:
+        """Whether the rule runs on the rows of a sparse gradient alone (else on all, as dense).
+
+        Asked for each gradient, `sparse` or not; raises for those that the rule does not take.
+        """
+        if sparse:
+            refuse_sparse(self._name)
+        return False
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         """Names of the state tensors."""
@@ -182,6 +194,9 @@ class Optimizer:
                     continue
                 if g is REUSED:
                     REUSED.refuse()
+                by_rows = self.takes_rows(group, is_sparse_gradient(g))
+                if not by_rows:
+                    g = g.to_dense()
                 if mode.trace is not None and p not in self.state:
                     mode.trace.undo(self.state.pop, p, None)
                 state = self.state[p]
@@ -198,7 +213,7 @@ class Optimizer:
                     state.setdefault(name, float(start.get(name, 0)))
                 slots = tuple(shapes)
                 scalars = tuple(state[name] for name in self.scalars)
-                key = (state.setdefault("step", 0), dtype, slots, scalars)
+                key = (state.setdefault("step", 0), dtype, slots, scalars, by_rows)
                 if key not in found:
                     found[key] = Batch(group, dtype, slots, flags, [])
                 found[key].members.append((p, g, state))
@@ -220,14 +235,18 @@ class Optimizer:
     def _run(self, batch: Batch) -> None:
         dtype = batch.dtype.numpy
         steps = self._advance(batch)
-        if self._run_kernel(batch, steps):
+        sparse = isinstance(batch.members[0][1], SparseTensor)
+        if not sparse and self._run_kernel(batch, steps):
             return
         # As 0-d arrays: cheaper than Python numbers in NumPy, and rounded as in a trace.
         numbers = {k: np.array(v, dtype) for k, v in steps.items()}
         arguments = batch.flags | numbers
         for p, g, state in batch.members:
             states = {name: state[name]._data for name in batch.slots}
-            self._write(p._data, p.dtype, g._data, states, arguments)
+            if isinstance(g, SparseTensor):
+                write_rows(self.update, p._data, p.dtype, g, states, arguments)
+            else:
+                self._write(p._data, p.dtype, g._data, states, arguments)
 
     def _run_kernel(self, batch: Batch, numbers: dict[str, float]) -> bool:
         """Updates all at once by a native kernel, if there is one."""
@@ -255,7 +274,7 @@ class Optimizer:
             flat, g = p.reshape(-1), g.reshape(-1)
             flats = {name: a.reshape(-1) for name, a in states.items()}
         else:
-            _check_writable(p)
+            check_writable(p)
             flat, flats = p, states
         for piece in pieces:
             x = old = flat[piece]
@@ -298,6 +317,10 @@ class Optimizer:
             symbols = {name: lift(state[name]) for name in slots}
             x, d = lift(cast(p, dtype)), lift(cast(g, dtype))
             y, new = self.update(mode.F, x, d, symbols, **arguments)
+            if self.masks_rows and is_sparse_gradient(g):
+                there = mode.F.reshape(lift(g._more().rows), (-1,) + (1,) * (p.ndim - 1))
+                y = mode.F.where(there, y, x)
+                new = {name: mode.F.where(there, new[name], symbols[name]) for name in slots}
             assign(p, wrap(y))
             for name in slots:
                 assign(state[name], wrap(new[name]))
@@ -459,15 +482,3 @@ def _guarded(step: Callable[..., Any]) -> Callable[..., Any]:
 
 def _described(groups: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [group | {"params": [id(p) for p in group["params"]]} for group in groups]
-
-
-def _check_writable(p: np.ndarray) -> None:
-    shared = any(n > 1 and s == 0 for n, s in zip(p.shape, p.strides, strict=True))
-    if p.size and (shared or not p.flags.writeable):
-        raise AutogradError(
-            t(
-                "A parameter of shape {shape} cannot be updated: its memory is read-only, or "
-                "several of its elements share one place (expand). Make it from tensor.clone().",
-                shape=p.shape,
-            )
-        )

@@ -8,6 +8,7 @@ from chainrule.base.constraints import Bool, Choice, Constraint, NonNegative, Nu
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
 from chainrule.optim.optimizer import Optimizer
+from chainrule.optim.rows import refuse_decay
 
 
 class SGD(Optimizer):
@@ -20,6 +21,7 @@ class SGD(Optimizer):
     dampening d (`momentum_form="pytorch"`; V = g at the first step), or their running mean
     V ← μV + (1 − μ)g (`momentum_form="average"`, 003 §6.3 of the notes). `nesterov` steps along
     the V that the next gradient would find. `weight_decay` λ adds λp to g; `maximize` climbs.
+    Of a sparse gradient it changes the rows alone; with momentum all, for V does not rest.
     B. T. Polyak (1964); Y. Nesterov (1983); I. Sutskever et al., ICML (2013).
     """
 
@@ -79,6 +81,11 @@ class SGD(Optimizer):
                     dampening=group["dampening"],
                 )
             )
+
+    def takes_rows(self, group: dict[str, Any], sparse: bool) -> bool:
+        if sparse and group["weight_decay"]:
+            refuse_decay("SGD")
+        return sparse and not group["momentum"]
 
     def slots(self, group: dict[str, Any]) -> tuple[str, ...]:
         return ("momentum_buffer",) if group["momentum"] else ()

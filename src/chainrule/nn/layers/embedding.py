@@ -79,9 +79,10 @@ class Embedding(_Table):
 
     The row `padding_idx` starts as zeros and gets no gradient. `max_norm`: rows in use whose
     `norm_type`-norm is greater are scaled down to it, in place. `scale_grad_by_freq`: the gradient
-    of a row is divided by how often the batch names it. `sparse`: taken for PyTorch's sake; the
-    gradient has the same values and is dense, so every optimiser takes it, and `SparseAdam` leaves
-    rows alone whose gradient is 0.
+    of a row is divided by how often the batch names it. `sparse`: the gradient
+    of the table holds the rows in use and no others, so that a step with SGD, Adagrad or SparseAdam
+    costs what they cost, however large the table; other optimisers refuse it. A compiled step (one
+    native program) keeps it dense inside, with the same numbers.
     """
 
     def __init__(

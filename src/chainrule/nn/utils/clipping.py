@@ -11,13 +11,16 @@ from chainrule.base.constraints import NonNegative, Positive
 from chainrule.base.errors import AutogradError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
+from chainrule.graph.sparse import SparseTensor
 from chainrule.ops.shaping import Stack
 
 
 def _gradients(parameters: Tensor | Iterable[Tensor]) -> list[Tensor]:
-    """The gradients that are there and have elements."""
+    """The gradients that are there and have elements: of sparse ones the values, each row once."""
     several = [parameters] if isinstance(parameters, Tensor) else list(parameters)
-    return [p.grad for p in several if p.grad is not None and p.numel()]
+    gradients = [p.grad for p in several if p.grad is not None and p.numel()]
+    parts = [g.coalesce_()._values() if isinstance(g, SparseTensor) else g for g in gradients]
+    return [g for g in parts if g.numel()]
 
 
 @no_grad()
