@@ -165,7 +165,8 @@ class Run:
         eps = EPS[x.dtype.name]
         values = np.asarray(x.detach().double().numpy())
         top = np.abs(values[np.isfinite(values)]).max(initial=0)
-        if name == "mean_or_sum":  # of many that cancel, little is left, with their rounding
+        if x.numel() == 1 or name == "mean_or_sum":
+            # Of what cancels little is left, with the rounding of all: x − tanh(x), a sum.
             for y in (y for y in self.pool if y.is_floating_point()):
                 summands = np.asarray(y.detach().double().numpy())
                 top = max(top, np.abs(summands[np.isfinite(summands)]).max(initial=0))
