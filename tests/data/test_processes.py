@@ -1,50 +1,30 @@
 """Worker processes: the same batches as threads, and no way to hang or to be left behind."""
 
+import importlib
 import os
-import signal
 import subprocess
 import sys
 import textwrap
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from chainrule.base.errors import ArgumentError, DataError, WorkerError
-from chainrule.data import ArrayDataset, DataLoader, IterableDataset, transforms
+from chainrule.data import ArrayDataset, DataLoader, transforms
+
+HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))
+worker_data = importlib.import_module("worker_data")
+sys.path.remove(str(HERE))
+Numbers, Stream, first = worker_data.Numbers, worker_data.Stream, worker_data.first
 
 
-class Numbers:
-    """Squares; `at` is the index where something happens."""
-
-    def __init__(self, n=40, at=None, what=None):
-        self.n, self.at, self.what = n, at, what
-
-    def __len__(self):
-        return self.n
-
-    def __getitem__(self, index):
-        if index == self.at:
-            if self.what == "die":
-                os._exit(3)
-            if self.what == "kill":
-                os.kill(os.getpid(), signal.SIGKILL)
-            if self.what == "hang":
-                time.sleep(3600)
-            if self.what == "raise":
-                raise RuntimeError("no such picture")
-            if self.what == "lambda":
-                return lambda: 0
-        return np.full(3, index**2, np.float32), index
-
-
-class Stream(IterableDataset):
-    def __iter__(self):
-        yield from (np.full(2, i, np.float32) for i in range(11))
-
-
-def first(samples):
-    return samples[0]
+@pytest.fixture(autouse=True)
+def importable(monkeypatch):
+    """A started process gets this one's path, and finds the data sets there."""
+    monkeypatch.syspath_prepend(str(HERE))
 
 
 def gone(pid):
