@@ -17,6 +17,7 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Generator, Iterable
+from contextlib import suppress
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -87,10 +88,9 @@ class Pool:
 
     def _send(self, worker: _Worker, task: Any) -> int:
         self._number += 1
-        try:
+        # A worker that has ended is told of when the batch that it left is due.
+        with suppress(BrokenPipeError, ConnectionError):
             worker.pipe.send((self._number, task))
-        except (BrokenPipeError, ConnectionError):
-            raise self._died(worker, task) from None
         if not worker.waiting:
             worker.heard = time.monotonic()  # until now it had nothing to say
         worker.waiting += 1
