@@ -34,12 +34,14 @@ def main(folder=FOLDER):
     def gaussian(weight):
         init.normal_(weight, std=0.01)
 
+    def he(weight):
+        init.kaiming_uniform_(weight, nonlinearity="relu")
+
     tanh = {
         "Gaussian 0.01": deviations(cr.tanh, gaussian),
         "Xavier": deviations(cr.tanh, init.xavier_uniform_),
         "Gaussian 0.3": deviations(cr.tanh, lambda weight: init.normal_(weight, std=0.3)),
     }
-    he = lambda weight: init.kaiming_uniform_(weight, nonlinearity="relu")  # noqa: E731
     relu = {
         "Gaussian 0.01": deviations(cr.relu, gaussian),
         "Xavier": deviations(cr.relu, init.xavier_uniform_),

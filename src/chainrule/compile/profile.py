@@ -19,7 +19,6 @@ from chainrule.compile.emit import (
     tiles,
     winograd,
     winograd_channels,
-    winograd_weight,
 )
 from chainrule.compile.emit.program import ENTRY, LINE, TIMES
 from chainrule.compile.limits import Limits, limits, ticks_per_second
@@ -303,10 +302,7 @@ _PRODUCTS = {
     "matmul": matmul.flops,
     "winograd_channels": winograd_channels.winograd_channels_flops,
 }
-_MINIMAL = {
-    "winograd": winograd.winograd_flops,
-    "winograd_weight_part": winograd_weight.winograd_weight_flops,
-}
+_MINIMAL = ("winograd", "winograd_weight_part")
 _CONVOLUTIONS = ("conv", "conv_input", "conv_weight_part")
 
 
@@ -335,7 +331,7 @@ def flops_of(nest: Nest) -> int:
         return total + two * tiles.flops(contraction.geometry) * samples
     if contraction.kind in _MINIMAL:
         samples = contraction.operands[0][0].shape[0]
-        return total + _MINIMAL[contraction.kind](contraction.geometry) * samples
+        return total + winograd.winograd_flops(contraction.geometry) * samples
     if contraction.kind == "conv_channels":
         return total + tiles.flops(contraction.geometry.conv) * contraction.geometry.samples
     if contraction.kind == "matmul_stack":

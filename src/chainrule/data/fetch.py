@@ -28,10 +28,14 @@ class Task:
     indices: np.ndarray
     shared: tuple[SharedWords, int] | None = None
 
-    def __str__(self) -> str:
+    @property
+    def samples(self) -> str:
+        """The indices for a message, the first eight of them."""
         shown = ", ".join(map(str, self.indices[:8].tolist()))
-        more = ", …" if len(self.indices) > 8 else ""
-        return t("batch {n} (samples {samples})", n=self.number, samples=shown + more)
+        return shown + (", …" if len(self.indices) > 8 else "")
+
+    def __str__(self) -> str:
+        return t("batch {n} (samples {samples})", n=self.number, samples=self.samples)
 
 
 @dataclass(slots=True)
@@ -119,9 +123,7 @@ class Fetcher:
                     self._sample(draws, row)
             except Exception as single:
                 return _failure(str(index), task.epoch, task.number, single)
-        shown = ", ".join(map(str, task.indices[:8].tolist()))
-        more = ", …" if len(task.indices) > 8 else ""
-        return _failure(shown + more, task.epoch, task.number, error)
+        return _failure(task.samples, task.epoch, task.number, error)
 
 
 def _failure(samples: str, epoch: int, batch: int, error: Exception) -> DataError:

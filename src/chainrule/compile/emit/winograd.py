@@ -164,7 +164,8 @@ def winograd_scratch(g: WinogradGeometry) -> int:
 
 
 def winograd_flops(g: WinogradGeometry) -> int:
-    """Floating-point operations for one sample, as they are done here."""
+    """Floating-point operations for one sample, as they are done here; of the adjoint in the
+    weight, too."""
     height, width = g.result_size
     tiles = ceil(height / 2) * ceil(width / 2)
     return tiles * (2 * POINTS * g.sources * g.results + 32 * g.sources + 24 * g.results)

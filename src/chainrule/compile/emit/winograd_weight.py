@@ -42,13 +42,6 @@ def winograd_weight_pays(g: WinogradGeometry) -> bool:
     return cycles < GAIN * height * width * TAPS * products / 2
 
 
-def winograd_weight_flops(g: WinogradGeometry) -> int:
-    """Floating-point operations for one sample, as they are done here."""
-    height, width = g.result_size
-    tiles = ceil(height / 2) * ceil(width / 2)
-    return tiles * (2 * POINTS * g.sources * g.results + 32 * g.sources + 24 * g.results)
-
-
 def winograd_weight_partial_size(g: WinogradGeometry) -> int:
     """Elements of one thread's partial sums, a multiple of 16."""
     layout = _Layout(g)
