@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base import dtypes
+from chainrule.base import aligned, dtypes
 from chainrule.base.devices import check_device
 from chainrule.base.errors import ArgumentError, DTypeError
 from chainrule.base.shapes import as_shape
@@ -147,7 +147,7 @@ def empty(
 ) -> Tensor:
     """Memory as it comes: fill it before you read it."""
     kind = _kind(dtype)
-    array = np.empty(as_shape(shape if size is None else (size,)), kind.numpy)
+    array = aligned.empty(as_shape(shape if size is None else (size,)), kind.numpy)
     return _made(array, kind, requires_grad, device)
 
 
@@ -192,7 +192,7 @@ def full_like(
 
 
 def arange(
-    start: Any,
+    start: Any = 0,
     end: Any = None,
     step: Any = 1,
     *,

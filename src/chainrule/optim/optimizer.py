@@ -12,12 +12,12 @@ import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
-from operator import is_
+from operator import getitem, is_, itemgetter
 from typing import Any, ClassVar, NamedTuple
 
 import numpy as np
 
-from chainrule.base import dtypes
+from chainrule.base import aligned, dtypes
 from chainrule.base.constraints import Constraint
 from chainrule.base.dtypes import DType
 from chainrule.base.errors import ArgumentError
@@ -206,7 +206,8 @@ class Optimizer:
                 shapes = self.shapes(group, p.shape)
                 for name, shape in shapes.items():
                     if name not in state:
-                        state[name] = wrap(np.full(shape, start.get(name, 0), dtype.numpy))
+                        first = start.get(name, 0)
+                        state[name] = wrap(aligned.full(shape, first, dtype.numpy))
                         if mode.trace is not None:
                             mode.trace.undo(state.pop, name, None)
                 for name in self.scalars:
@@ -256,13 +257,7 @@ class Optimizer:
             (p._data, g._data, {name: state[name]._data for name in batch.slots})
             for p, g, state in batch.members
         ]
-        if native.update(self.update, batch.flags, numbers, members) is native.NONE:
-            return False
-        for p, _, states in members:
-            memory.written(p)
-            for a in states.values():
-                memory.written(a)
-        return True
+        return native.update(self.update, batch.flags, numbers, members) is not native.NONE
 
     def _write(
         self, p: np.ndarray, dtype: DType, g: np.ndarray, states: dict[str, Any], arguments: Any
@@ -331,8 +326,25 @@ class Optimizer:
         structure = [(group, list(group["params"])) for group in self.param_groups]
         states = [state for b in batches for _, _, state in b.members]
         params = [p for b in batches for p, _, _ in b.members]
-        slots = [(state, name, state[name]) for b in batches for _, _, state in b.members
-                 for name in b.slots]  # fmt: skip
+        slots = [(state, name) for b in batches for _, _, state in b.members for name in b.slots]
+        owners, names = [state for state, _ in slots], [name for _, name in slots]
+        tensors = [state[name] for state, name in slots]
+        counts = itemgetter("step", *self.scalars)
+        together = [[state for _, _, state in b.members] for b in batches]
+        seen: list[dict[str, Any] | None] = [None] * len(batches)  # options that gave the same
+
+        def same_rule(k: int) -> bool:
+            group, _, slots, flags, members = batches[k]
+            if group == seen[k]:
+                return True
+            if self.flags(group) != flags or any(
+                tuple(self.shapes(group, p.shape)) != slots for p, _, _ in members
+            ):
+                return False
+            # A list may change and stay equal to itself: the parameters were compared before.
+            lists = any(isinstance(x, list) for name, x in group.items() if name != "params")
+            seen[k] = None if lists else dict(group)
+            return True
 
         def check() -> bool:
             found = self.param_groups
@@ -344,18 +356,14 @@ class Optimizer:
                     return False
             if not all(map(is_, map(self.state.get, params), states)):
                 return False
-            for group, _, names, flags, those in batches:
-                if self.flags(group) != flags or any(
-                    tuple(self.shapes(group, p.shape)) != names for p, _, _ in those
-                ):
-                    return False
-                counts = ("step", *self.scalars)
-                if len({tuple(state.get(n) for n in counts) for _, _, state in those}) != 1:
-                    return False
-            for state, name, tensor in slots:  # noqa: SIM110 (the generator takes longer)
-                if state[name] is not tensor:
-                    return False
-            return True
+            try:
+                return (
+                    all(len(set(map(counts, those))) == 1 for those in together)
+                    and all(map(is_, map(getitem, owners, names), tensors))
+                    and all(map(same_rule, range(len(batches))))
+                )
+            except KeyError:  # a state has lost an entry
+                return False
 
         return check
 

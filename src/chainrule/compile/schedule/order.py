@@ -44,6 +44,7 @@ def make_plan(
             plan.gradients.append(buffer)
     for state, new in graph.updates:
         _update(planner, state, new)
+    _forget(planner.nests)
     plan.nests = planner.nests
     for nest in plan.nests:
         _divide(nest, planner.threads)
@@ -73,24 +74,52 @@ def _update(planner: Planner, state: Value, new: Value) -> None:
         return
     if buffer.kind == "arena" and buffer.shape == old.shape and buffer.dtype == old.dtype:
         at = next((k for k, n in enumerate(planner.nests) if buffer in n.writes()), None)
-        if at is not None and _harmless(planner.nests, at, buffer, old):
-            buffer.kind, buffer.slot = "state", state
-            return
+        if at is not None and _in_place(planner.nests[at], buffer, old):
+            readers = [
+                k
+                for k in range(at + 1, len(planner.nests))
+                if any(_same_state(b, old) for b in _sources(planner.nests[k]))
+            ]
+            if not readers or _postpone(planner, at, readers[-1]):
+                buffer.kind, buffer.slot = "state", state
+                return
     copy = planner.copy(new)
     copy.kind, copy.slot = "state", state
 
 
-def _harmless(nests: list[Nest], at: int, buffer: Buffer, old: Buffer) -> bool:
-    """Whether `buffer`, written by nest `at`, may lie where `old` is."""
-    if any(_same_state(b, old) for n in nests[at + 1 :] for b in _sources(n)):
-        return False
-    nest = nests[at]
+def _in_place(nest: Nest, buffer: Buffer, old: Buffer) -> bool:
+    """Whether `buffer`, written by the nest, may lie where `old` is, as far as the nest goes."""
     if nest.sequential is not None or any(_same_state(b, old) for b in _operands(nest)):
         return False
     place = next((s.offset for s in nest.stores if s.buffer is buffer), None)
     if place is None:
         return False
     return all(e.offset == place for e in nest.loads() if _same_state(e.buffer, old))
+
+
+def _postpone(planner: Planner, at: int, last: int) -> bool:
+    """Puts nest `at` behind nest `last`, a reader of what it is to overwrite, if it may go there:
+    an input's gradient reads the weight, which its own gradient then changes where it lies."""
+    nest, passed = planner.nests[at], planner.nests[at + 1 : last + 1]
+    reads, writes = nest.reads(), nest.writes()
+    for other in passed:
+        theirs = other.writes()
+        if any(_overlap(a, b) for a in writes for b in other.reads() | theirs):
+            return False
+        if any(_overlap(a, b) for a in reads for b in theirs):
+            return False
+    planner.nests[at : last + 1] = [*passed, nest]
+    planner.renumber()
+    return True
+
+
+def _forget(nests: list[Nest]) -> None:
+    """Takes out stores that nobody reads: a gradient that only its own nest's update needed."""
+    read = {b for nest in nests for b in nest.reads()}
+    for nest in nests:
+        if len(nest.stores) > 1 and nest.sequential is None and nest.body is None:
+            wanted = [s for s in nest.stores if s.buffer.kind != "arena" or s.buffer in read]
+            nest.stores = wanted or nest.stores[:1]
 
 
 def _same_state(a: Buffer, b: Buffer) -> bool:
