@@ -24,6 +24,7 @@ from chainrule.base.dtypes import promote_types as promote_types
 from chainrule.base.dtypes import set_default_dtype as set_default_dtype
 from chainrule.base.dtypes import uint8 as uint8
 from chainrule.base.errors import ChainruleError as ChainruleError
+from chainrule.base.providers import provide as _provide
 from chainrule.base.text import language as language
 from chainrule.base.text import set_language as set_language
 from chainrule.graph import Tensor as Tensor
@@ -64,12 +65,15 @@ _LAZY = {
     "save": "chainrule.files",
     "save_file": "chainrule.files",
     "load_file": "chainrule.files",
+    "card": "chainrule.explain.cards",
     "get_num_threads": "chainrule.compile",
     "set_num_threads": "chainrule.compile",
 }
 
 # Glass mode asks for native kernels when the first large array comes along.
 _native.offer(lambda: _import_module("chainrule.compile.eager").source())  # type: ignore[no-any-return]
+# The training loop starts the live page without knowing who draws it.
+_provide("watch", lambda: _import_module("chainrule.explain.watch").Watch)
 
 
 def __getattr__(name: str) -> _Any:

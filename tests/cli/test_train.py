@@ -7,6 +7,7 @@ import re
 import resource
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import warnings
@@ -66,6 +67,24 @@ def test_a_profile_joins_the_run_folder_and_its_report(cli, tmp_path):
     for name, shown in (("run", True), ("plain", False)):
         page = (tmp_path / name / "report.html").read_text(encoding="utf-8")
         assert ("Time of a training step" in page) is shown
+
+
+def test_a_watched_run_has_the_same_bits(cli, run_folder, tmp_path):
+    out = tmp_path / "watched"
+    result = cli("train", "linear", "--epochs", "2", "--out", out, "--watch")
+    assert result.status == 0
+    assert re.search(r"http://127\.0\.0\.1:\d+/\?token=[\w-]{32}", result.err)
+    assert digest(out / "model.safetensors") == digest(run_folder / "model.safetensors")
+
+
+def test_a_port_to_watch_on_that_cannot_be_had_is_refused(refused, tmp_path):
+    assert "65535" in refused("train", "linear", "--watch-port", "70000", "--out", tmp_path / "a")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        told = refused("train", "linear", "--watch-port", port, "--out", tmp_path / "b")
+    assert f"port {port} cannot be had" in told
 
 
 def test_the_same_command_gives_the_same_bits(cli, run_folder, tmp_path):

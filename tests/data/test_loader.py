@@ -1,5 +1,6 @@
 """The loader: order, threads, failures, resuming."""
 
+import itertools
 import json
 import threading
 import time
@@ -7,6 +8,7 @@ import time
 import numpy as np
 import pytest
 
+import chainrule as cr
 from chainrule.base.errors import ArgumentError, DataError
 from chainrule.data import (
     ArrayDataset,
@@ -432,6 +434,77 @@ def test_numbers_made_together_are_those_of_each_batch(monkeypatch):
     for found in (epochs(), epochs(num_workers=2)):
         assert len(found) == len(alone)
         assert all(np.array_equal(a, b) for a, b in zip(found, alone, strict=True))
+
+
+def augmented(n=300):
+    x = np.random.default_rng(0).integers(0, 256, (n, 1, 6, 5)).astype(np.uint8)
+    chain = [transforms.ToFloat(), transforms.RandomAffine(30), transforms.Normalize(0.1, 0.3)]
+    return ArrayDataset(x, np.arange(n), transforms.Compose(chain))
+
+
+@pytest.mark.parametrize("shuffle", [False, True])
+def test_batches_fetched_at_once_are_those_fetched_alone(shuffle, monkeypatch):
+    fetched = []
+    fetch = ArrayDataset.fetch
+
+    def counting(self, indices):
+        fetched.append(len(indices))
+        return fetch(self, indices)
+
+    monkeypatch.setattr(ArrayDataset, "fetch", counting)
+    monkeypatch.setattr("chainrule.data.loader._TOGETHER", 100)
+
+    def epochs(start=0, **options):
+        loader = DataLoader(Subset(augmented(), range(290)), 32, shuffle, seed=3, **options)
+        batches = [*loader, *loader.iter_from(start)]
+        return [[part.numpy() for part in batch] for batch in batches]
+
+    found = epochs()
+    assert fetched == [96, 96, 98] * 2
+    alone = epochs(num_workers=1)
+    assert fetched[6:] == [*[32] * 9, 2] * 2
+    np.testing.assert_equal(found, alone)
+    np.testing.assert_equal(epochs(start=4)[10:], alone[14:])
+
+
+def test_batches_fetched_at_once_are_written_one_by_one():
+    (first, _), (second, _) = itertools.islice(DataLoader(augmented(), 16, seed=0), 2)
+    weight = cr.ones(16, 1, 6, 5, requires_grad=True)
+    product = (first * weight).sum()
+    second.zero_()  # the memory of the first is another's
+    assert first.numpy().any() and not second.numpy().any()
+    product.backward()
+    assert np.array_equal(weight.grad.numpy(), first.numpy())
+
+
+def test_only_what_says_so_is_fetched_ahead():
+    class Centred(transforms.Normalize):
+        def batch(self, x, draws):
+            return x - x.mean()
+
+    class Own(ArrayDataset):
+        def fetch(self, indices):
+            return super().fetch(indices)
+
+    plain = augmented()
+    assert plain.at_once and Subset(plain, range(9)).at_once
+    assert not plain.with_transform(Centred(0, 1)).at_once
+    assert not plain.with_transform(transforms.Compose([Centred(0, 1)])).at_once
+    assert not plain.with_transform(None, lambda y: y).at_once
+    assert not Own(plain.x, plain.y).at_once
+    large = ArrayDataset(np.zeros((2, 1 << 23), np.float32))
+    assert not large.at_once
+
+
+def test_a_failure_among_batches_fetched_at_once_comes_in_turn():
+    dataset = augmented(40)
+    subset = Subset(dataset, range(40))
+    subset.indices[13] = 99
+    loader, seen = iter(DataLoader(subset, 4)), []
+    with pytest.raises(DataError, match=r"sample 13 failed \(epoch 0, batch 3\)"):
+        for _, y in loader:
+            seen.append(y.tolist())
+    assert seen == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
 
 
 def test_a_sampler_of_ones_own_is_not_asked_ahead():

@@ -75,7 +75,10 @@ def test_names_of_tensors_are_those_of_published_weights(undrawn):
 
 @pytest.mark.parametrize("name", ["resnet18", "resnet50", "mobilenet_v2", "vgg11_bn"])
 def test_torchvision_gives_the_same_numbers(torch, tmp_path, name):
-    torchvision = pytest.importorskip("torchvision")
+    try:
+        import torchvision
+    except (ImportError, RuntimeError):  # also one that was built for another PyTorch
+        pytest.skip("could not import 'torchvision'")
     theirs = getattr(torchvision.models, name)(num_classes=7).eval()
     torch.save(theirs.state_dict(), tmp_path / "w.pth")
     ours = getattr(models, name)(weights=tmp_path / "w.pth", num_classes=7).eval()

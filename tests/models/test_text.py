@@ -13,6 +13,7 @@ from chainrule.data.text import Characters
 from chainrule.files import read_file
 from chainrule.graph import Tensor, no_grad
 from chainrule.models import NGram, build, generate
+from chainrule.models.char_rnn import line_loss
 from chainrule.models.generation import choose
 from chainrule.models.runs import _digest
 from chainrule.ops.random import manual_seed
@@ -38,6 +39,35 @@ def test_parameters_and_shapes(name, gates):
     assert model(ids_of(3, 5)).shape == (3, 65, 5)
     with pytest.raises(ShapeError, match="sequences of characters"):
         build(name, (1, 28, 28))
+
+
+def test_a_line_is_as_likely_as_its_characters():
+    """Each class's logit is ln p of the characters and of the line's end, one after another."""
+    model = build("line-classifier", (6,), 3, vocabulary=9).double().eval()
+    line = [4, 2, 7]
+    with no_grad():
+        expected = np.zeros(3)
+        for k, following in enumerate([*line, 0]):
+            y, _ = model.recurrent(model.embedding(Tensor(np.array([[0, *line[:k]]]))))
+            scores = values(model.fc(y[:, -1])).reshape(3, 9)
+            expected += scores[:, following] - np.log(np.exp(scores).sum(1))
+        ids = np.array([[*line, 0, 0, 0]])
+        np.testing.assert_allclose(values(model(Tensor(ids), Tensor(np.array([3]))))[0], expected)
+        # A character never seen counts for nothing itself.
+        ids[0, 1] = 0
+        y, _ = model.recurrent(model.embedding(Tensor(np.array([[0, 4, 0, 7]]))))
+        scores = values(model.fc(y))[0].reshape(4, 3, 9)
+        logs = scores - np.log(np.exp(scores).sum(2, keepdims=True))
+        expected = logs[0, :, 4] + logs[2, :, 7] + logs[3, :, 0]
+        np.testing.assert_allclose(values(model(Tensor(ids), Tensor(np.array([3]))))[0], expected)
+
+
+def test_the_loss_of_lines_weighs_the_line_and_its_class():
+    logits = Tensor(np.log([[0.2, 0.1], [0.3, 0.6]]))
+    said = line_loss(logits, Tensor(np.array([0, 1]))).item()
+    line = -(np.log(0.2) + np.log(0.6)) / 2
+    kind = -(np.log(2 / 3) + np.log(2 / 3)) / 2
+    assert said == pytest.approx(line / 43 + 0.3 * kind)
 
 
 @pytest.mark.parametrize("name", RECURRENT)

@@ -237,7 +237,7 @@ def test_pool_indices():
         (lambda: nn.CrossEntropyLoss(reduction="average"), "reduction"),
         (lambda: nn.CrossEntropyLoss(label_smoothing=2), "label_smoothing"),
         (lambda: nn.LeakyReLU("a"), "negative_slope"),
-        (lambda: nn.Softmax(), r"Softmax\(dim\)"),
+        (lambda: nn.Softmax(dim="rows"), "dim must be an integer"),
         (lambda: nn.ReLU(inplease=True), "inplease"),
     ],
 )

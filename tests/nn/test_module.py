@@ -231,12 +231,14 @@ def test_errors_name_the_module_path_once():
     net.features = nn.Sequential(nn.Identity(), nn.Sequential(nn.Conv2d(1, 6, 5)))
     with pytest.raises(ChainruleError) as caught:
         net(cr.ones(2, 3, 28, 28))
-    assert caught.value.__notes__ == [
+    assert [n for n in caught.value.__notes__ if n.startswith("in module")] == [
         "in module: features.1.0 (Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1)))"
     ]
     with pytest.raises(ChainruleError) as caught:
         net.features[1][0](cr.ones(2, 3, 28, 28))
-    assert caught.value.__notes__ == ["in module: Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))"]
+    assert caught.value.__notes__[0] == (
+        "in module: Conv2d(1, 6, kernel_size=(5, 5), stride=(1, 1))"
+    )
 
 
 def test_errors_of_a_module_that_its_caller_does_not_register():
@@ -250,7 +252,9 @@ def test_errors_of_a_module_that_its_caller_does_not_register():
 
     with pytest.raises(ChainruleError) as caught:
         Outer()(cr.ones(1, 3))
-    assert caught.value.__notes__ == ["in module: Linear(in_features=2, out_features=2, bias=True)"]
+    assert [n for n in caught.value.__notes__ if n.startswith("in module")] == [
+        "in module: Linear(in_features=2, out_features=2, bias=True)"
+    ]
 
 
 def test_calling_costs_under_a_microsecond():

@@ -157,7 +157,20 @@ def test_the_recorder_by_hand():
     assert layer["grad_mean_abs"] == pytest.approx(np.abs(gradient).mean(), rel=1e-5)
     assert layer["update_ratio"] == pytest.approx(0.5 * np.linalg.norm(gradient) / 4.0, rel=1e-4)
     assert sigma["saturated"] == 0.5  # σ(4) = 0.98 is within 5 % of 1, σ(2) = 0.88 is not
-    assert set(sigma) == {"act_mean", "act_std", "saturated"}
+    assert set(sigma) == {"epoch", "act_mean", "act_std", "saturated"}
+
+
+def test_the_recorder_looks_at_some_epochs_of_a_long_run(blobs):
+    def looked_at(epochs, **options):
+        model = nn.Sequential(nn.Linear(2, 3))
+        history = Trainer(model, optimizer="sgd").fit(
+            blobs, epochs=epochs, callbacks=[Recorder(**options)], verbose=0
+        )
+        return [row["epoch"] for row in history.layers["0"]]
+
+    assert looked_at(3) == [1, 2, 3]
+    assert looked_at(60) == [*range(1, 61, 2), 60]
+    assert looked_at(8, every=3) == [1, 4, 7, 8]
 
 
 def test_the_recorder_sees_dead_units_and_leaves_no_hooks(blobs):

@@ -10,11 +10,11 @@ from typing import Any
 from chainrule import data, models
 from chainrule.base.errors import DataError
 from chainrule.base.text import t
-from chainrule.cli import text
+from chainrule.cli import restore, text
 from chainrule.cli.measure import measure
 from chainrule.cli.options import filled, shape
 from chainrule.cli.parser import Parser
-from chainrule.cli.prepare import DIGITS, split_off
+from chainrule.cli.prepare import DIGITS, resized, split_off
 
 _TABLES = (".csv", ".npy")
 
@@ -44,7 +44,10 @@ def run(options: Any) -> int:
         metrics, count, what = text.evaluate(model, source, options.split)
     else:
         dataset = load(model, source, options.split, options.input)
-        metrics = measure(model, dataset, model.config["classes"]).metrics
+        if restore.of_inputs(model):
+            metrics = {"squared_error": float(restore.errors(model, dataset).mean())}
+        else:
+            metrics = measure(model, dataset, model.config["classes"]).metrics
         count, what = len(dataset), "examples"
     if options.json:
         # JSON has no infinities.
@@ -63,6 +66,7 @@ def load(
 ) -> Any:
     """The data under the model's own transform, its classes and its input shape."""
     wanted = tuple(model.config["input_shape"])
+    size = wanted[1:] if model.info.get("resized") else None
     known = data.available_splits(source)
     # What the run itself held out for testing, where the source has no test part.
     own = source != DIGITS and str(Path(source).resolve()) == model.info.get("data")
@@ -73,15 +77,18 @@ def load(
         part = None if split == "all" else split or "test"
     if input_shape is None and (model.info.get("input") or Path(source).suffix in _TABLES):
         # Pixels in columns have no shape of their own.
-        input_shape = wanted
+        input_shape = tuple(model.info.get("input") or wanted)
     dataset = data.load(
         source,
         part,
         transform=model.transform,
-        classes=model.classes,
+        classes=model.classes or None,
         input_shape=input_shape,
         channels=wanted[0] if len(wanted) == 3 and wanted[0] in (1, 3, 4) else None,
+        size=input_shape[1:] if size and input_shape else size,
     )
+    if size and dataset.x.ndim == 4 and dataset.input_shape[1:] != size:
+        dataset.x = resized(dataset.x, size)
     if tuple(dataset.input_shape) != wanted:
         raise DataError(
             t(

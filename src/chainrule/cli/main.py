@@ -28,6 +28,7 @@ COMMANDS: dict[str, tuple[str, Callable[[], str]]] = {
     "explain": ("explain", lambda: t("work the chain rule through, step by step")),
     "summary": ("summary", lambda: t("shapes, parameters and multiply-adds of a model")),
     "gradcheck": ("gradcheck", lambda: t("compare gradients with central differences")),
+    "card": ("card", lambda: t("what an operation, layer, loss or optimiser is")),
     "ops": ("ops", lambda: t("the vocabulary of operations, with formulas")),
 }
 

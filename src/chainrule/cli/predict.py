@@ -13,10 +13,11 @@ from numpy.typing import NDArray
 from chainrule import data, models
 from chainrule.base.errors import DataError, ShapeError
 from chainrule.base.text import t
-from chainrule.cli import text
+from chainrule.cli import restore, text
 from chainrule.cli.measure import logits_of, softmax
 from chainrule.cli.options import filled, whole
 from chainrule.cli.parser import Parser
+from chainrule.cli.prepare import resized
 from chainrule.data.readers.checks import white_of
 from chainrule.data.readers.images import SUFFIXES
 from chainrule.data.readers.npy import read_npy
@@ -44,11 +45,12 @@ def run(options: Any) -> int:
         _print(options.images, text.probabilities(model, options), model.classes, options, "line")
         return 0
     shape = tuple(model.config["input_shape"])
+    scales = bool(model.info.get("resized"))
     pixels = bool(model.info.get("pixels", len(shape) == 3))
     names: list[str] = []
     parts = []
     for path in options.images:
-        x = _as_batch(path, _read(path, shape), shape)
+        x = _as_batch(path, _read(path, shape, scales), shape, scales)
         if pixels or len(shape) == 3:
             x = _as_pixels(path, x, strict=pixels)
         if pixels:
@@ -67,6 +69,9 @@ def run(options: Any) -> int:
         names += [path] if len(x) == 1 else [f"{path}[{i}]" for i in range(len(x))]
         parts.append(x.astype(np.float32))
     dataset = data.ArrayDataset(np.concatenate(parts), transform=model.transform)
+    if restore.of_inputs(model):
+        _print_errors(names, restore.errors(model, dataset), options)
+        return 0
     probabilities = softmax(logits_of(model, dataset)[0])
     classes = model.classes or tuple(map(str, range(probabilities.shape[1])))
     _print(names, probabilities, classes, options)
@@ -92,17 +97,29 @@ def _print(
         print(f"{name:{width}}  {shown}")
 
 
+def _print_errors(names: list[str], errors: NDArray[np.float64], options: Any) -> None:
+    """How well each input was restored: one unlike those learned from is not."""
+    if options.json:
+        rows = [{"image": n, "squared_error": float(e)} for n, e in zip(names, errors, strict=True)]
+        print(json.dumps(rows, ensure_ascii=False, indent=2))
+        return
+    width = max(map(len, names))
+    for name, error in zip(names, errors, strict=True):
+        print(t("{name}  restored with a squared error of {error:.5f}", name=name.ljust(width),
+                error=error))  # fmt: skip
+
+
 # ---- reading ---------------------------------------------------------------------------------
 
 
-def _read(path: str, shape: tuple[int, ...]) -> NDArray[Any]:
+def _read(path: str, shape: tuple[int, ...], scales: bool) -> NDArray[Any]:
     name = Path(path).name.lower()
     suffix = Path(name).suffix
     if suffix == ".npy":
         return read_npy(path)
     if suffix in SUFFIXES:
         channels = shape[0] if len(shape) == 3 and shape[0] in (1, 3, 4) else None
-        return data.read_image(path, channels=channels)
+        return data.read_image(path, channels=channels, size=shape[1:] if scales else None)
     if "idx" in name or name.removesuffix(".gz").endswith("ubyte"):
         return data.read_idx(path)
     if not Path(path).exists():
@@ -116,8 +133,16 @@ def _read(path: str, shape: tuple[int, ...]) -> NDArray[Any]:
     )
 
 
-def _as_batch(path: str, x: NDArray[Any], shape: tuple[int, ...]) -> NDArray[Any]:
-    """[N, *shape], where one input and a missing channel axis are allowed as well."""
+def _as_batch(
+    path: str, x: NDArray[Any], shape: tuple[int, ...], scales: bool = False
+) -> NDArray[Any]:
+    """[N, *shape], where one input and a missing channel axis are allowed as well; where `scales`,
+    of images of any size."""
+    if scales and x.ndim in (2, 3, 4) and 0 not in x.shape:
+        last = x.ndim == 3 and shape[0] not in (1, x.shape[0]) and x.shape[2] == shape[0]
+        size = x.shape[:2] if last else x.shape[-2:]
+        if size != shape[1:]:
+            return resized(_as_batch(path, x, (shape[0], *size)), shape[1:])
     flat = shape[1:] if len(shape) == 3 and shape[0] == 1 else shape
     for one in (shape, flat):
         if x.shape == one:

@@ -19,6 +19,7 @@ from chainrule import models
 from chainrule.base.text import t
 from chainrule.cli.measure import Measured
 from chainrule.cli.prepare import Prepared
+from chainrule.cli.restore import PreparedInputs
 from chainrule.cli.text import PreparedLines, PreparedText
 from chainrule.compile import Profile
 from chainrule.explain.report import Kernels, ReportData, WrongPrediction, write_report
@@ -32,7 +33,7 @@ _DENSE = 4096
 def write(
     path: Path,
     settings: Mapping[str, Any],
-    prepared: Prepared | PreparedText | PreparedLines,
+    prepared: Prepared | PreparedInputs | PreparedText | PreparedLines,
     model: Any,
     history: Any,
     measured: Measured,

@@ -10,15 +10,14 @@ import warnings
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from chainrule import models, train
 from chainrule.base.dtypes import as_dtype
 from chainrule.base.errors import ArgumentError
 from chainrule.base.files import atomic_write
 from chainrule.base.text import t
 from chainrule.cli import main as entry
-from chainrule.cli import report, run_folder, text
+from chainrule.cli import report, restore, run_folder, text
+from chainrule.cli.estimate import say_if_long
 from chainrule.cli.measure import Measured
 from chainrule.cli.options import filled, positive, shape, whole
 from chainrule.cli.parser import Parser
@@ -31,10 +30,12 @@ from chainrule.ops.random import manual_seed
 from chainrule.train.run import read_checkpoint
 from chainrule.train.trainer import CHECKPOINT
 
-_Prepared = Prepared | text.PreparedText | text.PreparedLines
+_Prepared = Prepared | restore.PreparedInputs | text.PreparedText | text.PreparedLines
 
 # Peaks of the one-cycle rate for optimisers other than the recipe's, and their other settings.
 _RATES = {"sgd": 0.1}
+# Of those that scale each step, where the recipe is one of SGD.
+_ADAPTIVE = 0.003
 _OPTIONS: dict[str, dict[str, Any]] = {"sgd": {"momentum": 0.9}}
 
 
@@ -56,13 +57,15 @@ def add_arguments(parser: Parser) -> None:
     add("--data", type=filled, metavar=t("SOURCE"),
         help=t("what to learn from ({digits}, for text {text})", digits=DIGITS,
                text=TEXTS[0]))  # fmt: skip
-    add("--input", type=shape, metavar="C,H,W", help=t("give each input this shape (CSV pixels)"))
+    add("--input", type=shape, metavar="C,H,W",
+        help=t("give each input this shape (CSV pixels), or scale pictures to it"))  # fmt: skip
     add("--length", type=whole(1), metavar="N",
         help=t("text: characters a step reads of each line or stream (by the recipe)"))  # fmt: skip
     add("--epochs", type=whole(1), metavar="N", help=t("passes over the data (by the recipe)"))
     add("--batch-size", type=whole(1), metavar="N", help=t("examples a step (by the recipe)"))
     add("--optimizer", choices=train.optimizer_names(), metavar=t("NAME"),
-        help=t("by the recipe adamw; also {names}", names=_others()))  # fmt: skip
+        help=t("one of {names} (by the recipe)",
+               names=", ".join(train.optimizer_names())))  # fmt: skip
     add("--lr", type=positive, metavar=t("RATE"), help=t("largest learning rate of the cycle"))
     add("--seed", type=whole(0, run_folder.MAX_SEED), metavar="N",
         help=t("names all that is random (0)"))  # fmt: skip
@@ -73,14 +76,14 @@ def add_arguments(parser: Parser) -> None:
     add("--glass", action="store_true", help=t("do not compile the training step"))
     add("--profile", action="store_true",
         help=t("measure where the time of a training step goes, kernel by kernel"))  # fmt: skip
+    add("--watch", action="store_true",
+        help=t("serve a live page of the run on this computer"))  # fmt: skip
+    add("--watch-port", type=whole(0, 65535), metavar="N",
+        help=t("the same, on this port (a free one)"))  # fmt: skip
     add("--workers", type=whole(0), default=0, metavar="N", help=t("threads that load data (0)"))
     add("--out", type=filled, metavar=t("FOLDER"), help=t("the run folder (runs/MODEL)"))
     add("--resume", action="store_true", help=t("go on with the run in that folder"))
     add("--overwrite", action="store_true", help=t("replace what lies in that folder"))
-
-
-def _others() -> str:
-    return ", ".join(name for name in train.optimizer_names() if name != "adamw")
 
 
 def run(options: Any) -> int:
@@ -90,7 +93,7 @@ def run(options: Any) -> int:
         raise ArgumentError(
             t("--resume goes on with a run and --overwrite replaces it: one of both.")
         )
-    given = _given(options)
+    given = _given(options, recipe)
     if options.resume:
         settings = run_folder.resumed(folder, given)
     else:
@@ -124,6 +127,10 @@ def _in_folder(
     trainer.run_dir = work
     parameters = sum(p.numel() for p in trainer.model.parameters())
     print(prepared.headline(settings["model"], f"{parameters:,}", settings["data"]), flush=True)
+    if not options.glass:
+        examples = len(prepared.train) * getattr(prepared.train, "streams", 1)
+        size, epochs = settings["batch_size"], settings["epochs"]
+        say_if_long(trainer.model, prepared.input_shape, examples, size, epochs)
     with warnings.catch_warnings():
         # They tell a program what to write; here divergence has one line of its own, below.
         warnings.simplefilter("ignore", train.TrainingWarning)
@@ -135,6 +142,8 @@ def _in_folder(
             batch_size=settings["batch_size"],
             num_workers=options.workers,
             resume=work / CHECKPOINT if options.resume else None,
+            watch=options.watch or options.watch_port is not None,
+            watch_port=options.watch_port or 0,
         )
     if history.stopped is not None:
         run_folder.discard(folder, work)
@@ -143,7 +152,10 @@ def _in_folder(
                 "{reason} The training diverged and no model was written: try a smaller rate, "
                 "such as --lr {rate:g}.",
                 reason=history.stopped,
-                rate=min(settings["lr"] / 10, _usual_rate(settings)),
+                rate=min(
+                    settings["lr"] / 10,
+                    _usual_rate(models.recipe(settings["model"]), settings["optimizer"]),
+                ),
             )
         )
         return entry.FAILED
@@ -176,12 +188,15 @@ def _check_kind(recipe: models.Recipe | models.TextRecipe, settings: dict[str, A
 def _prepared(settings: dict[str, Any], recipe: models.Recipe | models.TextRecipe) -> _Prepared:
     if isinstance(recipe, models.TextRecipe):
         return text.prepare(settings, recipe)
+    if settings["model"] == "autoencoder":
+        return restore.prepare(settings, recipe)
     return prepare(
         settings["data"],
         recipe,
         settings["seed"],
         tuple(settings["input"]) if settings["input"] else None,
         settings["augment"],
+        settings["batch_size"],
     )
 
 
@@ -192,7 +207,7 @@ def _known(name: str) -> str:
     return name
 
 
-def _given(options: Any) -> dict[str, Any]:
+def _given(options: Any, recipe: models.Recipe | models.TextRecipe) -> dict[str, Any]:
     """The settings that the command line says."""
     named = {
         "model": options.model,
@@ -211,8 +226,8 @@ def _given(options: Any) -> dict[str, Any]:
     if "data" in given and given["data"] not in (DIGITS, *TEXTS, AUTHORS):
         # A run may be resumed from another working directory.
         given["data"] = str(Path(given["data"]).resolve())
-    if "optimizer" in given and "lr" not in given and given["optimizer"] in _RATES:
-        given["lr"] = _RATES[given["optimizer"]]
+    if given.get("optimizer", recipe.optimizer_name) != recipe.optimizer_name:
+        given.setdefault("lr", _usual_rate(recipe, given["optimizer"]))
     return given
 
 
@@ -236,8 +251,10 @@ def _defaults(recipe: models.Recipe | models.TextRecipe) -> dict[str, Any]:
     }
 
 
-def _usual_rate(settings: dict[str, Any]) -> float:
-    return _RATES.get(settings["optimizer"], models.recipe(settings["model"]).max_lr)
+def _usual_rate(recipe: models.Recipe | models.TextRecipe, optimizer: str) -> float:
+    if optimizer == recipe.optimizer_name:
+        return recipe.max_lr
+    return _RATES.get(optimizer, _ADAPTIVE if recipe.optimizer_name == "sgd" else recipe.max_lr)
 
 
 def _trainer(
@@ -248,7 +265,7 @@ def _trainer(
 ) -> train.Trainer:
     manual_seed(settings["seed"])
     model = models.build(
-        settings["model"], prepared.input_shape, len(prepared.classes), **prepared.options
+        settings["model"], prepared.input_shape, len(prepared.classes) or 1, **prepared.options
     )
     precision = settings["precision"]
     # In mixed precision the weights stay float32, and so does the model that is written.
@@ -261,7 +278,7 @@ def _trainer(
         options = {"lr": settings["lr"], **_OPTIONS.get(name, {})}
     return train.Trainer(
         model,
-        "cross_entropy",
+        recipe.loss,
         optimizer,
         prepared.metrics,
         recipe.scheduler_name,
@@ -295,7 +312,8 @@ def _write(
             "input": settings["input"],
             "seed": settings["seed"],
             "batch_size": settings["batch_size"],
-            "pixels": isinstance(prepared, Prepared) and prepared.images.dtype == np.uint8,
+            "resized": getattr(prepared, "resized", False),
+            "pixels": getattr(prepared, "pixels", False),
             "epochs": len(history),
             "metrics": {k: v for k, v in measured.metrics.items() if math.isfinite(v)},
         },
@@ -335,6 +353,8 @@ def _tell(folder: Path, prepared: _Prepared, measured: Measured) -> None:
     print(prepared.verdict(measured))
     used = t("the model, for evaluate and predict")
     shown = t("curves, mistakes, kernels: open it in a browser")
+    if isinstance(prepared, restore.PreparedInputs):
+        shown = t("curves and kernels: open it in a browser")
     if isinstance(prepared, text.PreparedText):
         used = t("the model, for evaluate and generate")
         shown = t("curves and a sample: open it in a browser")

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 import os
 import threading
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Hashable, Sequence
+from collections import Counter
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from math import prod
 from typing import Any
 
@@ -22,7 +22,7 @@ from chainrule.base.errors import ChainruleError
 from chainrule.compile.backend import native_available
 from chainrule.compile.graph import Graph, Value
 from chainrule.compile.kernel import Kernel, Unfit
-from chainrule.compile.runtime import get_num_threads
+from chainrule.compile.runtime.pool import allows
 from chainrule.compile.schedule.analysis import CONTRACTIONS
 from chainrule.compile.symbols import Symbol
 from chainrule.compile.trace import Trace
@@ -34,15 +34,20 @@ from chainrule.ops.arrays.native import NONE, ndarray
 
 #: How many kernels are made of one operation (as many of its gradient): more would never pay.
 MOST = 128
-#: How many signatures are remembered; the least recently used goes first.
-LIMIT = 4096
+#: How many signatures are remembered at least; twice as many at most.
+LIMIT = 2048
 #: Work (see `_work`) below which a kernel gains nothing.
-WORTH = 1 << 16
-#: Work from which on a kernel runs on all threads: half a millisecond. A shorter one would often
-#: wait longer for a thread to wake, on a busy machine, than it could gain.
-SHARED = 1 << 23
-#: Multiply-adds of a product that NumPy's OpenBLAS does at once, on the calling thread.
-SMALL_PRODUCT = 1 << 18
+WORTH = 1 << 15
+#: Work for which a thread is worth its while: 10 µs. Handing it over costs 1 µs to a thread that
+#: still watches for work, as in a training step, and 20 µs to one that sleeps.
+SHARE = 1 << 17
+#: What counts for a loop of unknown length.
+LOOP = 1 << 23
+#: Multiply-adds up to which NumPy's product is no slower; of a convolution, half as many.
+SMALL_PRODUCT = 1 << 16
+
+#: Bytes of the largest array for which glibc raises what it keeps (32 MiB with its own header).
+KEPT = (32 << 20) - (64 << 10)
 
 # How long NumPy takes for an element, in passes over memory. Moves are free, being views or copies.
 _SERIES = "exp exp2 expm1 log log2 log10 log1p sin cos tan arcsin arccos arctan sinh cosh tanh erf"
@@ -53,6 +58,8 @@ _WEIGHTS = (
     )
     | dict.fromkeys(("windows_sum", "windows_sum_adjoint", "windows_argmax"), 8)
     | dict.fromkeys(("plane_take", "plane_add"), 8)
+    | dict.fromkeys(("cumulative_sum", "cumulative_prod", "take_along_axis"), 4)
+    | {"argsort": 48}
 )
 _FREE = {"reshape", "permute_dims", "broadcast_to", "slice", "full", "arange", "item", "astype",
          "concat", "pad", "unslice", "uniform"}  # fmt: skip
@@ -60,7 +67,7 @@ _FREE = {"reshape", "permute_dims", "broadcast_to", "slice", "full", "arange", "
 # the trusted operations have, or made them.
 _INDEXED = {"gather", "scatter_add", "put", "take_along_axis", "put_along_axis_add",
             "plane_take", "plane_add"}  # fmt: skip
-_TRUSTED = {"max_pool", "softmax_cross_entropy"}
+_TRUSTED = {"max_pool", "softmax_cross_entropy", "ctc", "gather", "scatter_add", "scatter_reduce"}
 _CHECKED = {"floor_divide", "remainder"}  # NumPy's forms look for integer zeros
 _DTYPES = {np.dtype(name) for name in ("float32", "float64", "int64", "int32", "bool")}
 _PLAIN = (bool, int, str, type(None))
@@ -72,7 +79,13 @@ class NotNow(Exception):
 
 def source() -> Kernels | None:
     """The kernels of this process; None where no native code can be made."""
-    return Kernels() if native_available() else None
+    if not native_available():
+        return None
+    # The C library gives memory back to the system wherever more is free than twice the largest
+    # array that it ever got from there, and new pages cost more than a kernel that fills them:
+    # from here on it keeps what a training step frees.
+    np.empty(KEPT, np.uint8)
+    return Kernels()
 
 
 # ---- what is worth a kernel -----------------------------------------------------------------
@@ -99,7 +112,7 @@ def _work(graph: Graph) -> int:
         if i.primitive in CONTRACTIONS:
             total += _multiply_adds(i.primitive, i.out, i.operands) // 8
         elif i.primitive == "scan":
-            total += SHARED
+            total += LOOP
         elif i.primitive not in _FREE:
             size = max(_size(i.out), *map(_size, i.operands), 0)
             total += _WEIGHTS.get(i.primitive, 1) * size
@@ -115,7 +128,7 @@ def _check_worth(graph: Graph) -> None:
     if products:
         convolves = names & CONTRACTIONS != {"matmul"}
         most = max(_multiply_adds(i.primitive, i.out, i.operands) for i in products)
-        if most <= (SMALL_PRODUCT >> 3 if convolves else SMALL_PRODUCT):
+        if most <= (SMALL_PRODUCT >> 1 if convolves else SMALL_PRODUCT):
             raise Unfit
         return
     largest = max(
@@ -128,24 +141,26 @@ def _check_worth(graph: Graph) -> None:
 # ---- signatures -----------------------------------------------------------------------------
 
 
-def _word(x: Any) -> Hashable:
-    """A value as part of a signature. Raises Unfit for what has none."""
-    kind = x.__class__
-    if kind is ndarray:
-        if x.dtype not in _DTYPES:
+def _words(values: Iterable[Any]) -> list[Hashable]:
+    """Values as part of a signature. Raises Unfit for those that have none."""
+    words: list[Hashable] = []
+    for x in values:
+        kind = x.__class__
+        if kind is ndarray:
+            words.append((x.shape, x.dtype))
+        elif kind in _PLAIN:
+            words.append((kind, x))
+        elif kind is float:
+            words.append(x.hex())
+        elif kind is tuple:
+            words.append(tuple(_words(x)))
+        elif kind is Spec:
+            words.append(("spec", x.shape, x.dtype))
+        elif isinstance(x, DType | np.dtype):
+            words.append(x)
+        else:
             raise Unfit
-        return x.shape, x.dtype.num
-    if kind is float:
-        return x.hex()
-    if kind in _PLAIN:
-        return kind, x
-    if kind is tuple:
-        return tuple(map(_word, x))
-    if kind is Spec:
-        return "spec", x.shape, x.dtype
-    if isinstance(x, DType | np.dtype):
-        return x
-    raise Unfit
+    return words
 
 
 _making = threading.RLock()  # one kernel is made at a time
@@ -164,21 +179,27 @@ class Kernels:
     """The kernels of this process, by signature; None for signatures that have none."""
 
     def __init__(self) -> None:
-        self._known: OrderedDict[Hashable, Kernel | None] = OrderedDict()
+        # Those met since there were LIMIT of them, and those before: what is met again comes back.
+        self._known: dict[Hashable, Kernel | None] = {}
+        self._older: dict[Hashable, Kernel | None] = {}
         self._made: Counter[Hashable] = Counter()
 
     def forward(self, op: Any, inputs: Any, params: dict[str, Any]) -> Any:
         if op.view:
             return NONE
         try:
-            words = (*map(_word, inputs), *map(_word, params.values()))
+            words = _words(inputs)
+            if params:
+                words += _words(params.values())
         except Unfit:
             return NONE
-        key = (op, words)
-        try:
-            kernel = self._kernel(key, op, lambda: _forward(op, inputs, params))
-        except NotNow:
-            return NONE  # NumPy's form raises what there is to raise
+        key = (op, *words)
+        kernel = self._known.get(key, NONE)
+        if kernel is NONE or not (kernel is None or kernel.alone or fits(kernel)):
+            try:
+                kernel = self._kernel(key, op, lambda: _forward(op, inputs, params))
+            except NotNow:
+                return NONE  # NumPy's form raises what there is to raise
         if kernel is None:
             return NONE
         return kernel([x for x in inputs if x.__class__ is ndarray])
@@ -188,12 +209,15 @@ class Kernels:
         every = (*grads, *saved) if several else (grads, *saved)
         params = node.params
         try:
-            words = (*map(_word, every), *map(_word, params.values()))
+            words = _words(every)
+            if params:
+                words += _words(params.values())
         except Unfit:
             return NONE
-        wanted = tuple(edge is not None for edge in node.edges)
-        key = (op, words, wanted)
-        kernel = self._kernel(key, (op, None), lambda: _backward(op, node, grads, saved))
+        key = (op, *[edge is not None for edge in node.edges], *words)
+        kernel = self._known.get(key, NONE)
+        if kernel is NONE or not (kernel is None or kernel.alone or fits(kernel)):
+            kernel = self._kernel(key, (op, None), lambda: _backward(op, node, grads, saved))
         if kernel is None:
             return NONE
         return kernel([x for x in every if x.__class__ is ndarray])
@@ -202,49 +226,61 @@ class Kernels:
         self, rule: Any, flags: dict[str, Any], numbers: dict[str, float], members: Any
     ) -> Any:
         try:
-            key: list[Hashable] = [rule, *map(_word, flags.values()), *members[0][2]]
+            key: list[Hashable] = [rule, *_words(flags.values()), *members[0][2]]
         except Unfit:
             return NONE
         arrays: list[np.ndarray] = []
         written: list[np.ndarray] = []
         for p, g, state in members:
-            own = (p, *state.values())
-            if (
-                g.shape != p.shape
-                or g.dtype.kind != "f"
-                or not all(
-                    a.dtype == g.dtype and a.flags.c_contiguous and a.flags.aligned for a in own
-                )
-            ):
+            shape, dtype = g.shape, g.dtype
+            if shape != p.shape or dtype.kind != "f":
                 return NONE
-            key.append((p.shape, g.dtype.num))
+            own = (p, *state.values())
+            for a in own:
+                flags_of = a.flags
+                if a.dtype != dtype or not (
+                    flags_of.c_contiguous and flags_of.aligned and flags_of.writeable
+                ):
+                    return NONE
+            key.append((shape, dtype))
             arrays.append(g)
             written += own
+        entries = list(map(memory.entry_of, written))
         # Arrays that share memory are updated one after the other.
-        apart = len({id(memory.owner(a)) for a in written}) == len(written)
-        if not apart or not all(a.flags.writeable for a in written):
+        if len(set(map(id, entries))) != len(entries):
             return NONE
-        kernel = self._kernel(tuple(key), rule, lambda: _update(rule, flags, numbers, members))
+        found = tuple(key)
+        kernel = self._known.get(found, NONE)
+        if kernel is NONE or not (kernel is None or kernel.alone or fits(kernel)):
+            kernel = self._kernel(found, rule, lambda: _update(rule, flags, numbers, members))
         if kernel is None:
             return NONE
         kernel(arrays, written, tuple(numbers.values()))
+        memory.written_all(entries)
         return None
 
     def _kernel(self, key: Hashable, family: Hashable, make: Callable[[], Kernel]) -> Kernel | None:
         """The kernel of a signature, made now if it is new; None: NumPy is better."""
         with _making:
-            known = self._known.get(key)
-            if known is not None and known.shared and known.threads != get_num_threads():
-                known = self._known[key] = _tried(make)
-            elif key not in self._known:
+            known = self._known.get(key, NONE)
+            if known is NONE:
+                known = self._older.pop(key, NONE)
+            if known is NONE:
+                known = None
                 if self._made[family] < MOST:
                     known = _tried(make)
                     self._made[family] += known is not None
-                self._known[key] = known
-                if len(self._known) > LIMIT:
-                    self._known.popitem(last=False)
-            self._known.move_to_end(key)
+            elif known is not None and not (known.alone or fits(known)):
+                known = _tried(make)
+            if len(self._known) >= LIMIT and key not in self._known:
+                self._older, self._known = self._known, {}
+            self._known[key] = known
             return known
+
+
+def fits(kernel: Kernel) -> bool:
+    """Whether it was made for the number of threads that holds now."""
+    return allows(kernel.available)
 
 
 def _tried(make: Callable[[], Kernel]) -> Kernel | None:
@@ -285,10 +321,13 @@ def _ask(graph: Graph, outputs: Sequence[Any], several: bool) -> Kernel:
             raise Unfit
     if native.SETTING != "all":
         _check_worth(graph)
-    return Kernel(graph, results, several, _work(graph) >= SHARED)
+    return Kernel(graph, results, several, _work(graph) // SHARE)
 
 
 def _inputs(trace: Trace, values: Sequence[Any]) -> list[Any]:
+    arrays = [x for x in values if x.__class__ is ndarray]
+    if not all(x.dtype in _DTYPES for x in arrays):
+        raise Unfit
     return [trace.input(x) if x.__class__ is ndarray else x for x in values]
 
 
@@ -301,13 +340,13 @@ def _refuse_indices(graph: Graph, op: Any, inputs: Sequence[Any]) -> None:
 
 
 def _forward(op: Any, inputs: Any, params: dict[str, Any]) -> Kernel:
+    trace = Trace(op.name)
+    symbols = _inputs(trace, inputs)
     # What NumPy's form refuses only when it runs, for these shapes, must be refused for ever.
     try:
         expected = mode.quiet(op.forward, NUMPY, *inputs, **params)
     except Exception as error:
         raise NotNow from error
-    trace = Trace(op.name)
-    symbols = _inputs(trace, inputs)
     y = op.forward(trace.F, *symbols, **params)
     _refuse_indices(trace.graph, op, symbols)
     several = isinstance(y, tuple)

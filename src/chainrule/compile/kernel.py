@@ -11,8 +11,9 @@ import os
 import struct
 import threading
 import weakref
+from array import array as Table
 from collections.abc import Sequence
-from ctypes import CFUNCTYPE, addressof, c_int64, c_uint64, c_void_p
+from ctypes import CFUNCTYPE, addressof, c_char, c_int64, c_void_p
 from typing import Any
 
 import numpy as np
@@ -29,6 +30,9 @@ from chainrule.compile.runtime.target import host
 from chainrule.compile.schedule.analysis import CONTRACTIONS
 from chainrule.ops.arrays import native
 
+from_buffer: Any = c_char.from_buffer
+_MISALIGNED = 7  # bits of an address that are 0 in NumPy's own arrays of every dtype
+
 
 class Unfit(Exception):
     """This call can have no kernel, or gains nothing from one."""
@@ -38,17 +42,19 @@ class Kernel:
     """A graph as native code: called with the arrays of its inputs.
 
     `results`: for each result the place of the output, or ~i for input i itself, or None.
-    `several`: a list of results is given, else the one. `shared`: there is enough work for all
-    threads; `threads`: for how many it was made.
+    `several`: a list of results is given, else the one. `most`: for how many threads there is
+    work; `threads`: for how many it was made, there being `available` ones.
     """
 
     def __init__(
-        self, graph: Graph, results: Sequence[int | None], several: bool, shared: bool
+        self, graph: Graph, results: Sequence[int | None], several: bool, most: int
     ) -> None:
-        self.shared = shared
-        self.threads = get_num_threads() if shared else 1
+        self.available = get_num_threads()
+        self.threads = max(1, min(most, self.available))
+        self.alone = most <= 1  # whatever number of threads there is
         self._results, self._several = results, several
-        self._alone = len(graph.outputs) == 1 and not several and results[0] == 0
+        self._one = not several and list(results) == [0]
+        self._plain = several and list(results) == list(range(len(graph.outputs)))
         blueprint = _blueprint(graph, self.threads)
         loaded = jit.load(blueprint.code)
         weakref.finalize(self, loaded.unload).atexit = False
@@ -63,7 +69,6 @@ class Kernel:
         self._constants = {slot: np.ascontiguousarray(a) for slot, a in constants.items()}
         for slot, array in self._constants.items():
             self._start[slot] = address(array)
-        self._table = c_uint64 * blueprint.slots
         self._inputs = blueprint.inputs
         self._state = blueprint.state
         self._scalars = blueprint.scalars
@@ -78,33 +83,44 @@ class Kernel:
         held = []
         for place, slot in self._inputs:
             array = arrays[place]
+            try:
+                # Only what may be written and is contiguous has such a view.
+                at = addressof(from_buffer(array))
+                if not at & _MISALIGNED:
+                    addresses[slot] = at
+                    continue
+            except (TypeError, ValueError, BufferError):
+                pass
             flags = array.flags
             if not (flags.c_contiguous and flags.aligned):
                 array = np.array(array, order="C")
                 held.append(array)
-            addresses[slot] = array.__array_interface__["data"][0]
+            addresses[slot] = address(array)
         for place, slot in self._state:
             addresses[slot] = address(state[place])
         if numbers:
             cells = np.frombuffer(self._numbers.pack(*numbers), np.uint64)
+            start = address(cells)
             for place, slot in self._scalars:
-                addresses[slot] = address(cells) + 8 * place
+                addresses[slot] = start + 8 * place
         outputs = []
-        for at, shape, dtype in self._outputs:
+        for to, shape, dtype in self._outputs:
             out = np.empty(shape, dtype)
-            if at is not None:
-                addresses[at] = out.__array_interface__["data"][0]
+            if to is not None:
+                addresses[to] = address(out)
             outputs.append(out)
         with _running:
             memory, addresses[ARENA] = _arena(self._arena)
-            table = self._table(*addresses)
+            table = Table("Q", addresses)
             if self.threads == 1:
-                self._call(0, addressof(table))
+                self._call(0, table.buffer_info()[0])
             else:
-                pool.run(self._entry, addressof(table), self.threads)
+                pool.run(self._entry, table.buffer_info()[0], self.threads)
             del memory
-        if self._alone:
+        if self._one:
             return outputs[0]
+        if self._plain:
+            return outputs
         found = [None if k is None else arrays[~k] if k < 0 else outputs[k] for k in self._results]
         return found if self._several else found[0]
 

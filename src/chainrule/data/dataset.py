@@ -16,9 +16,12 @@ import numpy as np
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.data.random import SPLIT_STREAM, drawing_rows, permutation, resolve_seed
-from chainrule.data.transforms.base import apply_to_batch
+from chainrule.data.transforms.base import apply_to_batch, works_by_rows
 from chainrule.graph import Tensor
 from chainrule.ops import functional as ops
+
+# Bytes of float32 inputs that are fetched at once: they stay in a cache until they are used.
+_CACHED = 4 << 20
 
 
 class Dataset:
@@ -26,9 +29,14 @@ class Dataset:
 
     To serve whole batches at once, set `batched = True` and implement `fetch(indices)`, which
     takes int64 [N] and returns arrays or tensors of N rows in a tuple (or list, or dict).
+
+    A dataset whose `fetch` gives a tuple of arrays, each row of them a function of its own index
+    and random numbers alone, may say by `at_once` how many samples at most a loader should fetch
+    for several batches together. 0: each batch is fetched by itself, when it is asked for.
     """
 
     batched: bool = False
+    at_once: int = 0
 
     def __getitem__(self, index: int) -> Any:
         raise NotImplementedError(f"{type(self).__name__}.__getitem__")
@@ -130,6 +138,17 @@ class ArrayDataset(Dataset):
         """The shape of one stored input, (C, H, W) for images."""
         return self.x.shape[1:]
 
+    @property
+    def at_once(self) -> int:  # type: ignore[override]
+        if (
+            type(self).fetch is not ArrayDataset.fetch
+            or not works_by_rows(self.transform)
+            or not works_by_rows(self.target_transform)
+            or self.x.dtype.hasobject
+        ):
+            return 0
+        return _CACHED // (4 * max(1, self.x[:1].size))
+
     def with_transform(
         self,
         transform: Callable[..., Any] | None,
@@ -195,6 +214,10 @@ class Subset(Dataset):
     @property
     def batched(self) -> bool:  # type: ignore[override]
         return bool(getattr(self.dataset, "batched", False))
+
+    @property
+    def at_once(self) -> int:  # type: ignore[override]
+        return getattr(self.dataset, "at_once", 0) if type(self).fetch is Subset.fetch else 0
 
     def __len__(self) -> int:
         return len(self.indices)

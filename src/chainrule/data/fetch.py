@@ -4,29 +4,46 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from chainrule.base.errors import ChainruleError, DataError
 from chainrule.base.text import t
-from chainrule.data.collate import default_collate, default_convert, split_batch
+from chainrule.data.collate import (
+    as_tensor,
+    default_collate,
+    default_convert,
+    split_batch,
+)
 from chainrule.data.random import Draws, SharedWords, drawing
 
 _MIXING = 0x8000  # the first stream of random numbers that a collate function draws from
 END = object()  # after the last batch of a stream
 
 
+@dataclass(slots=True)
+class Several:
+    """Batches that are fetched at once when the first of them is asked for: the indices of all,
+    one after the other, and what `fetch` gave, once it has; () after a failure."""
+
+    indices: np.ndarray
+    arrays: tuple[np.ndarray, ...] | None = field(default=None)
+
+
 @dataclass(frozen=True, slots=True)
 class Task:
     """One batch to load: its number within the epoch and its sample indices [N]; `shared`, where
-    its random numbers are made with those of other batches, and its first row there."""
+    its random numbers are made with those of other batches, or `several`, where all of it is; and
+    its first row there."""
 
     epoch: int
     number: int
     indices: np.ndarray
-    shared: tuple[SharedWords, int] | None = None
+    shared: SharedWords | None = None
+    several: Several | None = None
+    first: int = 0
 
     @property
     def samples(self) -> str:
@@ -60,7 +77,12 @@ class Fetcher:
             raise self._explain(error, task) from error
 
     def _fetched(self, task: Task) -> Any:
-        draws = Draws(self.seed, task.epoch, task.indices, shared=task.shared)
+        if task.several is not None:
+            arrays = self._all(task.several, task.epoch)
+            if arrays:
+                return [as_tensor(_rows(a, task.first, len(task.indices))) for a in arrays]
+        shared = None if task.shared is None else (task.shared, task.first)
+        draws = Draws(self.seed, task.epoch, task.indices, shared=shared)
         if getattr(self.dataset, "batched", False):
             with drawing(draws):
                 batch = self.dataset.fetch(task.indices)
@@ -75,6 +97,16 @@ class Fetcher:
             samples = [self._sample(draws, row) for row in range(len(task.indices))]
         with drawing(Draws(self.seed, task.epoch, task.indices, _MIXING)):
             return self.collate(samples)
+
+    def _all(self, several: Several, epoch: int) -> tuple[np.ndarray, ...]:
+        """The arrays of all these batches; () if that fails, for each to be fetched by itself."""
+        if several.arrays is None:
+            try:
+                with drawing(Draws(self.seed, epoch, several.indices)):
+                    several.arrays = self.dataset.fetch(several.indices)
+            except Exception:
+                several.arrays = ()
+        return several.arrays
 
     def _sample(self, draws: Draws, row: int) -> Any:
         with drawing(draws.rows(slice(row, row + 1))):
@@ -124,6 +156,15 @@ class Fetcher:
             except Exception as single:
                 return _failure(str(index), task.epoch, task.number, single)
         return _failure(task.samples, task.epoch, task.number, error)
+
+
+def _rows(array: np.ndarray, first: int, count: int) -> np.ndarray:
+    """Some rows, not copied, as an array that counts as an owner of its memory: a batch written in
+    place is not taken for another that lies beside it."""
+    rows = array[first : first + count]
+    if not rows.flags.c_contiguous or not rows.size:
+        return rows.copy()
+    return np.frombuffer(rows.data, rows.dtype).reshape(rows.shape)
 
 
 def _failure(samples: str, epoch: int, batch: int, error: Exception) -> DataError:

@@ -14,7 +14,7 @@ from chainrule.base.constraints import Choice, NonNegative
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
 from chainrule.data.dataset import IterableDataset
-from chainrule.data.fetch import END, Fetcher, Task
+from chainrule.data.fetch import END, Fetcher, Several, Task
 from chainrule.data.processes import Pool
 from chainrule.data.random import SharedWords, check_epoch, resolve_seed
 from chainrule.data.sampler import (
@@ -25,7 +25,8 @@ from chainrule.data.sampler import (
 )
 from chainrule.data.workers import ordered_map
 
-# Samples whose order is looked at ahead, for their random numbers to be made at once.
+# Samples whose order is looked at ahead, for their random numbers or all of them to be made at
+# once.
 _TOGETHER = 1024
 
 
@@ -41,7 +42,8 @@ class DataLoader:
         shuffle: another random order each epoch.
         sampler: yields indices; excludes shuffle.
         batch_sampler: yields lists of indices; excludes batch_size, shuffle, sampler, drop_last.
-        num_workers: workers that load ahead; 0 loads when asked. A stream is read by one.
+        num_workers: workers that load ahead; 0 loads when asked (small samples that lie in arrays,
+            under transforms that say `by_rows`, a few batches at once). A stream is read by one.
         collate_fn: makes a batch of a list of samples; by default `default_collate`.
         pin_memory: accepted for PyTorch's sake, without effect.
         drop_last: leave out a last batch that is not full.
@@ -229,7 +231,9 @@ class DataLoader:
             tasks = itertools.repeat(itertools.islice(fetcher.stream(epoch), first, None))
         else:
             # A sampler of the user's own is not asked before its turn.
-            tasks = self._index_tasks(epoch, first, _TOGETHER if self._own_order else 1)
+            tasks = self._index_tasks(
+                epoch, first, _TOGETHER if self._own_order else 1, self._at_once()
+            )
         load: Callable[[Any], Any] = fetcher.load_next if self.streaming else fetcher.load
         if self.num_workers:
             return ordered_map(load, tasks, count, ahead)
@@ -252,29 +256,59 @@ class DataLoader:
             else:
                 pool.close()
 
-    def _index_tasks(self, epoch: int, first: int, together: int) -> Iterator[Task]:
-        """The batches from number `first` on; random numbers for `together` samples at once."""
+    def _at_once(self) -> int:
+        """How many samples are fetched at once, for several batches; 0: each batch by itself."""
+        if not self._own_order or self.num_workers or self.collate_fn is not None or self._single:
+            return 0
+        return min(_TOGETHER, getattr(self.dataset, "at_once", 0))
+
+    def _index_tasks(
+        self, epoch: int, first: int, together: int, at_once: int = 0
+    ) -> Iterator[Task]:
+        """The batches from number `first` on; random numbers for `together` samples at once, or
+        all of `at_once` samples."""
+        some: list[tuple[int, np.ndarray]] = []
+        count = 0
+        for number, indices in self._index_batches(epoch, first):
+            # None is held back that would only be kept waiting for the others.
+            if at_once and some and count + len(indices) > at_once:
+                yield from self._tasks(epoch, some, True)
+                some, count = [], 0
+            some.append((number, indices))
+            count += len(indices)
+            if not at_once and count >= together:
+                yield from self._tasks(epoch, some, False)
+                some, count = [], 0
+        yield from self._tasks(epoch, some, bool(at_once))
+
+    def _tasks(
+        self, epoch: int, some: list[tuple[int, np.ndarray]], at_once: bool
+    ) -> Iterator[Task]:
+        shared, several = None, None
+        if len(some) > 1:
+            indices = np.concatenate([indices for _, indices in some])
+            if at_once:
+                several = Several(indices)
+            else:
+                shared = SharedWords(self.seed, epoch, indices)
+        row = 0
+        for number, indices in some:
+            yield Task(epoch, number, indices, shared, several, row)
+            row += len(indices)
+
+    def _index_batches(self, epoch: int, first: int) -> Iterator[tuple[int, np.ndarray]]:
+        """Number and indices of each batch from number `first` on."""
         source: Any = self.sampler if self.batch_sampler is None else self.batch_sampler
         if hasattr(source, "set_epoch"):
             source.set_epoch(epoch)
-        batches = iter(itertools.islice(enumerate(source), first, None))
-        while True:
-            some: list[tuple[int, np.ndarray]] = []
-            count = 0
-            for number, indices in batches:
-                some.append((number, np.atleast_1d(np.asarray(indices, dtype=np.int64))))
-                count += len(some[-1][1])
-                if count >= together:
-                    break
-            if not some:
-                return
-            shared = None
-            if len(some) > 1:
-                shared = SharedWords(self.seed, epoch, np.concatenate([i for _, i in some]))
-            row = 0
-            for number, indices in some:
-                yield Task(epoch, number, indices, None if shared is None else (shared, row))
-                row += len(indices)
+        if self._own_order and self.batch_size is not None:
+            order = self.sampler.order(epoch)  # type: ignore[union-attr]
+            for number in range(first, len(self)):
+                start = number * self.batch_size
+                yield number, order[start : start + self.batch_size]
+            return
+        for number, indices in itertools.islice(enumerate(source), first, None):
+            yield number, np.atleast_1d(np.asarray(indices, dtype=np.int64))
 
     def close(self) -> None:
         """Ends processes that were kept for the next epoch."""

@@ -38,6 +38,10 @@ class SequentialSampler(Sampler):
     def __init__(self, data_source: Sized):
         self.data_source = data_source
 
+    def order(self, epoch: int) -> np.ndarray:
+        """The indices of any `epoch`: int64 [n]."""
+        return np.arange(len(self.data_source))
+
     def __iter__(self) -> Iterator[int]:
         return iter(range(len(self.data_source)))
 

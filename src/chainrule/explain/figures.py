@@ -19,7 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
-from chainrule.explain.report.markup import Html, el
+from chainrule.explain.report.markup import Child, Html, el
 from chainrule.explain.report.pictures import data_uri, diverging, photograph
 from chainrule.explain.report.scales import Scale, axis_range, tick_label
 
@@ -61,6 +61,15 @@ def figure(path: str | os.PathLike[str], title: str, *panels: Panel, columns: in
 
     The folder is made if it is not there. Raises ArgumentError without panels.
     """
+    svg = drawing(title, *panels, columns=columns)
+    target = Path(path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(svg + "\n", encoding="utf-8")
+    return target
+
+
+def drawing(title: str, *panels: Panel, columns: int = 2) -> Html:
+    """The SVG element that `figure` writes. Raises ArgumentError without panels."""
     if not panels:
         raise ArgumentError(t("figure needs at least one panel: Lines, Bars or Pictures."))
     rows = [panels[i : i + columns] for i in range(0, len(panels), columns)]
@@ -72,23 +81,24 @@ def figure(path: str | os.PathLike[str], title: str, *panels: Panel, columns: in
         top += max(panel.height() for panel in row) + _GAP / 2
     across = min(columns, len(panels))
     width = 2 * _MARGIN + across * WIDTH + (across - 1) * _GAP
-    svg = el(
+    return canvas(title, width, top, parts)
+
+
+def canvas(title: str, width: float, height: float, *parts: Child) -> Html:
+    """An SVG element with paper, title and the colours of both schemes around the parts."""
+    return el(
         "svg",
         el("title", title),
         el("style", Html(_style())),
-        el("rect", width=_n(width), height=_n(top), rx=12, class_="paper"),
+        el("rect", width=_n(width), height=_n(height), rx=12, class_="paper"),
         el("text", title, x=_MARGIN, y=_MARGIN + 8, class_="title"),
-        parts,
+        *parts,
         xmlns="http://www.w3.org/2000/svg",
-        viewBox=f"0 0 {_n(width)} {_n(top)}",
+        viewBox=f"0 0 {_n(width)} {_n(height)}",
         width=_n(width),
         role="img",
         aria_label=title,
     )
-    target = Path(path)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(svg + "\n", encoding="utf-8")
-    return target
 
 
 def _style() -> str:

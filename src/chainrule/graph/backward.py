@@ -117,7 +117,7 @@ class _Walk:
     def __init__(self, retain: bool, record: bool) -> None:
         self.retain = retain
         self.record = record
-        self.F = mode.recording if record else mode.F
+        self.F = mode.recording if record else mode.F if mode.watch is None else mode.watch.F
         self.pending: dict[Node, Any] = {}  # gradient of each node's output, or a list of them
         self.heap: list[tuple[int, Node]] = []
         self.leaves: dict[int, list[Any]] = {}  # id → [leaf, gradient, whether it is ours alone]
@@ -162,7 +162,7 @@ class _Walk:
         if tensor._node is None:
             self._to_leaf(tensor, g, False)
         else:
-            self._to_node(tensor._node, tensor._index, g, False)
+            self._to_node(tensor._node, tensor._index, g)
 
     def run(self, wanted: list[Tensor] | None) -> list[tuple[Tensor, Any]]:
         """Walks down to the leaves, or only to `wanted`; returns pairs of tensor and gradient."""
@@ -219,24 +219,15 @@ class _Walk:
         for i, (edge, result) in enumerate(zip(node.edges, results, strict=True)):
             if edge is None or result is None:
                 continue
-            # An array that something else may also hold must not be added to in place.
-            own = (
-                result is not g
-                and result.__class__ is np.ndarray
-                and result.base is None
-                and not any(result is s for s in saved)
-                and not any(result is r for r in results[:i])
-                and not any(result is r for r in results[i + 1 :])
-            )
             if edge.__class__ is Node:
                 if reached is None or edge in reached:
-                    self._to_node(edge, indices[i] if indices else 0, result, own)
+                    self._to_node(edge, indices[i] if indices else 0, result)
             else:
-                self._to_leaf(edge, result, own)
+                self._to_leaf(edge, result, result is not g and _alone(result, saved, results))
         if not self.retain and node.op.keeps:
             node.saved = None
 
-    def _to_node(self, node: Any, index: int, g: Any, own: bool) -> None:
+    def _to_node(self, node: Any, index: int, g: Any) -> None:
         held = self.pending.get(node)
         if held is None:
             heappush(self.heap, (-node.seq, node))
@@ -273,6 +264,15 @@ class _Walk:
 
     def _final(self, leaf: Tensor, g: Any, own: bool) -> Any:
         extra = leaf._extra
+        data = leaf._data
+        if (
+            own
+            and extra is None
+            and g.__class__ is data.__class__ is np.ndarray
+            and g.shape == data.shape
+            and g.dtype is data.dtype
+        ):
+            return g  # as nearly always
         if extra is not None and extra.hooks:
             for hook in list(extra.hooks.values()):
                 result = hook(g if self.record else _as_tensor(g, leaf))
@@ -318,6 +318,16 @@ class _Walk:
                 if id(edge) in leaves or edge in nodes or edge in useful:
                     useful.add(node)
         return useful, useful | nodes
+
+
+def _alone(result: Any, saved: Any, results: Any) -> bool:
+    """Whether nothing else can hold this array: what others hold must not be added to in place."""
+    if result.__class__ is not np.ndarray or result.base is not None:
+        return False
+    for value in saved:
+        if value is result:
+            return False
+    return sum([other is result for other in results]) == 1
 
 
 def _refuse_stale(node: Node) -> None:
@@ -383,8 +393,13 @@ def _both(a: Tensor, b: Tensor) -> Tensor | None:
 
 
 def _accumulate(leaf: Tensor, g: Any, record: bool) -> None:
+    tracing = mode.trace is not None
+    plain = leaf._extra is None and g.__class__ is np.ndarray and not tracing
+    if plain and leaf._grad is None:
+        leaf._grad = wrap(g)  # as nearly always
+        return
     g = _as_tensor(g, leaf)
-    if mode.trace is not None:
+    if tracing:
         mode.trace.read_grad(leaf)
         mode.trace.note_grad(leaf)
     if leaf._grad is None:

@@ -180,6 +180,9 @@ class Function:
             _Custom(cls, context, len(args), tuple(places), specs), {}, memory.tick(), tuple(edges),
             tuple(indices) if any(indices) else None, tuple(saved),
         )  # fmt: skip
+        if mode.watch is not None:
+            values = [a._data if isinstance(a, Tensor) else a for a in args]
+            mode.watch.made(node, values, [y._data for y in outputs])
         context._to_save = ()
         node.outputs = tuple(Spec(y._data.shape, y._data.dtype) for y in outputs) if many else None
         for i, y in enumerate(outputs):

@@ -18,7 +18,10 @@ class _Mode(threading.local):
     `grad`: operations are recorded. `F`: the namespace in which forwards run; NumPy, unless a trace
     is being taken (`ops` fills it in). `recording`: the namespace that records again, for gradients
     of gradients. `trace`: the trace being taken, or None. `autocast`: the region of mixed
-    precision, or None. `quiet(f, *args)`: calls f with NumPy's floating-point warnings off.
+    precision, or None. `watch`: is told of every node made
+    (`watch.made(node, inputs, outputs)`), or None; `F` is then a namespace of its own, so that no
+    operation takes a way around it, and `watch.F` the one that it stands for. `quiet(f, *args)`:
+    calls f with NumPy's floating-point warnings off.
     """
 
     grad = True
@@ -26,6 +29,7 @@ class _Mode(threading.local):
     F: Any = None
     recording: Any = None
     trace: Any = None
+    watch: Any = None
 
     def __init__(self) -> None:
         # An own context is the cheapest public way to silence NumPy: 0.1 µs a call where
@@ -68,22 +72,26 @@ class _GradMode:
         return wrapped
 
 
-class no_grad(_GradMode):
-    """Operations inside are not recorded (context manager or decorator, with or without `()`)."""
+class _Bare(_GradMode):
+    """One that is also a decorator without `()`."""
 
-    def __new__(cls, function: Callable[..., Any] | None = None) -> Any:
+    def __new__(cls, orig_func: Callable[..., Any] | None = None) -> Any:
         self = super().__new__(cls)
-        if function is not None:
+        if orig_func is not None:
             self.__init__()  # type: ignore[misc]
-            return self(function)
+            return self(orig_func)
         return self
+
+
+class no_grad(_Bare):
+    """Operations inside are not recorded (context manager or decorator, with or without `()`)."""
 
     def __init__(self) -> None:
         super().__init__(False)
 
 
-class enable_grad(_GradMode):
-    """Operations inside are recorded, also within `no_grad`."""
+class enable_grad(_Bare):
+    """Operations inside are recorded, also within `no_grad`; a decorator as `no_grad` is."""
 
     def __init__(self) -> None:
         super().__init__(True)
@@ -92,8 +100,11 @@ class enable_grad(_GradMode):
 class set_grad_enabled(_GradMode):
     """Sets recording at once; as a context manager, restores it at the end."""
 
-    def __init__(self, mode_: bool) -> None:
-        super().__init__(bool(mode_))
+    def __init__(self, mode: bool) -> None:
+        super().__init__(bool(mode))
+        self._begin()
+
+    def _begin(self) -> None:
         self._before.append(mode.grad)
         mode.grad = self._enabled
 

@@ -9,6 +9,7 @@ from chainrule import nn
 from chainrule.base.constraints import Choice, Ints
 from chainrule.graph import Tensor
 from chainrule.models.dense import activation as make_activation
+from chainrule.models.registry import model
 
 
 class Autoencoder(nn.Module):
@@ -52,6 +53,18 @@ class Autoencoder(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return self.decode(self.encode(x))
+
+
+@model("autoencoder")
+def _by_name(
+    input_shape: Sequence[int] = (1, 28, 28),
+    classes: int = 1,
+    hidden: Sequence[int] = (128, 32),
+    activation: str = "relu",
+    output: str | None = "sigmoid",
+) -> Autoencoder:
+    """It has no classes: their number means nothing."""
+    return Autoencoder(input_shape, hidden, activation, output)
 
 
 def _layers(sizes: Sequence[int], activation: str, owner: str) -> list[nn.Module]:

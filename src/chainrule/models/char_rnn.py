@@ -12,6 +12,7 @@ from chainrule.base.errors import ShapeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor
 from chainrule.models.registry import model
+from chainrule.nn import functional as F
 from chainrule.ops import functional as ops
 
 
@@ -89,15 +90,21 @@ class CharGRU(CharRNN):
 
 @model("line-classifier")
 class LineClassifier(nn.Module):
-    """Embedding → LSTM in both directions → mean over the characters → Linear: which kind of line?
+    """Embedding → LSTM → for each class what character comes next: which kind of line is likeliest?
 
-    ids [N, T] and how many of them each line has [N] (all, if not given) → logits [N, classes].
-    Number 0 fills up short lines and stands for characters never seen; its vector is zero.
+    ids [N, T] and how many of them each line has [N] (all, if not given) → logits [N, classes]:
+    ln of how probable the line is as one of each class, its end included. One LSTM reads for all
+    classes; each has a last layer of its own. Number 0 fills up short lines, begins and ends a
+    line, and stands for characters never seen, which count for nothing.
+
+    With thousands of lines such a model of the lines beats one that only tells them apart:
+    A. Ng, M. Jordan, "On discriminative vs. generative classifiers", 2001; D. Yogatama et al.,
+    "Generative and discriminative text classification with recurrent neural networks", 2017.
 
     Options:
         vocabulary: how many numbers there are, 0 among them.
-        embedding, hidden: sizes of a character's vector and of the states in each direction.
-        dropout: probability of the characters' vectors, and before the last layer.
+        embedding, hidden: sizes of a character's vector and of the states.
+        dropout: probability before the last layer, and half of it of the characters' vectors.
     """
 
     usual_input = (64,)
@@ -109,29 +116,41 @@ class LineClassifier(nn.Module):
         classes: int = 2,
         vocabulary: int = 97,
         embedding: int = 32,
-        hidden: int = 64,
+        hidden: int = 128,
         dropout: float = 0.0,
     ) -> None:
         super().__init__()
         owner = "line-classifier"
         check_length(owner, input_shape)
-        vocabulary = Int(low=1).check(vocabulary, owner, "vocabulary")
-        embedding = Int(low=1).check(embedding, owner, "embedding")
-        self.embedding = nn.Embedding(vocabulary, embedding, padding_idx=0)
+        rate = Interval(0, 1).check(dropout, owner, "dropout")
+        self.shape = (classes, Int(low=1).check(vocabulary, owner, "vocabulary"))
+        self.embedding = nn.Embedding(vocabulary, Int(low=1).check(embedding, owner, "embedding"))
         hidden = Int(low=1).check(hidden, owner, "hidden")
-        self.recurrent = nn.LSTM(embedding, hidden, batch_first=True, bidirectional=True)
-        self.dropout = nn.Dropout(Interval(0, 1).check(dropout, owner, "dropout"))
-        self.fc = nn.Linear(2 * hidden, classes)
+        self.recurrent = nn.LSTM(embedding, hidden, batch_first=True)
+        self.before, self.dropout = nn.Dropout(rate / 2), nn.Dropout(rate)
+        self.fc = nn.Linear(hidden, classes * vocabulary)
 
     def forward(self, ids: Tensor, lengths: Tensor | None = None) -> Tensor:
-        y, _ = self.recurrent(self.dropout(self.embedding(ids)), lengths=lengths)
-        # Past the end of a line y is zero, so the sum is over its characters.
-        total = y.sum(1)
-        if lengths is None:
-            mean = total / ids.shape[1]
-        else:
-            mean = total / lengths.to(total.dtype).unsqueeze(1)
-        return self.fc(self.dropout(mean))  # type: ignore[no-any-return]
+        n, length = ids.shape
+        end = ops.zeros(n, 1, dtype=ids.dtype)
+        following = ops.cat([ids, end], 1).reshape(n, length + 1, 1, 1)
+        y, _ = self.recurrent(self.before(self.embedding(ops.cat([end, ids], 1))))
+        scores = self.fc(self.dropout(y)).reshape(n, length + 1, *self.shape)
+        places = following.expand(n, length + 1, self.shape[0], 1)
+        found = ops.gather(F.log_softmax(scores, 3), 3, places).squeeze(3)
+        last = length if lengths is None else lengths.reshape(n, 1)
+        counts = (following.reshape(n, length + 1) > 0) | (ops.arange(length + 1) == last)
+        return (found * counts.to(found.dtype).unsqueeze(2)).sum(1)
+
+
+# Of a line of verse, about.
+_CHARACTERS = 43
+
+
+def line_loss(output: Tensor, target: Tensor) -> Tensor:
+    """What `line-classifier` is trained with: how unlikely the lines are in their classes, per
+    character, and 0.3 of the cross-entropy of the classes. output [N, classes], target [N]."""
+    return F.nll_loss(output, target) / _CHARACTERS + 0.3 * F.cross_entropy(output, target)
 
 
 def check_length(owner: str, input_shape: Sequence[int]) -> None:

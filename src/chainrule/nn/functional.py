@@ -5,6 +5,9 @@ They are the operations themselves; this module only gathers them from the vocab
 
 from __future__ import annotations
 
+import warnings
+from collections.abc import Callable
+from functools import wraps
 from typing import Any
 
 from chainrule.base.text import t
@@ -44,11 +47,40 @@ NAMES = (
     "focal_loss", "hard_sigmoid_bnn", "hardmax", "quadratic_loss", "sign_ste",
 )  # fmt: skip
 
+# Losses that PyTorch had before `reduction`.
+OLD_ARGUMENTS = (
+    "binary_cross_entropy", "binary_cross_entropy_with_logits", "cosine_embedding_loss",
+    "cross_entropy", "hinge_embedding_loss", "kl_div", "l1_loss", "margin_ranking_loss",
+    "mse_loss", "multi_margin_loss", "multilabel_margin_loss", "multilabel_soft_margin_loss",
+    "nll_loss", "poisson_nll_loss", "smooth_l1_loss", "soft_margin_loss", "triplet_margin_loss",
+)  # fmt: skip
+
 INPLACE = (
     "celu_", "elu_", "hardtanh_", "leaky_relu_", "relu_", "rrelu_", "selu_", "threshold_",
 )  # fmt: skip
 
+
+def with_old_arguments(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same, which also takes what PyTorch had before `reduction`: size_average and reduce."""
+
+    @wraps(function)
+    def call(*args: Any, size_average: Any = None, reduce: Any = None, **kwargs: Any) -> Any:
+        if size_average is not None or reduce is not None:
+            mean = size_average is None or size_average
+            kept = reduce is not None and not reduce
+            kwargs["reduction"] = "none" if kept else "mean" if mean else "sum"
+            warnings.warn(
+                t("size_average and reduce are old: write reduction={value!r}.",
+                  value=kwargs["reduction"]),
+                stacklevel=2,
+            )  # fmt: skip
+        return function(*args, **kwargs)
+
+    return call
+
+
 globals().update({name: PUBLIC[name] for name in NAMES})
+globals().update({name: with_old_arguments(PUBLIC[name]) for name in OLD_ARGUMENTS})
 globals().update({name: getattr(Tensor, name) for name in INPLACE})
 
 

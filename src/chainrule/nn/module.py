@@ -70,7 +70,7 @@ class Module(Registered, Hooked):
                 return self.forward(*args, **kwargs)
             return call_with_hooks(self, self._call_hooks, args, kwargs)
         except ChainruleError as error:
-            name_place(error, self)
+            name_place(error, self, args, kwargs)
             raise
 
     # ---- walking the tree ------------------------------------------------------------------------

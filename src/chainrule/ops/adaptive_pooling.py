@@ -5,9 +5,11 @@ Of n elements made into m, window i covers ⌊i·n/m⌋ up to ⌈(i + 1)·n/m⌉
 
 from __future__ import annotations
 
-import math
+from functools import lru_cache
 from math import prod
 from typing import Any
+
+import numpy as np
 
 from chainrule.base.constraints import Constraint, Ints
 from chainrule.base.errors import ShapeError
@@ -19,7 +21,7 @@ from chainrule.ops.functions import function
 from chainrule.ops.max_pooling import pool_at, rows_of, with_indices
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.pooling import refuse_integers
-from chainrule.ops.windows import Ints_, Shapes, check_layout
+from chainrule.ops.windows import IMAGES, Ints_, Shapes, check_layout
 
 
 class OutputSize(Constraint):
@@ -162,6 +164,7 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
     """(N, C, L) or (C, L) → (…, C, output_size): means over windows that cover L evenly."""
 
     params = {"output_size": OutputSize(1)}
+    axes = {"x": IMAGES[1]}
     forward = _AdaptiveAvgPool.forward
     samples = ((((2, 3, 7),), {"output_size": 3}), (((3, 4),), {"output_size": 6}))
 
@@ -171,6 +174,7 @@ class AdaptiveAvgPool2d(_AdaptiveAvgPool):
     """(N, C, H, W) or (C, H, W) → (…, C, *output_size): means over windows; None keeps an axis."""
 
     params = {"output_size": OutputSize(2)}
+    axes = {"x": IMAGES[2]}
     forward = _AdaptiveAvgPool.forward
     samples = (
         (((2, 3, 5, 6),), {"output_size": 1}),
@@ -185,6 +189,7 @@ class AdaptiveAvgPool3d(_AdaptiveAvgPool):
 
     autocast = "float32"
     params = {"output_size": OutputSize(3)}
+    axes = {"x": IMAGES[3]}
     forward = _AdaptiveAvgPool.forward
     samples = ((((2, 2, 4, 3, 5),), {"output_size": (2, 2, None)}),)
 
@@ -206,27 +211,41 @@ class FittedArgmax(Op):
     def forward(F, x, *, output_size):
         n = len(output_size)
         lead, old = x.shape[:-n], x.shape[-n:]
-        window = _even(old, output_size)
-        if window is not None:
-            return F.windows_argmax(x, **_tiling(window))
-        at = _fitted_argmax(F, rows_of(F, x, n), old, output_size)
-        return F.reshape(at, (*lead, *output_size))
+        if 0 in output_size or 0 in lead:
+            return F.full((*lead, *output_size), 0, "int64")
+        x = F.reshape(x, (prod(lead), *old))
+        # Of each line the winner, then of each column of winners, and so on.
+        at, step = F.full((), 0, "int32"), 1
+        for axis in range(n, 0, -1):
+            size, m = x.shape[axis], output_size[axis - 1]
+            line = F.reshape(F.arange(size, "int32") * step, (size,) + (1,) * (n - axis))
+            at = F.broadcast_to(at + line, x.shape)
+            seen, at = (_in_windows(F, v, axis, m) for v in (x, at))
+            top = F.max(seen, axis + 1, True)
+            first = F.min(F.where(F.equal(seen, top), at, F.full((), prod(old), "int32")), axis + 1)
+            # Of several NaN the last wins, as in PyTorch and windows_argmax.
+            last = F.max(F.where(F.isnan(seen), at, F.full((), -1, "int32")), axis + 1)
+            x, at, step = (
+                F.squeeze(top, axis + 1),
+                F.where(F.less(last, 0), first, last),
+                step * size,
+            )
+        return F.reshape(F.astype(at, "int64"), (*lead, *output_size))
 
 
-def _fitted_argmax(F: Any, rows: Any, old: Ints_, sizes: Ints_) -> Any:
-    """(rows, windows): where each fitted window's first largest element stands in its row."""
-    # (windows, elements in them): flat places, and which of them are no filler; axis after axis.
-    at, valid = F.full((1, 1), 0, "int64"), F.equal(F.full((1, 1), 0, "int64"), 0)
-    for n, m in zip(old, sizes, strict=True):
-        i, v = _places(F, n, m)
-        shape = (at.shape[0] * m, at.shape[1] * i.shape[1])
-        i, v = (F.reshape(a, (1, m, 1, a.shape[1])) for a in (i, v))
-        far, ok = (F.reshape(a, (a.shape[0], 1, a.shape[1], 1)) for a in (at, valid))
-        at = F.reshape(far * n + i, shape)
-        valid = F.reshape(F.bitwise_and(ok, v), shape)
-    seen = F.gather(rows, (slice(None), HOLE), at)
-    seen = F.where(valid, seen, F.full((), -math.inf, rows.dtype))
-    return winners(F, seen, F.broadcast_to(at, (rows.shape[0], *at.shape)))
+def _in_windows(F: Any, x: Any, axis: int, m: int) -> Any:
+    """The axis as m fitted windows: (…, m, longest, …); shorter ones repeat their last element."""
+    n = x.shape[axis]
+    if n % m == 0:
+        return F.reshape(x, (*x.shape[:axis], m, n // m, *x.shape[axis + 1 :]))
+    return F.gather(x, (slice(None),) * axis + (HOLE,), F.asarray(_places(n, m)))
+
+
+@lru_cache(maxsize=64)
+def _places(n: int, m: int) -> np.ndarray:
+    """(m, longest): the elements of each fitted window."""
+    start, stop = np.array(_fitted(n, m)).T[..., None]
+    return np.minimum(start + np.arange((stop - start).max()), stop - 1)
 
 
 def winners(F: Any, seen: Any, at: Any) -> Any:
@@ -237,16 +256,6 @@ def winners(F: Any, seen: Any, at: Any) -> Any:
     last = F.max(spoilt, 2)
     winner = F.expand_dims(F.where(F.less(last, 0), F.argmax(seen, 2), last), 2)
     return F.squeeze(F.take_along_axis(at, winner, 2), 2)
-
-
-def _places(F: Any, n: int, m: int) -> tuple[Any, Any]:
-    """(m, K): the elements of each fitted window, and which of them are no filler."""
-    i = F.arange(m, "int64")
-    start = F.floor_divide(i * n, m)
-    stop = F.negative(F.floor_divide(F.negative((i + 1) * n), m))
-    longest = max((stop - start for start, stop in _fitted(n, m)), default=0)
-    at = F.expand_dims(start, 1) + F.arange(longest, "int64")
-    return F.minimum(at, n - 1), F.less(at, F.expand_dims(stop, 1))
 
 
 def _adaptive_max(n: int, x: Tensor, output_size: Any, return_indices: bool) -> Any:

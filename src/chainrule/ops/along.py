@@ -10,7 +10,7 @@ import numpy as np
 from chainrule.base import dtypes
 from chainrule.base.constraints import Anything, Bool, Int, Number, Optional, Positive
 from chainrule.base.errors import DTypeError, IndexRangeError, ShapeError
-from chainrule.base.shapes import normalize_axis
+from chainrule.base.shapes import broadcast_shapes, normalize_axis
 from chainrule.base.text import t
 from chainrule.graph.convert import array_of
 from chainrule.graph.modes import mode, no_grad
@@ -185,6 +185,10 @@ class MaskedFill(Op):
         zh="按掩码覆盖；被覆盖处没有梯度。",
     )
 
+    @staticmethod
+    def shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) -> tuple[int, ...]:
+        return broadcast_shapes(shapes["x"], shapes["mask"])
+
     def forward(F, x, mask, *, value):
         return F.where(mask, F.full((), value, x.dtype), x)
 
@@ -193,12 +197,12 @@ class MaskedFill(Op):
 class Argsort(Op):
     """The indices that would sort along `dim`; equal entries keep their order."""
 
-    params = {"dim": Int(-1), "descending": Anything(False)}
+    params = {"dim": Int(-1), "descending": Anything(False), "stable": Bool(False)}
     math = "argsort(x)"
     differentiable = False
     card = Card(en="The order of the entries.", zh="各元素的排序位置。")
 
-    def forward(F, x, *, dim, descending):
+    def forward(F, x, *, dim, descending, stable):
         if not x.shape:
             return F.full((), 0, "int64")
         return F.argsort(x, normalize_axis(dim, len(x.shape)), descending)
@@ -319,6 +323,11 @@ def embedding(
         raise DTypeError(
             t("{name}: the index must hold integers, not {d}.", name="embedding", d=kind)
         )
+    if weight.ndim != 2:
+        raise ShapeError(
+            t("embedding: weight must have two dimensions, (rows, features), got shape {shape}.",
+              shape=tuple(weight.shape))
+        )  # fmt: skip
     check = partial(_check_rows, weight.shape[0])
     if mode.trace is not None:
         mode.trace.check(input, check)

@@ -18,6 +18,8 @@ from chainrule.ops.register import function
 from chainrule.ops.shaping import Permute
 from chainrule.ops.windows import (
     AXES,
+    IMAGES,
+    KERNELS,
     LAYOUT,
     Ints_,
     Shapes,
@@ -308,6 +310,7 @@ class Conv1d(_Convolution):
     """
 
     params = _conv_params(1)
+    axes = {"x": IMAGES[1], "weight": KERNELS[1]}
     forward = _Convolution.forward
     samples = (
         ((2, 3, 6), (4, 3, 3), (4,)),
@@ -333,6 +336,7 @@ class Conv2d(_Convolution):
     """
 
     params = _conv_params(2)
+    axes = {"x": IMAGES[2], "weight": KERNELS[2]}
     forward = _Convolution.forward
     samples = (
         ((2, 3, 5, 6), (4, 3, 3, 2), (4,)),
@@ -356,6 +360,7 @@ class Conv3d(_Convolution):
     """x (N, C, D, H, W), weight (O, C/groups, kD, kH, kW), bias (O,) → (N, O, D′, H′, W′)."""
 
     params = _conv_params(3)
+    axes = {"x": IMAGES[3], "weight": KERNELS[3]}
     forward = _Convolution.forward
     samples = (
         ((2, 2, 4, 3, 5), (3, 2, 2, 2, 3), (3,)),

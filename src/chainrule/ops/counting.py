@@ -158,7 +158,7 @@ def histc(input: Tensor, bins: int = 100, min: float = 0, max: float = 0) -> Ten
 
 @function("histogram")
 def histogram(
-    input: Tensor, bins: Any, *, range: Sequence[float] | None = None,
+    input: Tensor, bins: Any = 100, *, range: Sequence[float] | None = None,
     weight: Tensor | None = None, density: bool = False,
 ) -> Histogram:  # fmt: skip
     """Counts (or sums of `weight`) in `bins`: a number of equal ones over `range` (None: of the

@@ -98,6 +98,8 @@ def full(
 ) -> Tensor:
     """A tensor of one value."""
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
+    if not isinstance(value, bool | int | float | np.generic):
+        raise ArgumentError(t("full: fill_value must be a number, got {v!r}.", v=value))
     kind = _kind(dtype, value)
     array = np.full(
         as_shape((size,) if isinstance(size, int) else (tuple(size),)), value, kind.numpy
@@ -203,7 +205,8 @@ def arange(
     """start, start + step, … below end; `arange(n)` counts from 0."""
     if end is None:
         start, end = 0, start
-    if step == 0 or (end - start) / step < 0:
+    # A NaN compares as neither.
+    if step == 0 or not 0 <= (end - start) / step < math.inf:
         raise ArgumentError(
             t(
                 "arange: no step of {step} leads from {start} to {end}.",
@@ -229,6 +232,7 @@ def linspace(
 ) -> Tensor:
     """`steps` numbers from start to end, both included, equally spaced."""
     kind = _kind(dtype)
+    as_shape((steps,))
     return _made(cast_array(np.linspace(start, end, steps), kind), kind, requires_grad, device)
 
 
@@ -258,4 +262,5 @@ def eye(
 ) -> Tensor:
     """Ones on the diagonal of an n × m matrix."""
     kind = _kind(dtype)
+    n, m = as_shape((n, n if m is None else m))
     return _made(np.eye(n, m, dtype=kind.numpy), kind, requires_grad, device)

@@ -19,9 +19,10 @@ from chainrule.graph.autocast import inside
 from chainrule.graph.convert import array_of
 from chainrule.graph.modes import mode
 from chainrule.graph.node import Node, Spec
-from chainrule.graph.tensor import Tensor, ready, spec_of, wrap
+from chainrule.graph.tensor import Tensor, ready, wrap
 from chainrule.ops.arrays import NUMPY, native
 from chainrule.ops.op import Op
+from chainrule.ops.teaching import teach
 
 mode.__class__.F = NUMPY
 
@@ -33,6 +34,14 @@ ndarray, run = np.ndarray, native.run
 
 def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
     """Runs the operation on tensors (numbers, None) with valid params, recording if asked for."""
+    try:
+        return _apply(cls, inputs, params)
+    except ChainruleError as error:
+        teach(error, apply, cls, inputs, params)
+        raise
+
+
+def _apply(cls: type[Op], inputs: tuple[Any, ...], params: dict[str, Any]) -> Any:
     region = mode.autocast
     lower: tuple[str, ...] = ()
     if region is not None and cls.autocast != "widest" and cls.rounds(params):
@@ -42,15 +51,18 @@ def apply(cls: type[Op], *inputs: Any, **params: Any) -> Any:
         params = params | {"bfloat16": True} if "bfloat16" in cls.params else params
     else:
         tensors, final = _unify(cls, inputs, params)
-    if params.get("dtype") is not None:
+    if final is not None and params.get("dtype") is not None:
         final = None  # the caller chose
     trace = mode.trace
-    datas = [x if not isinstance(x, Tensor) else x._data for x in tensors]
-    if trace is not None:
-        datas = [trace.lift(x) if isinstance(x, Tensor) else x for x in tensors]
-    recorded = (
-        cls.differentiable and mode.grad and any(isinstance(x, Tensor) and x._rg for x in tensors)
-    )
+    datas: list[Any] = []
+    recorded = False
+    for x in tensors:
+        if isinstance(x, Tensor):
+            datas.append(x._data if trace is None else trace.lift(x))
+            recorded = recorded or x._rg
+        else:
+            datas.append(x)
+    recorded = recorded and cls.differentiable and mode.grad
     if cls.always_check:
         cls.check(tuple(datas), params)
     if recorded and cls.vjp is None:
@@ -118,24 +130,37 @@ def record(cls: type[Op], tensors: Any, datas: Any, out: Tensor, params: dict[st
 def _node(
     cls: type[Op], tensors: Any, datas: Any, outputs: tuple[Any, ...], params: dict[str, Any]
 ) -> Node:
-    edges, saved = [], []
+    edges: list[Any] = []
+    saved: list[Any] = []
     indices = None
-    keep = cls.per_input(cls.keep, len(tensors))
-    readers = cls.per_input(cls.readers, len(tensors))
+    keep, readers = cls.keep, cls.readers
+    if cls.variadic:
+        keep, readers = cls.per_input(keep, len(tensors)), cls.per_input(readers, len(tensors))
     for x, data, kept, by in zip(tensors, datas, keep, readers, strict=True):
-        if isinstance(x, Tensor):
-            edges.append(None if not x._rg else x if x._node is None else x._node)
-            if x._index:
-                indices = tuple(getattr(z, "_index", 0) for z in tensors)
-            if kept and by is not None:
-                kept = any(isinstance(z := tensors[i], Tensor) and z._rg for i in by)
-            saved.append(data if kept else spec_of(x))
-        else:
+        if not isinstance(x, Tensor):
             edges.append(None)
             saved.append(x)
-    for y in outputs:
-        saved.append(y if cls.keep_y else Spec(y.shape, y.dtype))
-    return Node(cls, params, memory.tick(), tuple(edges), indices, tuple(saved))
+            continue
+        node = x._node
+        edges.append(None if not x._rg else x if node is None else node)
+        if x._index:
+            indices = tuple([getattr(z, "_index", 0) for z in tensors])
+        if kept and by is not None:
+            for i in by:
+                z = tensors[i]
+                if isinstance(z, Tensor) and z._rg:
+                    break
+            else:
+                kept = False
+        saved.append(data if kept else Spec(data.shape, data.dtype))
+    if cls.keep_y:
+        saved += outputs
+    else:
+        saved += [Spec(y.shape, y.dtype) for y in outputs]
+    node = Node(cls, params, memory.tick(), tuple(edges), indices, tuple(saved))
+    if mode.watch is not None:
+        mode.watch.made(node, datas, outputs)
+    return node
 
 
 def _several(
@@ -165,10 +190,11 @@ def _shared(y: Any, datas: Any) -> bool:
         y, datas = getattr(y, "meta", y), [getattr(d, "meta", d) for d in datas]
     if y.__class__ is not ndarray:
         return False
+    # Lists: a generator takes longer than so few comparisons.
     if y.base is None:
-        return any(y is d for d in datas)
+        return any([y is d for d in datas])
     root = memory.owner(y)
-    return any(d.__class__ is ndarray and memory.owner(d) is root for d in datas)
+    return any([d.__class__ is ndarray and memory.owner(d) is root for d in datas])
 
 
 def _is_bfloat16(tensors: Any) -> bool:

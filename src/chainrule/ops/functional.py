@@ -24,7 +24,7 @@ INTERNAL = {
     "conv_weight", "windows_sum", "windows_sum_adjoint", "windows_argmax", "windows_unfold",
     "windows_fold", "max_pool", "max_unpool", "fitted_argmax", "fractional_argmax",
     "batch_norm_inference",
-    "softmax_cross_entropy", "rnn", "lstm", "gru", "ctc",
+    "softmax_cross_entropy", "rnn", "lstm", "gru", "ctc", "linear_recurrence",
     "matrix_solve", "pseudo_inverse", "cofactor", "log_det", "cholesky_factor", "symmetric_eigen",
     "singular_values", "orthogonal_triangular", "power_norm", "attention",
 }  # fmt: skip

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.base.shapes import broadcast_shapes, normalize_axis
 from chainrule.base.text import t
 from chainrule.graph.autocast import inside
@@ -52,15 +51,15 @@ def _extreme(x: Tensor, dim: Any, keepdim: bool, whole: str, where: str, pair: s
 
 
 @function("max")
-def max_(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The largest: of all; along `dim` with indices; or of two tensors, if `dim` is one."""
-    return _extreme(input, dim, keepdim, "amax", "argmax", "maximum")
+def max_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """The largest: of all; along `dim` with indices; or of two tensors (`dim` or `other`)."""
+    return _extreme(input, dim if other is None else other, keepdim, "amax", "argmax", "maximum")
 
 
 @function("min")
-def min_(input: Tensor, dim: Any = None, keepdim: bool = False) -> Any:
-    """The smallest: of all; along `dim` with indices; or of two tensors, if `dim` is one."""
-    return _extreme(input, dim, keepdim, "amin", "argmin", "minimum")
+def min_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
+    """The smallest: of all; along `dim` with indices; or of two tensors (`dim` or `other`)."""
+    return _extreme(input, dim if other is None else other, keepdim, "amin", "argmin", "minimum")
 
 
 @function("var")
@@ -84,6 +83,11 @@ def std(
 def _spread(
     name: str, x: Tensor, dim: Any, unbiased: Any, keepdim: bool, correction: float
 ) -> Tensor:
+    if isinstance(x, Tensor) and not x.dtype.is_floating_point:
+        raise DTypeError(
+            t("{name}() of {dtype} values: write x.float().{name}().", name=name,
+              dtype=x.dtype.name)
+        )  # fmt: skip
     if isinstance(dim, bool):
         dim, unbiased = None, dim
     if unbiased is not None:
@@ -157,34 +161,39 @@ FUNCTIONS.update(subtract=sub, divide=div, true_divide=div)
 # ---- matrix products under their rank's name ------------------------------------------------
 
 
-def _ranked(name: str, a: int, b: int) -> Callable[[Tensor, Tensor], Tensor]:
-    def product(input: Tensor, other: Tensor) -> Tensor:
-        if input.ndim != a or other.ndim != b:
-            raise ShapeError(
-                t(
-                    "{name} takes tensors of {a} and {b} dimensions, got shapes {x} and {o}.",
-                    name=name,
-                    a=a,
-                    b=b,
-                    x=input.shape,
-                    o=other.shape,
-                )
-            )
-        # Products with vectors are not rounded in mixed precision, as in PyTorch.
-        with inside(mode.autocast if b > 1 else None):
-            return _run("matmul", input, other)
-
-    product.__name__ = name
-    product.__doc__ = f"The matrix product of tensors with {a} and {b} dimensions."
-    return function(name)(product)
+def _ranked(name: str, x: Tensor, o: Tensor, a: int, b: int) -> Tensor:
+    if x.ndim != a or o.ndim != b:
+        raise ShapeError(
+            t("{name} takes tensors of {a} and {b} dimensions, got shapes {x} and {o}.",
+              name=name, a=a, b=b, x=x.shape, o=o.shape)
+        )  # fmt: skip
+    # Products with vectors are not rounded in mixed precision, as in PyTorch.
+    with inside(mode.autocast if b > 1 else None):
+        return _run("matmul", x, o)  # type: ignore[no-any-return]
 
 
-mm, bmm, mv, dot = (
-    _ranked("mm", 2, 2),
-    _ranked("bmm", 3, 3),
-    _ranked("mv", 2, 1),
-    _ranked("dot", 1, 1),
-)
+@function("mm")
+def mm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The product of two matrices."""
+    return _ranked("mm", input, mat2, 2, 2)
+
+
+@function("bmm")
+def bmm(input: Tensor, mat2: Tensor) -> Tensor:
+    """The products of two batches of matrices, (b, n, m) and (b, m, p)."""
+    return _ranked("bmm", input, mat2, 3, 3)
+
+
+@function("mv")
+def mv(input: Tensor, vec: Tensor) -> Tensor:
+    """The product of a matrix and a vector."""
+    return _ranked("mv", input, vec, 2, 1)
+
+
+@function("dot")
+def dot(input: Tensor, tensor: Tensor) -> Tensor:
+    """The dot product of two vectors."""
+    return _ranked("dot", input, tensor, 1, 1)
 
 
 # ---- values ----------------------------------------------------------------------------------
@@ -209,7 +218,10 @@ def _where(self: Tensor, condition: Tensor, other: Any) -> Any:
 
 @function("masked_fill")
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """input with `value` where mask is true."""
+    """input with `value`, a number or a tensor of no dimensions, where mask is true."""
+    if isinstance(value, Tensor) and value.requires_grad:
+        _run("masked_fill", input.detach(), cast(mask, dtypes.bool_), value=value.item())
+        return where(mask, cast(value, input.dtype), input)
     number = value.item() if isinstance(value, Tensor) else value
     return _run("masked_fill", input, cast(mask, dtypes.bool_), value=number)
 
@@ -239,12 +251,16 @@ def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
     """Whether |input − other| ≤ atol + rtol·|other| everywhere."""
+    broadcast_shapes(input.shape, other.shape)
     return bool(np.allclose(input._values(), other._values(), rtol, atol, equal_nan))
 
 
 @function("equal")
 def equal(input: Tensor, other: Tensor) -> bool:
     """Whether two tensors have the same shape and the same elements."""
+    if not (isinstance(input, Tensor) and isinstance(other, Tensor)):
+        raise DTypeError(t("equal compares two tensors, not {a} and {b}.",
+                           a=type(input).__name__, b=type(other).__name__))  # fmt: skip
     return input.shape == other.shape and bool(np.array_equal(input._values(), other._values()))
 
 
@@ -253,4 +269,5 @@ def isclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> Tensor:
     """Where |input − other| ≤ atol + rtol·|other|."""
+    broadcast_shapes(input.shape, other.shape)
     return Tensor(np.isclose(input._values(), other._values(), rtol, atol, equal_nan))

@@ -22,73 +22,97 @@ from chainrule.ops.windows import Ints_, Shapes
 
 # ---- places ---------------------------------------------------------------------------------
 
+# One neighbour along an axis: the element, its weight, the weight's slope in the place (None where
+# it is 0), and whether it is inside the picture (None: surely).
+Tap = tuple[Any, Any, Any, Any]
 
-def _clipped(F: Any, c: Any, size: int) -> Any:
-    """c within [0, size − 1]; no gradient at the ends, as in PyTorch."""
+
+def _clipped(F: Any, c: Any, size: int) -> tuple[Any, Any]:
+    """c within [0, size − 1], and where it was; no gradient at the ends, as in PyTorch."""
     low, high = (F.full((), v, c.dtype) for v in (0.0, float(size - 1)))
-    return F.where(F.less_equal(c, 0.0), low, F.where(F.less_equal(size - 1.0, c), high, c))
+    below, above = F.less_equal(c, 0.0), F.less_equal(size - 1.0, c)
+    within = F.bitwise_invert(F.bitwise_or(below, above))
+    return F.where(below, low, F.where(above, high, c)), F.astype(within, c.dtype)
 
 
-def _reflected(F: Any, c: Any, size: int, align: bool) -> Any:
-    """c thrown back at the borders, as often as it takes, then clipped."""
+def _reflected(F: Any, c: Any, size: int, align: bool) -> tuple[Any, Any]:
+    """c thrown back at the borders, as often as it takes, then clipped; and its slope in c."""
     low, high = (0.0, size - 1.0) if align else (-0.5, size - 0.5)
     span = high - low
     if span == 0:
-        return F.zeros_like(c)
+        return F.zeros_like(c), F.zeros_like(c)
     d = F.abs(c - low)
     flips = F.floor(d / span)
     rest = d - flips * span
     odd = F.equal(F.remainder(flips, 2.0), 1.0)
+    out = F.where(odd, high - rest, rest + low)
     # Beyond all counting (an infinite place), the border.
-    c = F.where(odd, high - rest, rest + low)
-    return _clipped(F, F.where(F.isfinite(c), c, F.zeros_like(c)), size)
+    known = F.isfinite(out)
+    out, within = _clipped(F, F.where(known, out, F.zeros_like(out)), size)
+    slope = F.sign(c - low) * F.where(odd, -within, within)
+    return out, F.where(known, slope, F.zeros_like(slope))
 
 
-def _padded(F: Any, c: Any, size: int, padding_mode: str, align: bool) -> Any:
-    """Places in elements by the border's rule, so near that integers can hold them."""
+def _padded(F: Any, c: Any, size: int, padding_mode: str, align: bool) -> tuple[Any, Any]:
+    """Places in elements by the border's rule, so near that integers can hold them, and their
+    slope (None: 1, or of no account so far outside)."""
     if padding_mode == "border":
         return _clipped(F, c, size)
     if padding_mode == "reflection":
         return _reflected(F, c, size, align)
-    return F.clip(c, -4.0, size + 3.0)
+    return F.clip(c, -4.0, size + 3.0), None
 
 
-def _taps(F: Any, c: Any, size: int, mode: str, padding_mode: str, align: bool) -> list[Any]:
-    """(element, weight, whether inside) of each neighbour along one axis; None: surely inside."""
+def _taps(F: Any, c: Any, size: int, mode: str, padding_mode: str, align: bool) -> list[Tap]:
+    """The neighbours of the places c along one axis."""
     if mode == "bicubic":
         c = F.clip(c, -1e6, 1e6)
         first = F.floor(c)
         weights = _cubic_weights(c - first)
-        places = [_padded(F, first + float(k), size, padding_mode, align) for k in range(-1, 3)]
+        places = [_padded(F, first + float(k), size, padding_mode, align)[0] for k in range(-1, 3)]
     else:
-        c = _padded(F, c, size, padding_mode, align)
+        c, slope = _padded(F, c, size, padding_mode, align)
         first = F.round(c) if mode == "nearest" else F.floor(c)
         part = c - first
+        slope = F.ones_like(c) if slope is None else slope
         # The nearest element does not change with the place: the place's gradient is 0, not None.
-        weights = [part * 0.0 + 1.0] if mode == "nearest" else [1.0 - part, part]
+        weights = (
+            [(part * 0.0 + 1.0, None)]
+            if mode == "nearest"
+            else [(1.0 - part, -slope), (part, slope)]
+        )
         places = [first + float(k) for k in range(len(weights))]
-    taps = []
-    for place, weight in zip(places, weights, strict=True):
+    taps: list[Tap] = []
+    for place, (weight, slope) in zip(places, weights, strict=True):
         at = F.astype(place, "int64")
         inside = None
         if padding_mode == "zeros":
             inside = F.bitwise_and(F.less_equal(0, at), F.less(at, size))
-        taps.append((F.clip(at, 0, size - 1), weight, inside))
+        taps.append((F.clip(at, 0, size - 1), weight, slope, inside))
     return taps
 
 
-def _cubic_weights(d: Any) -> list[Any]:
-    """Of the elements −1, 0, 1, 2 around a place at d ∈ [0, 1): R. Keys (1981), with a = −0.75."""
+def _cubic_weights(d: Any) -> list[tuple[Any, Any]]:
+    """Of the elements −1, 0, 1, 2 around a place at d ∈ [0, 1), with their slopes in d: R. Keys
+    (1981), with a = −0.75."""
     a = -0.75
     e = 1.0 - d
 
-    def near(v: Any) -> Any:
-        return ((a + 2.0) * v - (a + 3.0)) * v * v + 1.0
+    def near(v: Any) -> tuple[Any, Any]:
+        return (
+            ((a + 2.0) * v - (a + 3.0)) * v * v + 1.0,
+            (3.0 * (a + 2.0) * v - 2.0 * (a + 3.0)) * v,
+        )
 
-    def far(v: Any) -> Any:
-        return ((a * v - 5.0 * a) * v + 8.0 * a) * v - 4.0 * a
+    def far(v: Any) -> tuple[Any, Any]:
+        return (
+            ((a * v - 5.0 * a) * v + 8.0 * a) * v - 4.0 * a,
+            (3.0 * a * v - 10.0 * a) * v + 8.0 * a,
+        )
 
-    return [far(d + 1.0), near(d), near(e), far(e + 1.0)]
+    # Those to the right are further away the smaller d is.
+    right = ((w, -slope) for w, slope in (near(e), far(e + 1.0)))
+    return [far(d + 1.0), near(d), *right]
 
 
 # ---- sampling -------------------------------------------------------------------------------
@@ -131,7 +155,7 @@ class GridSample(Op):
     }
     autocast = "float32"
     dtypes = "match"
-    vjp = None
+    saves = ("x", "grid")
     method = False
     shape = staticmethod(_sampled_shape)
     domains = {"grid": (-1.4, 1.4)}
@@ -154,37 +178,101 @@ class GridSample(Op):
 
     def forward(F, x, grid, *, mode, padding_mode, align_corners):
         _sampled_shape({"x": x.shape, "grid": grid.shape}, {"mode": mode})
-        batch, channels, *size = x.shape
-        n = len(size)
-        grid = F.where(F.isnan(grid), F.full((), -1.0, grid.dtype), grid)
-        points = prod(grid.shape[1:-1])
-        axes = []
-        for i, s in enumerate(size):
-            c = F.reshape(F.slice(grid, (..., n - 1 - i)), (batch * points, 1))
-            c = (c + 1.0) * ((s - 1) / 2) if align_corners else ((c + 1.0) * s - 1.0) * 0.5
-            axes.append(_taps(F, c, s, mode, padding_mode, bool(align_corners)))
-        # Channels last, so that one index fetches all channels of an element.
-        rows = F.reshape(
-            F.permute_dims(x, (0, *range(2, n + 2), 1)), (batch * prod(size), channels)
-        )
-        start = F.arange(batch, "int64") * prod(size)
-        start = F.broadcast_to(F.reshape(start, (batch, 1)), (batch, points))
-        start = F.reshape(start, (batch * points, 1))
-        y = None
-        for taps in product(*axes):
-            at, weight, inside = start, None, None
-            for i, (place, w, within) in enumerate(taps):
-                at = at + place * prod(size[i + 1 :])
-                weight = w if weight is None else weight * w
-                if within is not None:
-                    inside = within if inside is None else F.bitwise_and(inside, within)
-            part = F.gather(rows, (HOLE,), F.reshape(at, (batch * points,)))
-            part = part * weight
+        rows, y = _rows(F, x), None
+        for at, axes, inside in _neighbours(F, x, grid, mode, padding_mode, bool(align_corners)):
+            part = F.gather(rows, (HOLE,), at) * _product([w for w, _ in axes])
             if inside is not None:
                 part = F.where(inside, part, F.zeros_like(part))
             y = part if y is None else y + part
-        y = F.reshape(y, (batch, *grid.shape[1:-1], channels))
-        return F.permute_dims(y, (0, n + 1, *range(1, n + 1)))
+        return _pictures(F, y, x.shape[0], grid.shape[1:-1])
+
+    def vjp(F, g, y, x, grid, *, mode, padding_mode, align_corners):
+        neighbours = _neighbours(F, x, grid, mode, padding_mode, bool(align_corners))
+        g = _rows(F, g)
+
+        def of_x():
+            total, size = None, (x.shape[0] * prod(x.shape[2:]), x.shape[1])
+            for at, axes, inside in neighbours:
+                part = g * _product([w for w, _ in axes])
+                part = part if inside is None else F.where(inside, part, F.zeros_like(part))
+                part = F.scatter_add(part, size, (HOLE,), at)
+                total = part if total is None else total + part
+            return _pictures(F, total, x.shape[0], x.shape[2:])
+
+        def of_grid():
+            if mode == "nearest":
+                return F.zeros_like(grid)
+            rows = _rows(F, x)
+            size = x.shape[2:]
+            totals = [None] * len(size)
+            for at, axes, inside in neighbours:
+                along = F.sum(g * F.gather(rows, (HOLE,), at), 1, True)
+                if inside is not None:
+                    along = F.where(inside, along, F.zeros_like(along))
+                for i, (_, slope) in enumerate(axes):
+                    others = [w for k, (w, _) in enumerate(axes) if k != i]
+                    part = along * _product([slope, *others])
+                    totals[i] = part if totals[i] is None else totals[i] + part
+            steps = [total * _step(s, align_corners) for total, s in zip(totals, size, strict=True)]
+            out = F.reshape(F.concat(steps[::-1], 1), grid.shape)
+            return F.where(F.isnan(grid), F.zeros_like(grid), out)
+
+        return of_x, of_grid
+
+
+def _step(size: int, align: bool | None) -> float:
+    """How many elements further a place is for 1 in the grid."""
+    return (size - 1) / 2 if align else size * 0.5
+
+
+def _product(factors: list[Any]) -> Any:
+    out = factors[0]
+    for factor in factors[1:]:
+        out = out * factor
+    return out
+
+
+def _rows(F: Any, x: Any) -> Any:
+    """(N, C, …) → (N·elements, C): channels last, so that one index fetches all of an element."""
+    n, c, *size = x.shape
+    axes = (0, *range(2, len(size) + 2), 1)
+    return F.reshape(F.permute_dims(x, axes), (n * prod(size), c))
+
+
+def _pictures(F: Any, rows: Any, batch: int, size: Ints_) -> Any:
+    """The way back: (N·elements, C) → (N, C, *size)."""
+    n = len(size)
+    y = F.reshape(rows, (batch, *size, rows.shape[1]))
+    return F.permute_dims(y, (0, n + 1, *range(1, n + 1)))
+
+
+def _neighbours(
+    F: Any, x: Any, grid: Any, mode: str, padding_mode: str, align: bool
+) -> list[tuple[Any, list[tuple[Any, Any]], Any]]:
+    """For each neighbour of all points: its row (points,); its weight along each axis and that
+    weight's slope in the place, (points, 1); whether it is inside the picture (None: surely)."""
+    batch, _, *size = x.shape
+    n = len(size)
+    points = prod(grid.shape[1:-1])
+    grid = F.where(F.isnan(grid), F.full((), -1.0, grid.dtype), grid)
+    axes = []
+    for i, s in enumerate(size):
+        c = F.reshape(F.slice(grid, (..., n - 1 - i)), (batch * points, 1))
+        c = (c + 1.0) * _step(s, align) if align else ((c + 1.0) * s - 1.0) * 0.5
+        axes.append(_taps(F, c, s, mode, padding_mode, align))
+    start = F.arange(batch, "int64") * prod(size)
+    start = F.broadcast_to(F.reshape(start, (batch, 1)), (batch, points))
+    start = F.reshape(start, (batch * points, 1))
+    out = []
+    for taps in product(*axes):
+        at, inside = start, None
+        for i, (place, _, _, within) in enumerate(taps):
+            at = at + place * prod(size[i + 1 :])
+            if within is not None:
+                inside = within if inside is None else F.bitwise_and(inside, within)
+        weights = [(weight, slope) for _, weight, slope, _ in taps]
+        out.append((F.reshape(at, (batch * points,)), weights, inside))
+    return out
 
 
 # ---- grids of affine maps -------------------------------------------------------------------

@@ -82,6 +82,7 @@ class IndexPut(Op):
     def forward(F, x, o, *index, key, accumulate):
         if accumulate:
             at = F.gather(x, key, *index).shape
+            o = F.reshape(o, o.shape[max(len(o.shape) - len(at), 0) :])  # axes of 1 in front
             return x + F.scatter_add(F.broadcast_to(o, at), x.shape, key, *index)
         return F.put(x, key, o, *index)
 
@@ -90,7 +91,9 @@ class IndexPut(Op):
             return g if accumulate else F.put(g, key, F.full(o.shape, 0, g.dtype), *index)
 
         def new():
-            return F.sum_to(F.gather(g, key, *index), o.shape)
+            at = F.gather(g, key, *index)
+            core = o.shape[max(len(o.shape) - len(at.shape), 0) :]
+            return F.reshape(F.sum_to(at, core), o.shape)
 
         return (old, new, *(None for _ in index))
 

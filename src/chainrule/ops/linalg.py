@@ -108,6 +108,7 @@ class Linear(Op):
     """`x @ weight.T + bias`: x (…, in), weight (out, in), bias (out) or None → (…, out)."""
 
     math = "x @ weight.T + bias"
+    axes = {"x": ("in", "N, in", "N, T, in"), "weight": ("out, in",)}
     optional = ("bias",)
     saves = {"x": ("weight",), "weight": ("x",)}
     dtypes = "match"

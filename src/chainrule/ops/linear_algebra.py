@@ -116,12 +116,14 @@ def inverse(input: Tensor) -> Tensor:
 
 
 def pinv(
-    A: Tensor, *, atol: float | None = None, rtol: float | None = None, hermitian: bool = False
-) -> Tensor:
+    A: Tensor, rcond: float | None = None, hermitian: bool = False, *, atol: float | None = None,
+    rtol: float | None = None,
+) -> Tensor:  # fmt: skip
     """The pseudo-inverse (…, n, m); singular values up to max(atol, rtol·largest) count as 0.
 
-    `rtol`: max(m, n)·eps unless given, and 0 if only `atol` is.
+    `rtol`: max(m, n)·eps unless given, and 0 if only `atol` is. `rcond`: its old name.
     """
+    rtol = rcond if rtol is None else rtol
     A = _floats(_batch(A, "pinv"))
     if rtol is None:
         eps = float(np.finfo(A.dtype.numpy).eps)
@@ -193,17 +195,17 @@ def cholesky(input: Tensor, upper: bool = False) -> Tensor:
 
 
 @function("cholesky_solve")
-def cholesky_solve(input: Tensor, L: Tensor, upper: bool = False) -> Tensor:
-    """X with L Lᵀ X = input, from the Cholesky factor L (`upper`: LᵀL)."""
-    low = L.mT if upper else L
+def cholesky_solve(input: Tensor, input2: Tensor, upper: bool = False) -> Tensor:
+    """X with L Lᵀ X = input, from the Cholesky factor L = input2 (`upper`: LᵀL)."""
+    low = input2.mT if upper else input2
     half = solve_triangular(low, input, upper=False)
     return solve_triangular(low.mT, half, upper=True)
 
 
 @function("cholesky_inverse")
-def cholesky_inverse(L: Tensor, upper: bool = False) -> Tensor:
-    """The inverse of L Lᵀ, from the Cholesky factor L (`upper`: of LᵀL)."""
-    return cholesky_solve(eye(L.shape[-1], dtype=L.dtype), L, upper)
+def cholesky_inverse(input: Tensor, upper: bool = False) -> Tensor:
+    """The inverse of L Lᵀ, from the Cholesky factor L = input (`upper`: of LᵀL)."""
+    return cholesky_solve(eye(input.shape[-1], dtype=input.dtype), input, upper)
 
 
 def eigh(A: Tensor, UPLO: str = "L") -> EighResult:
@@ -301,9 +303,15 @@ def matrix_exp(input: Tensor) -> Tensor:
 
 
 def matrix_rank(
-    A: Tensor, *, atol: float | None = None, rtol: float | None = None, hermitian: bool = False
-) -> Tensor:
-    """How many singular values exceed max(atol, rtol·largest); limits as in `pinv`."""
+    A: Tensor, tol: float | None = None, hermitian: bool = False, *, atol: float | None = None,
+    rtol: float | None = None,
+) -> Tensor:  # fmt: skip
+    """How many singular values exceed max(atol, rtol·largest); limits as in `pinv`.
+
+    `tol`: an old form, atol without rtol.
+    """
+    if tol is not None:
+        atol, rtol = tol, 0.0
     A = _floats(_batch(A, "matrix_rank")).detach()
     values = svdvals(A)
     if rtol is None:

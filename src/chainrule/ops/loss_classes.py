@@ -175,6 +175,10 @@ class SoftmaxCrossEntropy(Op):
     math = "log(sum(exp(input))) - input[target]"
     params = {"ignore_index": Optional(Int()), "reduction": REDUCTION}
     integers = ("target",)
+    axes = {
+        "input": ("C", "N, C", "N, C, d1", "N, C, d1, d2"),
+        "target": ("", "N", "N, d1", "N, d1, d2"),
+    }
     outputs = ("loss", "probabilities")
     saves = ("target", "y")
     shape = _per_class("cross_entropy", probabilities=True)

@@ -22,7 +22,7 @@ from chainrule.ops.functions import function
 from chainrule.ops.inplace import assign
 from chainrule.ops.namespace import count
 from chainrule.ops.op import Card, Op, op
-from chainrule.ops.windows import Ints_, Shapes
+from chainrule.ops.windows import LAYOUT, Ints_, Shapes
 
 # How x is seen: its shape, the axes whose elements share statistics, the shape of weight and bias.
 View = tuple[Ints_, Ints_, Ints_]
@@ -187,6 +187,7 @@ class BatchNorm(Normalization):
     """
 
     params = {"eps": NonNegative(1e-5)}
+    axes = {"x": ("N, C", *LAYOUT.values())}
     samples = (((4, 3), (3,), (3,)), ((3, 2, 4, 3), (2,), (2,)), ((2, 3, 5), None, None))
     card = Card(
         en="Gives every channel mean 0 and variance 1 over the batch, then the scale γ and shift β "
@@ -217,6 +218,7 @@ class BatchNormInference(Op):
     math = "weight / sqrt(var + eps) * x + (bias - weight * mean / sqrt(var + eps))"
     autocast = "float32"
     params = {"eps": NonNegative(1e-5)}
+    axes = {"x": ("N, C", *LAYOUT.values())}
     optional = ("weight", "bias")
     saves = {
         "x": ("var", "weight"), "mean": ("var", "weight"), "var": ("x", "mean", "var", "weight"),

@@ -44,7 +44,7 @@ REGISTRY: dict[str, type[Op]] = {}
 
 # PyTorch's other names for the first and second operand, and NumPy's for params.
 _FIRST, _SECOND = ("input", "self"), ("other", "exponent", "mat2", "vec")
-_PARAMS = {"axis": "dim", "keepdims": "keepdim"}
+_PARAMS = {"axis": "dim", "keepdims": "keepdim", "axis0": "dim0", "axis1": "dim1"}
 
 ShapeRule = Callable[[dict[str, tuple[int, ...]], dict[str, Any]], Any]
 
@@ -91,6 +91,7 @@ class Op(metaclass=_OpType):
         trailing underscore; dunder: the operators it serves. spread: the first param may be given
         as several integers, as in `reshape(x, 2, 3)`.
     on_host: LAPACK works it out, in every mode: there is no native form.
+    axes: what the axes of inputs mean, one text for each number of axes: {"x": ("N, C, H, W",)}.
     """
 
     name: str = ""
@@ -119,6 +120,7 @@ class Op(metaclass=_OpType):
     dunder: tuple[str, ...] = ()
     spread: bool = False
     on_host: bool = False
+    axes: dict[str, tuple[str, ...]] = {}
 
     # Worked out at registration.
     inputs: tuple[str, ...] = ()
@@ -169,16 +171,17 @@ class Op(metaclass=_OpType):
     @classmethod
     def check(cls, inputs: tuple[Any, ...], params: dict[str, Any]) -> None:
         """Raises what the shape rule has against these inputs."""
-        if cls.shape is not None:
-            names = cls.per_input(cls.inputs, len(inputs))
-            if cls.variadic:
-                names = tuple(f"{name}{i}" for i, name in enumerate(names))
-            shapes = {
-                name: getattr(x, "shape", ())
-                for name, x in zip(names, inputs, strict=False)
-                if x is not None
-            }
-            cls.shape(shapes, params)
+        if cls.shape is None:
+            return
+        names = cls.inputs
+        if cls.variadic:
+            names = cls.per_input(names, len(inputs))
+            names = tuple(f"{name}{i}" for i, name in enumerate(names))
+        shapes = {}
+        for name, x in zip(names, inputs, strict=False):
+            if x is not None:
+                shapes[name] = getattr(x, "shape", ())
+        cls.shape(shapes, params)
 
     @classmethod
     def bind(cls, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, dict[str, Any]]:

@@ -99,19 +99,19 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 
 
 @function()
-def one_hot(tensor: Tensor, num_classes: int = -1) -> Tensor:
+def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Integers as rows with a single 1: (…) → (…, num_classes); −1: as many as there are classes
     in the data, which a compiled program cannot know."""
-    if tensor.dtype.is_floating_point or tensor.dtype is dtypes.bool_:
-        raise ArgumentError(t("one_hot takes integers, not {d}.", d=tensor.dtype.name))
+    if input.dtype.is_floating_point or input.dtype is dtypes.bool_:
+        raise ArgumentError(t("one_hot takes integers, not {d}.", d=input.dtype.name))
     if num_classes == -1:
-        values = np.asarray(tensor._values())
+        values = np.asarray(input._values())
         if not values.size:
             raise ArgumentError(t("one_hot of nothing: give num_classes."))
         num_classes = int(values.max()) + 1
     if num_classes < 1:
         raise ArgumentError(t("one_hot: num_classes must be ≥ 1, got {n}.", n=num_classes))
-    index = indices_of(tensor, num_classes, "one_hot")
+    index = indices_of(input, num_classes, "one_hot")
     return cast(index.unsqueeze(-1) == Tensor(np.arange(num_classes)), dtypes.int64)
 
 

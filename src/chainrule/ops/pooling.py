@@ -12,6 +12,7 @@ from chainrule.base.text import t
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.windows import (
     AXES,
+    IMAGES,
     Ints_,
     Shapes,
     check_layout,
@@ -150,6 +151,7 @@ class AvgPool1d(_AvgPool):
     """
 
     params = _mean_params(1)
+    axes = {"x": IMAGES[1]}
     samples = (
         (((2, 3, 7),), {"kernel_size": 2}),
         (((3, 7),), {"kernel_size": 3, "stride": 2, "padding": 1, "ceil_mode": True}),
@@ -170,6 +172,7 @@ class AvgPool2d(_AvgPool):
     """
 
     params = _mean_params(2) | {"divisor_override": Optional(Int(low=1))}
+    axes = {"x": IMAGES[2]}
     samples = (
         (((2, 3, 4, 6),), {"kernel_size": 2}),
         (((2, 3, 5, 6),), {"kernel_size": (3, 2), "stride": (2, 1), "padding": 1}),
@@ -194,6 +197,7 @@ class AvgPool3d(_AvgPool):
 
     autocast = "float32"
     params = _mean_params(3) | {"divisor_override": Optional(Int(low=1))}
+    axes = {"x": IMAGES[3]}
     samples = (
         (((2, 2, 4, 3, 5),), {"kernel_size": 2, "ceil_mode": True}),
         (((2, 3, 4, 4),), {"kernel_size": (1, 2, 3), "padding": (0, 1, 1)}),
@@ -283,6 +287,7 @@ class LpPool1d(_LpPool):
     """
 
     params = _lp_params(1)
+    axes = {"x": IMAGES[1]}
     forward = _LpPool.forward
     samples = ((((2, 3, 7),), {"norm_type": 2, "kernel_size": 2}),)
 
@@ -292,6 +297,7 @@ class LpPool2d(_LpPool):
     """(Σ x^p)^(1/p) over each window of (N, C, H, W) or (C, H, W); see lp_pool1d."""
 
     params = _lp_params(2)
+    axes = {"x": IMAGES[2]}
     forward = _LpPool.forward
     samples = (
         (((2, 3, 5, 6),), {"norm_type": 2, "kernel_size": (3, 2), "stride": 2}),
@@ -304,5 +310,6 @@ class LpPool3d(_LpPool):
     """(Σ x^p)^(1/p) over each window of (N, C, D, H, W) or (C, D, H, W); see lp_pool1d."""
 
     params = _lp_params(3)
+    axes = {"x": IMAGES[3]}
     forward = _LpPool.forward
     samples = ((((2, 2, 4, 3, 5),), {"norm_type": 2, "kernel_size": 2}),)

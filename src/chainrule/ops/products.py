@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import Any
 
-from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.base.shapes import normalize_axes, normalize_axis
 from chainrule.base.text import t
 from chainrule.graph.tensor import Tensor
@@ -170,6 +170,9 @@ def tensordot(a: Tensor, b: Tensor, dims: Any = 2, out: None = None) -> Tensor:
 @function("kron")
 def kron(input: Tensor, other: Tensor) -> Tensor:
     """Each entry of `input` times the whole of `other`, laid out as blocks."""
+    if not (isinstance(input, Tensor) and isinstance(other, Tensor)):
+        raise DTypeError(t("kron takes two tensors, not {a} and {b}.",
+                           a=type(input).__name__, b=type(other).__name__))  # fmt: skip
     n = max(input.ndim, other.ndim)
     a = input.reshape((1,) * (n - input.ndim) + input.shape)
     b = other.reshape((1,) * (n - other.ndim) + other.shape)

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from chainrule.base import dtypes
-from chainrule.base.constraints import Bool, Interval
+from chainrule.base.constraints import Bool, Interval, NonNegative
 from chainrule.base.devices import CPU, check_device, is_device
 from chainrule.base.errors import ArgumentError, DTypeError, ShapeError
 from chainrule.base.shapes import as_shape, broadcast_shapes
@@ -94,9 +94,9 @@ def get_rng_state() -> dict[str, int]:
     return default_generator.get_state()
 
 
-def set_rng_state(state: dict[str, int]) -> None:
+def set_rng_state(new_state: dict[str, int]) -> None:
     """Sets the state of the default generator."""
-    default_generator.set_state(state)
+    default_generator.set_state(new_state)
 
 
 checkpoint.random_state.update(get=get_rng_state, set=set_rng_state)
@@ -180,7 +180,7 @@ def randn(
 
 
 def randint(
-    low: int, high: Any = None, size: Any = None, *, generator: Generator | None = None,
+    low: Any = 0, high: Any = None, size: Any = None, *, generator: Generator | None = None,
     dtype: Any = dtypes.int64, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Integers from low to high − 1; `randint(high, size)` starts at 0."""
@@ -227,6 +227,9 @@ def bernoulli(
     input: Tensor, p: float | None = None, *, generator: Generator | None = None
 ) -> Tensor:
     """1 with the probability that `input` gives for each element (or with `p`), else 0."""
+    if p is None and isinstance(input._data, np.ndarray) and input.numel():
+        for least in (input._data.min(), input._data.max()):
+            Interval(0, 1).check(float(least), "bernoulli", "input")
     u = draw_uniform(input.shape, input.dtype, generator)
     return (wrap(mode.F.asarray(u)) < (input.detach() if p is None else p)).to(input.dtype)
 
@@ -278,6 +281,8 @@ def normal(
     dtype: Any = None, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
     """Numbers from the normal distribution; mean and std may be tensors, one for each number."""
+    if not isinstance(std, Tensor):
+        std = NonNegative().check(std, "normal", "std")
     given = [v for v in (mean, std) if isinstance(v, Tensor)]
     if not given:
         kept = {"generator": generator, "dtype": dtype, "device": device}
@@ -290,12 +295,12 @@ def normal(
 
 @method("uniform_")
 def uniform_(
-    self: Tensor, low: float = 0.0, high: float = 1.0, *, generator: Generator | None = None
+    self: Tensor, from_: float = 0.0, to: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
-    """Fills the tensor with uniform numbers in [low, high)."""
+    """Fills the tensor with uniform numbers in [from_, to)."""
     with no_grad():
         return assign(
-            self, rand(self.shape, dtype=self.dtype, generator=generator) * (high - low) + low
+            self, rand(self.shape, dtype=self.dtype, generator=generator) * (to - from_) + from_
         )
 
 
@@ -304,6 +309,7 @@ def normal_(
     self: Tensor, mean: float = 0.0, std: float = 1.0, *, generator: Generator | None = None
 ) -> Tensor:
     """Fills the tensor with normal numbers."""
+    std = NonNegative().check(std, "normal_", "std")
     with no_grad():
         return assign(self, randn(self.shape, dtype=self.dtype, generator=generator) * std + mean)
 

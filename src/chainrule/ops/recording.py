@@ -118,7 +118,7 @@ class Recording(Namespace):
         return apply(REGISTRY["put_along_dim_add"], x, indices, dim=axis, size=size)
 
     def argsort(self, x: Any, axis: int, descending: bool = False) -> Any:
-        return apply(REGISTRY["argsort"], x, dim=axis, descending=descending)
+        return apply(REGISTRY["argsort"], x, dim=axis, descending=descending, stable=True)
 
     def matmul(self, x: Any, o: Any) -> Any:
         return apply(REGISTRY["matmul"], x, o)

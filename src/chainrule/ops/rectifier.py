@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base.constraints import Bool, NonNegative, Number
-from chainrule.base.errors import ShapeError
+from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.functions import function
@@ -160,6 +160,16 @@ class Hardtanh(Elementwise):
         en="Three straight lines in place of tanh: cheap, and flat beyond the limits.",
         zh="用三段直线代替 tanh：计算便宜，界外是平的。",
     )
+
+    @classmethod
+    def validate(cls, given: dict[str, Any]) -> dict[str, Any]:
+        out = super().validate(given)
+        if out["min_val"] > out["max_val"]:
+            raise ArgumentError(
+                t("hardtanh: min_val {low} is above max_val {high}.", low=out["min_val"],
+                  high=out["max_val"])
+            )  # fmt: skip
+        return out
 
     def forward(F, x, *, min_val, max_val):
         return F.astype(F.clip(x, min_val, max_val), x.dtype)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule.base.constraints import Bool, Dims, DTypeOf, Int, Number, Optional
-from chainrule.base.errors import DTypeError
+from chainrule.base.errors import DTypeError, ShapeError
 from chainrule.base.shapes import normalize_axes, normalize_axis
 from chainrule.base.text import t
 from chainrule.ops.namespace import count
@@ -90,23 +90,39 @@ class Prod(Reduction):
         g = g if keepdim else F.keep(g, dim, x.shape)
         g, x = _float(F, g, None if dtype is None else x.dtype), x
         axes = normalize_axes(dim, len(x.shape))
+        if len(axes) == 1:
+            return (g * _others(F, x, axes[0]),)
         rest = tuple(i for i in range(len(x.shape)) if i not in axes)
-        n = count(x.shape, dim)
         order = rest + axes
-        lines = F.reshape(F.permute_dims(x, order), (*(x.shape[i] for i in rest), n))
-        flip = (Ellipsis, slice(None, None, -1))
-        last = len(rest)
-        before = F.cumulative_prod(_shifted(F, lines), last)
-        after = F.slice(F.cumulative_prod(_shifted(F, F.slice(lines, flip)), last), flip)
-        others = F.reshape(before * after, tuple(x.shape[i] for i in order))
+        lines = F.reshape(
+            F.permute_dims(x, order), (*(x.shape[i] for i in rest), count(x.shape, dim))
+        )
+        others = F.reshape(_others(F, lines, len(rest)), tuple(x.shape[i] for i in order))
         back = tuple(order.index(i) for i in range(len(order)))
         return (g * F.permute_dims(others, back),)
 
 
-def _shifted(F, lines):
-    """1 in front, the last entry dropped, along the last axis."""
-    one = F.ones_like(F.slice(lines, (Ellipsis, slice(0, 1))))
-    return F.concat([one, F.slice(lines, (Ellipsis, slice(0, -1)))], len(lines.shape) - 1)
+def _others(F, x, axis):
+    """For each entry the product of all others along `axis`."""
+    flip = (*(slice(None),) * axis, slice(None, None, -1))
+    before = F.cumulative_prod(_shifted(F, x, axis), axis)
+    return before * F.slice(F.cumulative_prod(_shifted(F, F.slice(x, flip), axis), axis), flip)
+
+
+def _shifted(F, x, axis):
+    """1 in front, the last entry dropped, along `axis`."""
+    head = (slice(None),) * axis
+    one = F.ones_like(F.slice(x, (*head, slice(0, 1))))
+    return F.concat([one, F.slice(x, (*head, slice(0, -1)))], axis)
+
+
+def _some(name: str, x, dim):
+    """Refuses to look for an extreme where nothing is: it has no neutral element."""
+    if x.shape and 0 in x.shape and not count(x.shape, dim):
+        raise ShapeError(
+            t("{name}: a tensor of shape {x} has no entries over dim={dim}, so none is the largest "
+              "or the smallest.", name=name, x=tuple(x.shape), dim=dim)
+        )  # fmt: skip
 
 
 class _Extreme(Reduction):
@@ -130,6 +146,7 @@ class Amax(_Extreme):
     )
 
     def forward(F, x, *, dim, keepdim):
+        _some("amax", x, dim)
         return F.max(x, dim, keepdim)
 
 
@@ -143,6 +160,7 @@ class Amin(_Extreme):
     )
 
     def forward(F, x, *, dim, keepdim):
+        _some("amin", x, dim)
         return F.min(x, dim, keepdim)
 
 
@@ -225,6 +243,9 @@ class Logsumexp(Reduction):
     def forward(F, x, *, dim, keepdim):
         if not x.shape:
             return x + 0.0
+        if not count(x.shape, dim):  # the sum of nothing is 0
+            y = F.log(F.sum(x, dim, True))
+            return y if keepdim else F.squeeze(y, dim)
         top = F.max(x, dim, True)
         top = F.where(F.isfinite(top), top, F.zeros_like(top))
         y = F.log(F.sum(F.exp(x - top), dim, True)) + top

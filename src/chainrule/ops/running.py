@@ -1,22 +1,27 @@
 """Running reductions: along one axis, each entry from all before it.
 
 Those that are no primitive are computed by doubling: after step k every entry has combined the 2ᵏ
-entries that end at it, so log₂ n passes over whole arrays do, on any namespace.
+entries that end at it, so log₂ n passes over whole arrays do, on any namespace. Long linear
+recurrences are walked along instead, many lines at a time.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from math import prod
 from typing import Any
 
-from chainrule.base.constraints import DTypeOf, Int, Optional
+from chainrule.base.constraints import Bool, DTypeOf, Int, Optional
+from chainrule.base.errors import ShapeError
 from chainrule.base.shapes import normalize_axis
+from chainrule.base.text import t
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.dispatch import apply
 from chainrule.ops.functions import Extreme
 from chainrule.ops.op import REGISTRY, Card, Op, op
 from chainrule.ops.register import function
-from chainrule.ops.shape_rules import same_as
+from chainrule.ops.shape_rules import Shapes, same_as
 
 State = tuple[Any, ...]
 
@@ -51,13 +56,126 @@ def shifted(F: Any, x: Any, axis: int) -> Any:
     return F.concat([one, F.slice(x, (*head, slice(0, -1)))], axis)
 
 
-def recurrence(F: Any, factor: Any, x: Any, axis: int) -> Any:
-    """r with r[i] = x[i] + factor[i]·r[i − 1]; factor[0] is not used."""
+def advanced(F: Any, x: Any, axis: int) -> Any:
+    """The first entry dropped, 1 at the end."""
+    head = (slice(None),) * axis
+    one = F.ones_like(F.slice(x, (*head, slice(0, 1))))
+    return F.concat([F.slice(x, (*head, slice(1, None))), one], axis)
 
-    def combine(a: State, b: State) -> State:
-        return a[0] * b[0], b[1] + b[0] * a[1]
 
-    return doubling(F, combine, (factor, x), axis)[1]
+# ---- linear recurrences ---------------------------------------------------------------------
+
+# Fewer elements than this are combined by doubling, which needs few steps; more are walked along,
+# WIDE lines or pieces of lines at a time, pieces being STEPS long.
+LONG, WIDE, STEPS = 1 << 13, 64, 128
+
+
+@dataclass(frozen=True)
+class _Step:
+    """r ← x + factor·r, and where `products` is asked for that of all factors so far."""
+
+    products: bool
+
+    def __call__(self, F: Any, carry: State, x: State, constants: State) -> tuple[State, State]:
+        factor, x_now = x
+        new: State = (x_now + factor * carry[0],)
+        if self.products:
+            new = (*new, factor * carry[1])
+        return new, new
+
+
+def _walk(F: Any, factor: Any, x: Any, reverse: bool) -> Any:
+    """The recurrence along axis 0 of (n, lines)."""
+    n, lines = x.shape
+    if lines >= WIDE or n <= STEPS:
+        start = (F.full((lines,), 0, x.dtype),)
+        return F.scan(_Step(False), start, (factor, x), (), reverse=reverse)[1][0]
+    # Pieces side by side, each from 0; then what comes into each, times its factors so far.
+    pieces = -(-n // STEPS)
+    width = pieces * lines
+
+    def apart(v: Any) -> Any:
+        v = F.reshape(F.pad(v, ((0, pieces * STEPS - n), (0, 0)), 0), (pieces, STEPS, lines))
+        return F.reshape(F.permute_dims(v, (1, 0, 2)), (STEPS, width))
+
+    starts = (F.full((width,), 0, x.dtype), F.full((width,), 1, x.dtype))
+    _, (r, products) = F.scan(_Step(True), starts, (apart(factor), apart(x)), (), reverse=reverse)
+    last = (0 if reverse else STEPS - 1,)
+    ends = [F.reshape(F.slice(v, last), (pieces, lines)) for v in (products, r)]
+    met = recurrence(F, ends[0], ends[1], 0, reverse)
+    met = F.pad(met, ((-1, 1), (0, 0)) if reverse else ((1, -1), (0, 0)), 0)
+    met = F.broadcast_to(F.reshape(met, (1, width)), r.shape)
+    # Nothing comes in: also where the product of the factors is beyond all numbers.
+    r = r + F.where(F.equal(met, 0), F.zeros_like(r), products * met)
+    r = F.permute_dims(F.reshape(r, (STEPS, pieces, lines)), (1, 0, 2))
+    return F.slice(F.reshape(r, (pieces * STEPS, lines)), (slice(0, n),))
+
+
+def recurrence(F: Any, factor: Any, x: Any, axis: int, reverse: bool) -> Any:
+    """r with r[i] = x[i] + factor[i]·r[i − 1], from 0; `reverse`: r[i + 1], from the end."""
+    size = prod(x.shape)
+    if size < LONG:
+
+        def combine(a: State, b: State) -> State:
+            return a[0] * b[0], b[1] + b[0] * a[1]
+
+        states = (factor, x)
+        if reverse:
+            states = tuple(reversed_along(F, v, axis) for v in states)
+        r = doubling(F, combine, states, axis)[1]
+        return reversed_along(F, r, axis) if reverse else r
+    n, rest = x.shape[axis], x.shape[:axis] + x.shape[axis + 1 :]
+    order = (axis, *(i for i in range(len(x.shape)) if i != axis))
+    factor, x = (F.reshape(F.permute_dims(v, order), (n, size // n)) for v in (factor, x))
+    r = F.reshape(_walk(F, factor, x, reverse), (n, *rest))
+    return F.permute_dims(r, tuple(order.index(i) for i in range(len(order))))
+
+
+def _equal_shapes(shapes: Shapes, params: dict[str, Any]) -> tuple[int, ...]:
+    if shapes["factor"] != shapes["x"]:
+        raise ShapeError(
+            t(
+                "linear_recurrence: factor {factor} and x {x} must have equal shapes.",
+                factor=shapes["factor"],
+                x=shapes["x"],
+            )
+        )
+    return shapes["x"]
+
+
+@op
+class LinearRecurrence(Op):
+    """r[i] = x[i] + factor[i]·r[i − 1] along `dim`, from 0; `reverse`: r[i + 1], from the end.
+
+    What the gradients of running products are; its own is such a recurrence the other way.
+    """
+
+    params = {"dim": Int(), "reverse": Bool(False)}
+    shape = staticmethod(_equal_shapes)
+    math = "x[i] + factor[i]*r[i - 1]"
+    saves = ("factor", "y")
+    method = False
+    samples = (
+        (((3, 4), (3, 4)), {"dim": 1}),
+        (((3, 2), (3, 2)), {"dim": 0, "reverse": True}),
+    )
+    card = Card(
+        en="Each entry carries over a share of the one before, the way interest does.",
+        zh="每一项按比例带上前一项，如同复利。",
+    )
+
+    def forward(F, factor, x, *, dim, reverse):
+        _equal_shapes({"factor": factor.shape, "x": x.shape}, {})
+        return recurrence(F, factor, x, normalize_axis(dim, len(x.shape)), reverse)
+
+    def vjp(F, g, y, factor, x, *, dim, reverse):
+        axis = normalize_axis(dim, len(y.shape))
+        beside, back = (shifted, advanced) if reverse else (advanced, shifted)
+        pull = F.linear_recurrence(beside(F, factor, axis), g, dim=axis, reverse=not reverse)
+        n = y.shape[axis]
+        width = tuple((0, 0) if i != axis else (-1, 1) if reverse else (1, -1)
+                      for i in range(len(y.shape)))  # fmt: skip
+        return pull * (F.pad(y, width, 0) if n else y), pull
 
 
 # ---- sums and products ----------------------------------------------------------------------
@@ -119,10 +237,8 @@ class Cumprod(_Running):
         if not x.shape:
             return (g,)
         axis = normalize_axis(dim, len(x.shape))
-        factor = shifted(F, reversed_along(F, x, axis), axis)
-        later = recurrence(F, factor, reversed_along(F, g, axis), axis)
-        before = F.cumulative_prod(shifted(F, x, axis), axis)
-        return (before * reversed_along(F, later, axis),)
+        later = F.linear_recurrence(advanced(F, x, axis), g, dim=axis, reverse=True)
+        return (F.cumulative_prod(shifted(F, x, axis), axis) * later,)
 
 
 @op
@@ -160,12 +276,11 @@ class Logcumsumexp(Op):
         if not x.shape:
             return (g,)
         axis = normalize_axis(dim, len(x.shape))
-        back = reversed_along(F, y, axis)
         head = (slice(None),) * axis
-        ahead = F.concat([F.slice(back, (*head, slice(0, 1))),
-                          F.slice(back, (*head, slice(0, -1)))], axis)  # fmt: skip
-        factor = F.exp(_difference(F, back, ahead))
-        later = reversed_along(F, recurrence(F, factor, reversed_along(F, g, axis), axis), axis)
+        following = F.concat([F.slice(y, (*head, slice(1, None))),
+                              F.slice(y, (*head, slice(-1, None)))], axis)  # fmt: skip
+        factor = F.exp(_difference(F, y, following))
+        later = F.linear_recurrence(factor, g, dim=axis, reverse=True)
         return (F.exp(_difference(F, x, y)) * later,)
 
 

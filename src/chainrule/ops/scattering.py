@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from functools import wraps
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -22,7 +24,7 @@ from chainrule.ops.dispatch import apply, cast
 from chainrule.ops.inplace import assign, refuse_leaf
 from chainrule.ops.op import REGISTRY, Card, Op, op
 from chainrule.ops.register import function, method
-from chainrule.ops.running import doubling, reversed_along
+from chainrule.ops.running import LONG, WIDE, doubling, reversed_along, shifted
 
 # ---- scatter with a reduction ---------------------------------------------------------------
 
@@ -53,21 +55,38 @@ def _smallest(F, x, index, axis, src):
     return _chosen(F, x, index, axis, src, order)
 
 
-def _products(F, src, index, axis):
-    """Running products of the entries of src that share an index, in the order of the indices:
-    the sorted indices, their order, the products and which of them are complete."""
+def _sorted(F, index, axis):
+    """The order that puts equal indices side by side, and the indices in that order."""
     order = F.argsort(index, axis)
-    keys = F.take_along_axis(index, order, axis)
+    return order, F.take_along_axis(index, order, axis)
+
+
+@dataclass(frozen=True)
+class _Product:
+    """One entry of each line: the product goes on where the key is the same."""
+
+    def __call__(self, F: Any, carry: Any, x: Any, constants: Any) -> Any:
+        (last, run), (key, value) = carry, x
+        run = F.where(F.equal(last, key), run * value, value)
+        return (key, run), (run,)
+
+
+def _products(F, values, keys, axis):
+    """Running products of neighbouring values with the same key."""
+    n = values.shape[axis]
+    if not axis and 1 < n <= 1024 and prod(values.shape) >= max(LONG, WIDE * n):
+        # Many short lines side by side.
+        start = F.full(keys.shape[1:], -1, keys.dtype), F.full(values.shape[1:], 1, values.dtype)
+        return F.scan(_Product(), start, (keys, values), ())[1][0]
 
     def combine(a, b):
         return b[0], F.where(F.equal(a[0], b[0]), a[1] * b[1], b[1])
 
-    sorted_ = F.take_along_axis(src, order, axis)
-    return keys, order, doubling(F, combine, (keys, sorted_), axis)[1]
+    return doubling(F, combine, (keys, values), axis)[1]
 
 
-def _neighbours(F, keys, axis):
-    """Whether each entry has the same index as the one before it."""
+def _follows(F, keys, axis):
+    """Whether each entry has the same key as the one before it."""
     n = keys.shape[axis]
     head = (slice(None),) * axis
     first = F.slice(keys, (*head, slice(0, min(n, 1))))
@@ -75,28 +94,28 @@ def _neighbours(F, keys, axis):
     return F.concat([F.full(first.shape, False, "bool"), same], axis) if n else same
 
 
-def _product_at(F, src, index, axis, shape):
-    """The product of what src has for each place; 0 where index names it not."""
-    keys, _, run = _products(F, src, index, axis)
-    follows = _neighbours(F, reversed_along(F, keys, axis), axis)
+def _product_at(F, src, groups, axis, shape):
+    """The product of what src has for each place; 0 where the index names it not."""
+    order, keys = groups
+    run = _products(F, F.take_along_axis(src, order, axis), keys, axis)
+    follows = _follows(F, reversed_along(F, keys, axis), axis)
     complete = F.bitwise_invert(reversed_along(F, follows, axis))
     return added(F, F.where(complete, run, F.zeros_like(run)), keys, axis, shape)
 
 
-def _others(F, src, index, axis):
+def _others(F, src, groups, axis):
     """For each entry of src the product of all other entries with its index."""
+    order, keys = groups
 
-    def before(values, places):
-        keys, order, run = _products(F, values, places, axis)
-        n = run.shape[axis]
-        head = (slice(None),) * axis
-        late = F.concat([F.ones_like(F.slice(run, (*head, slice(0, min(n, 1))))),
-                         F.slice(run, (*head, slice(0, max(n - 1, 0))))], axis)  # fmt: skip
-        found = F.where(_neighbours(F, keys, axis), late, F.ones_like(run))
-        return F.take_along_axis(found, F.argsort(order, axis), axis)
+    def before(values, keys):
+        run = shifted(F, _products(F, values, keys, axis), axis)
+        return F.where(_follows(F, keys, axis), run, F.ones_like(run))
 
-    back = before(reversed_along(F, src, axis), reversed_along(F, index, axis))
-    return before(src, index) * reversed_along(F, back, axis)
+    values = F.take_along_axis(src, order, axis)
+    after = before(*(reversed_along(F, v, axis) for v in (values, keys)))
+    others = before(values, keys) * reversed_along(F, after, axis)
+    # Each back to where it stood.
+    return F.put_along_axis_add(others, order, axis, src.shape[axis])
 
 
 @op
@@ -131,6 +150,8 @@ class ScatterReduce(Op):
         src = cropped(F, src, index)
         if not src.shape[axis]:
             return F.asarray(x)
+        if reduce == "sum" and include_self:
+            return x + added(F, src, index, axis, x.shape)
         times = added(F, F.full(index.shape, 1, x.dtype), index, axis, x.shape)
         met = F.less(0, times)
         if reduce in ("amax", "amin"):
@@ -140,7 +161,7 @@ class ScatterReduce(Op):
             best = place(F, x, index, axis, src)
             return beats(x, best) if include_self else best
         if reduce == "prod":
-            product = _product_at(F, src, index, axis, x.shape)
+            product = _product_at(F, src, _sorted(F, index, axis), axis, x.shape)
             return F.where(met, x * product if include_self else product, x)
         total = added(F, src, index, axis, x.shape)
         total = x + total if include_self else F.where(met, total, x)
@@ -166,9 +187,12 @@ class ScatterReduce(Op):
             return own, None, F.unslice(taken(F, g, index, axis), corner, shape)
         if reduce == "prod":
             share = taken(F, g * x if include_self else g, index, axis)
-            product = _product_at(F, part, index, axis, x.shape)
-            own = F.where(met, g * product if include_self else F.zeros_like(g), g)
-            return own, None, F.unslice(share * _others(F, part, index, axis), corner, shape)
+            groups = _sorted(F, index, axis)
+            of_src = F.unslice(share * _others(F, part, groups, axis), corner, shape)
+            if not include_self:
+                return own, None, of_src
+            product = _product_at(F, part, groups, axis, x.shape)
+            return F.where(met, g * product, g), None, of_src
         hit = F.astype(F.equal(part, taken(F, y, index, axis)), g.dtype)
         mine = F.astype(F.equal(x, y), g.dtype)
         mine = mine if include_self else F.where(met, F.zeros_like(mine), mine)

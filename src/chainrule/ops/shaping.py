@@ -128,7 +128,6 @@ class Flatten(Move):
 
     params = {"start_dim": Int(0), "end_dim": Int(-1)}
     view = True
-    vjp = None
     samples: Any = ((((2, 3, 4),), {"start_dim": 1}), (((2, 3),), {}), (((),), {}))
     card = Card(en="Feature maps laid out as one row.", zh="把特征图排成一行。")
 
@@ -141,6 +140,9 @@ class Flatten(Move):
                 t("flatten: start_dim {i} comes after end_dim {j}.", i=start_dim, j=end_dim)
             )
         return F.reshape(x, (*x.shape[:i], _size(x.shape[i : j + 1]), *x.shape[j + 1 :]))
+
+    def vjp(F, g, y, x, *, start_dim, end_dim):
+        return (F.reshape(g, x.shape),)
 
 
 @op

@@ -5,11 +5,13 @@ The public functions take PyTorch's `dtype` argument: the input is converted bef
 
 from __future__ import annotations
 
+import warnings
 from typing import Any
 
 from chainrule.base.constraints import Int
 from chainrule.base.dtypes import as_dtype
 from chainrule.base.shapes import normalize_axis
+from chainrule.base.text import t
 from chainrule.graph.convert import array_of
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.dispatch import apply, cast
@@ -132,15 +134,26 @@ class Hardmax(_Shares):
 
 def _shares(cls: type[Op], *methods: str) -> Any:
     def shares(input: Any, dim: int | None = None, dtype: Any = None) -> Tensor:
-        params = cls.validate({"dim": dim})
+        if dtype is not None or dim is None:
+            input = input if isinstance(input, Tensor) else Tensor(array_of(input))
+        params = cls.validate({"dim": _guessed(cls.name, input.ndim) if dim is None else dim})
         if dtype is not None:
-            x = input if isinstance(input, Tensor) else Tensor(array_of(input))
-            input = cast(x, as_dtype(dtype))
+            input = cast(input, as_dtype(dtype))
         return apply(cls, input, **params)
 
     shares.__name__ = shares.__qualname__ = cls.name
     shares.__doc__ = f"{cls.name}(input, dim, dtype=None)\n\n{cls.__doc__}"
     return function(*methods)(shares)
+
+
+def _guessed(name: str, ndim: int) -> int:
+    """The axis that PyTorch takes where none is given."""
+    dim = 0 if ndim in (0, 1, 3) else 1
+    warnings.warn(
+        t("{name} without dim takes axis {dim} here: write dim={dim}.", name=name, dim=dim),
+        stacklevel=3,
+    )
+    return dim
 
 
 softmax = _shares(REGISTRY["softmax"], "softmax")

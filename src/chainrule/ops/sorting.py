@@ -34,7 +34,7 @@ def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = 
         normalize_axis(dim, 0)
         return Extreme(input.clone(), Tensor(np.zeros((), np.int64)))
     axis = normalize_axis(dim, input.ndim)
-    indices = _run("argsort", input, dim=axis, descending=bool(descending))
+    indices = _run("argsort", input, dim=axis, descending=bool(descending), stable=True)
     return Extreme(_run("take_along_dim", input, indices, dim=axis), indices)
 
 
@@ -59,7 +59,7 @@ def topk(
     if mode.trace is None:
         indices = Tensor(leading(input._values(), k, axis, largest))
     else:
-        order = _run("argsort", input, dim=axis, descending=bool(largest))
+        order = _run("argsort", input, dim=axis, descending=bool(largest), stable=True)
         indices = order[(slice(None),) * axis + (slice(0, k),)]
     return Extreme(_run("take_along_dim", input, indices, dim=axis), indices)
 
@@ -73,7 +73,7 @@ def _picked(x: Tensor, axis: int, place: Any, keepdim: bool) -> Extreme:
     if isinstance(place, int) and mode.trace is None:
         indices = Tensor(standing(x._values(), place, axis))
     else:
-        order = _run("argsort", x, dim=axis, descending=False)
+        order = _run("argsort", x, dim=axis, descending=False, stable=True)
         if isinstance(place, int):
             indices = order[(slice(None),) * axis + (slice(place, place + 1),)]
         else:
@@ -200,7 +200,7 @@ def mode_(input: Tensor, dim: int = -1, keepdim: bool = False) -> Extreme:
     axis = _line("mode", input, dim)
     if not input.ndim:
         return sort(input)
-    order = _run("argsort", input, dim=axis, descending=False)
+    order = _run("argsort", input, dim=axis, descending=False, stable=True)
     lines = _run("take_along_dim", input.detach(), order, dim=axis).movedim(axis, -1)
     n = lines.shape[-1]
     place = Tensor(np.arange(n))

@@ -100,14 +100,24 @@ def column_stack(tensors: Sequence[Tensor]) -> Tensor:
 # ---- splitting ------------------------------------------------------------------------------
 
 
+def _either(name: str, *choices: Any) -> Any:
+    given = [v for v in choices if v is not None]
+    if len(given) != 1:
+        raise ArgumentError(t("{name} takes either indices or sections.", name=name))
+    return given[0]
+
+
 @function("tensor_split")
-def tensor_split(input: Tensor, indices_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+def tensor_split(
+    input: Tensor, indices_or_sections: Any = None, dim: int = 0, *, indices: Any = None,
+    sections: Any = None,
+) -> tuple[Tensor, ...]:  # fmt: skip
     """Views of parts along `dim`: so many nearly equal ones, or cut before the indices listed."""
+    cuts = _either("tensor_split", indices_or_sections, indices, sections)
     if not input.ndim:
         raise ShapeError(t("{name} needs at least {n} axes, got shape {x}.",
                            name="tensor_split", n=1, x=input.shape))  # fmt: skip
     n = input.shape[normalize_axis(dim, input.ndim)]
-    cuts = indices_or_sections
     if isinstance(cuts, Tensor):
         cuts = cuts.tolist()
     if isinstance(cuts, int):
@@ -147,21 +157,30 @@ def _cut(name: str, x: Tensor, cuts: Any, dim: int, least: int) -> tuple[Tensor,
 
 
 @function("hsplit")
-def hsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def hsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Equal parts, or cuts, along axis 1 (of vectors: axis 0)."""
-    return _cut("hsplit", input, indices_or_sections, 0 if input.ndim == 1 else 1, 1)
+    cuts = _either("hsplit", indices_or_sections, indices, sections)
+    return _cut("hsplit", input, cuts, 0 if input.ndim == 1 else 1, 1)
 
 
 @function("vsplit")
-def vsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def vsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Equal parts, or cuts, along axis 0."""
-    return _cut("vsplit", input, indices_or_sections, 0, 2)
+    cuts = _either("vsplit", indices_or_sections, indices, sections)
+    return _cut("vsplit", input, cuts, 0, 2)
 
 
 @function("dsplit")
-def dsplit(input: Tensor, indices_or_sections: Any) -> tuple[Tensor, ...]:
+def dsplit(
+    input: Tensor, indices_or_sections: Any = None, *, indices: Any = None, sections: Any = None
+) -> tuple[Tensor, ...]:
     """Equal parts, or cuts, along axis 2."""
-    return _cut("dsplit", input, indices_or_sections, 2, 3)
+    cuts = _either("dsplit", indices_or_sections, indices, sections)
+    return _cut("dsplit", input, cuts, 2, 3)
 
 
 FUNCTIONS.update(row_stack=vstack)

@@ -17,7 +17,7 @@ from chainrule.ops.convolution import (
     weight_layout,
 )
 from chainrule.ops.op import Card, Op, op
-from chainrule.ops.windows import AXES, LAYOUT, Ints_, Shapes, as_given, with_batch
+from chainrule.ops.windows import AXES, IMAGES, LAYOUT, Ints_, Shapes, as_given, with_batch
 
 
 @lru_cache(maxsize=256)
@@ -149,6 +149,7 @@ class ConvTranspose1d(_Transposed):
     """x (N, C, L), weight (C, O/groups, k), bias (O,) or None → (N, O, L′)."""
 
     params = _transposed_params(1)
+    axes = {"x": IMAGES[1]}
     forward = _Transposed.forward
     samples = (
         ((2, 3, 4), (3, 2, 3), (2,)),
@@ -166,6 +167,7 @@ class ConvTranspose2d(_Transposed):
     """
 
     params = _transposed_params(2)
+    axes = {"x": IMAGES[2]}
     forward = _Transposed.forward
     samples = (
         ((2, 3, 3, 4), (3, 2, 3, 2), (2,)),
@@ -181,6 +183,7 @@ class ConvTranspose3d(_Transposed):
     """x (N, C, D, H, W), weight (C, O/groups, kD, kH, kW), bias (O,) or None."""
 
     params = _transposed_params(3)
+    axes = {"x": IMAGES[3]}
     forward = _Transposed.forward
     samples = ((((2, 2, 2, 3, 2), (2, 3, 2, 2, 2), (3,)), {"stride": 2, "padding": 1}),)
     card = _TRANSPOSED

@@ -24,10 +24,9 @@ def _run(name: str, *inputs: Any, **params: Any) -> Any:
 
 
 @function("view")
-def view(input: Tensor, *shape: Any) -> Tensor:
+def view(input: Tensor, *shape: Any, size: Any = None) -> Tensor:
     """The same memory in another shape; an error if that needs a copy. Or, with a dtype, a cast."""
-    if len(shape) == 1 and isinstance(shape[0], tuple | list):
-        shape = tuple(shape[0])
+    shape = _numbers("view", shape, size)
     out = input.reshape(*shape) if shape else input.reshape(())
     if input._data.size and not _shares(input, out):
         raise ShapeError(
@@ -40,6 +39,15 @@ def view(input: Tensor, *shape: Any) -> Tensor:
             )
         )
     return out
+
+
+def _numbers(name: str, spread: tuple[Any, ...], listed: Any) -> tuple[Any, ...]:
+    """The numbers of `x.view(2, 3)`, `x.view((2, 3))` and `x.view(size=(2, 3))`."""
+    if listed is not None:
+        if spread:
+            raise ArgumentError(t("{name} got its numbers twice.", name=name))
+        spread = (listed,)
+    return tuple(spread[0]) if len(spread) == 1 and isinstance(spread[0], tuple | list) else spread
 
 
 def _shares(a: Tensor, b: Tensor) -> bool:
@@ -117,9 +125,16 @@ def select(input: Tensor, dim: int, index: int) -> Tensor:
     return input[(slice(None),) * normalize_axis(dim, input.ndim) + (index,)]
 
 
-@function("split")
-def split(input: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
+@method("split")
+def _split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
     """Views of consecutive parts along `dim`: of one size (the last may be less), or as listed."""
+    return split(self, split_size, dim)
+
+
+@function()
+def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
+    """Views of consecutive parts along `dim`: of one size (the last may be less), or as listed."""
+    input, split_size = tensor, split_size_or_sections
     n = input.shape[normalize_axis(dim, input.ndim)]
     if isinstance(split_size, int):
         if split_size <= 0:
@@ -156,9 +171,9 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 
 @function("repeat")
-def repeat(input: Tensor, *sizes: Any) -> Tensor:
+def repeat(input: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
     """The tensor laid side by side: `sizes` times along each axis, new axes in front."""
-    times = tuple(sizes[0]) if len(sizes) == 1 and not isinstance(sizes[0], int) else sizes
+    times = _numbers("repeat", sizes, repeats)
     if len(times) < input.ndim:
         raise ShapeError(
             t("repeat: {times} needs a number for each of the {n} axes.", times=times, n=input.ndim)
@@ -172,9 +187,9 @@ def repeat(input: Tensor, *sizes: Any) -> Tensor:
 
 
 @function("tile")
-def tile(input: Tensor, *dims: Any) -> Tensor:
+def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
     """`repeat` with missing numbers taken as 1."""
-    times = tuple(dims[0]) if len(dims) == 1 and not isinstance(dims[0], int) else dims
+    times = _numbers("tile", reps, dims)
     return repeat(input, *((1,) * (input.ndim - len(times)) + tuple(times)))
 
 
@@ -209,17 +224,21 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 @function("tril")
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
     """The lower triangle of the last two axes, zeros above."""
-    return _triangle(input, np.tril(np.ones(input.shape[-2:], bool), diagonal))
+    return _triangle("tril", input, np.tril, diagonal)
 
 
 @function("triu")
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
     """The upper triangle of the last two axes, zeros below."""
-    return _triangle(input, np.triu(np.ones(input.shape[-2:], bool), diagonal))
+    return _triangle("triu", input, np.triu, diagonal)
 
 
-def _triangle(x: Tensor, mask: np.ndarray) -> Tensor:
-    return _run("masked_fill", x, Tensor(~mask), value=0)
+def _triangle(name: str, x: Tensor, part: Any, diagonal: int) -> Tensor:
+    if x.ndim < 2:
+        raise ShapeError(t("{name} needs at least {n} axes, got shape {x}.",
+                           name=name, n=2, x=x.shape))  # fmt: skip
+    mask = part(np.ones(x.shape[-2:], bool), diagonal)
+    return _run("masked_fill", x, Tensor(~mask), value=0)  # type: ignore[no-any-return]
 
 
 def _transposed(self: Tensor) -> Tensor:

@@ -19,6 +19,9 @@ Ints_ = tuple[int, ...]
 Shapes = dict[str, Ints_]
 LAYOUT = {1: "N, C, L", 2: "N, C, H, W", 3: "N, C, D, H, W"}
 AXES = {1: "L", 2: "HW", 3: "DHW"}
+# What the axes of inputs and of kernels mean: `axes` of an operation.
+IMAGES = {n: (layout[3:], layout) for n, layout in LAYOUT.items()}
+KERNELS = {1: ("O, C/groups, kL",), 2: ("O, C/groups, kH, kW",), 3: ("O, C/groups, kD, kH, kW",)}
 
 
 def with_batch(F: Any, x: Any, n: int) -> Any:

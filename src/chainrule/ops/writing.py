@@ -18,9 +18,9 @@ from chainrule.ops.register import method
 
 
 @method("copy_")
-def copy_(self: Tensor, src: Any, non_blocking: bool = False) -> Tensor:
-    """The values of `src`, broadcast and converted, written into this tensor."""
-    value = src if isinstance(src, Tensor) else Tensor(array_of(src))
+def copy_(self: Tensor, other: Any, non_blocking: bool = False) -> Tensor:
+    """The values of `other`, broadcast and converted, written into this tensor."""
+    value = other if isinstance(other, Tensor) else Tensor(array_of(other))
     if value.dtype is not self.dtype:
         value = cast(value, self.dtype)
     return assign(self, value if value.shape == self.shape else value.expand(self.shape))

@@ -183,37 +183,38 @@ class Optimizer:
         return loss
 
     def _batches(self) -> Iterable[Batch]:
+        trace, uniform = mode.trace, type(self).shapes is Optimizer.shapes
         for group in self.param_groups:
-            flags, start = self.flags(group), self.start(group)
+            flags, start, slots = self.flags(group), self.start(group), self.slots(group)
             found: dict[Any, Batch] = {}
             for p in group["params"]:
-                if mode.trace is not None:
-                    mode.trace.read_grad(p)
+                if trace is not None:
+                    trace.read_grad(p)
                 g = p._grad
                 if g is None:
                     continue
                 if g is REUSED:
                     REUSED.refuse()
                 by_rows = self.takes_rows(group, is_sparse_gradient(g))
-                if not by_rows:
+                if not (by_rows or g.__class__ is Tensor):
                     g = g.to_dense()
-                if mode.trace is not None and p not in self.state:
-                    mode.trace.undo(self.state.pop, p, None)
+                if trace is not None and p not in self.state:
+                    trace.undo(self.state.pop, p, None)
                 state = self.state[p]
                 dtype = p.dtype
                 if dtype in HALVES:
                     dtype = dtypes.float32
-                shapes = self.shapes(group, p.shape)
-                for name, shape in shapes.items():
+                if not uniform:
+                    slots = tuple(self.shapes(group, p.shape))
+                for name in slots:
                     if name not in state:
-                        first = start.get(name, 0)
+                        shape, first = self.shapes(group, p.shape)[name], start.get(name, 0)
                         state[name] = wrap(aligned.full(shape, first, dtype.numpy))
-                        if mode.trace is not None:
-                            mode.trace.undo(state.pop, name, None)
+                        if trace is not None:
+                            trace.undo(state.pop, name, None)
                 for name in self.scalars:
                     state.setdefault(name, float(start.get(name, 0)))
-                slots = tuple(shapes)
-                scalars = tuple(state[name] for name in self.scalars)
+                scalars = tuple([state[name] for name in self.scalars])
                 key = (state.setdefault("step", 0), dtype, slots, scalars, by_rows)
                 if key not in found:
                     found[key] = Batch(group, dtype, slots, flags, [])

@@ -213,7 +213,7 @@ def empty(op: type[Op], sample: Sample) -> int:
 def shapes(op: type[Op], sample: Sample) -> int:
     """The shape rule is right; inputs that do not fit raise our errors, never NumPy's own."""
     count = 0
-    for other in (sample, *_reshaped(sample)):
+    for other in (sample, *reshaped(sample)):
         names = op.per_input(op.inputs, len(other.inputs))
         if op.variadic:
             names = tuple(f"{name}{i}" for i, name in enumerate(names))
@@ -241,7 +241,7 @@ def shapes(op: type[Op], sample: Sample) -> int:
     return count
 
 
-def _reshaped(sample: Sample) -> Iterator[Sample]:
+def reshaped(sample: Sample) -> Iterator[Sample]:
     """Each input in turn with an axis longer, empty, missing or added."""
     for i, x in enumerate(sample.inputs):
         if x is None or x.dtype.kind != "f":

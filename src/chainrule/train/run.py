@@ -47,6 +47,7 @@ class Run:
         epoch: the one in progress or just ended, from 1.
         batch: steps done in this epoch; step: in the whole run.
         loss: of the last step.
+        examples: (inputs, target) of the step in progress, or of the last one.
         logs: the row of the epoch that ended last.
         saved_to: the newest checkpoint of the run's own, or None.
     """
@@ -85,6 +86,7 @@ class Run:
         self.step = 0
         self.epoch = 1
         self.loss = math.nan
+        self.examples: tuple[tuple[Tensor, ...], Any] | None = None
         self.logs: dict[str, float] = {}
         self.saved_to: Path | None = None
         self.state: Any = None  # that of a recurrent model, before the next step
@@ -105,6 +107,15 @@ class Run:
         An epoch cut short is not validated and leaves no row in the history.
         """
         self._reason = reason
+
+    def interrupt(self) -> None:
+        """End the run as Ctrl-C does: after this step, saved so that it can be resumed."""
+        self._interrupt.raised = True
+
+    @property
+    def ending(self) -> bool:
+        """Whether the run was told to end."""
+        return self._interrupt.raised or self._reason is not None
 
     def so_far(self) -> dict[str, float]:
         """Mean loss and metrics of the epoch in progress (those that are quick to compute)."""
@@ -176,7 +187,7 @@ class Run:
         groups, train_step, dtype = self.optimizer.param_groups, trainer.train_step, trainer.dtype
         every, interrupt = self.checkpoint_steps, self._interrupt
         for batch in batches:
-            inputs, target = feeding.unpack(batch, dtype)
+            self.examples = inputs, target = feeding.unpack(batch, dtype)
             for hook in before:
                 hook(self)
             rate = groups[0]["lr"]

@@ -13,6 +13,7 @@ import numpy as np
 from chainrule.base.constraints import Bool, Choice, Int, Optional, Positive
 from chainrule.base.dtypes import DType, as_dtype, get_default_dtype
 from chainrule.base.errors import ArgumentError
+from chainrule.base.providers import provided
 from chainrule.base.text import t
 from chainrule.compile import Profile, backend
 from chainrule.data import DataLoader
@@ -31,6 +32,8 @@ from chainrule.train.run import Run, read_checkpoint
 from chainrule.train.streaming import MeanLoss, Metric, make_metrics
 
 CHECKPOINT = "checkpoint"
+# Batches of validation are so many times as large as those of training.
+_MEASURED = 4
 
 
 class Trainer:
@@ -107,6 +110,7 @@ class Trainer:
         compiles = Bool().check(compile, "Trainer", "compile") and backend.native_available()
         self._step = Attempt(self._training_step, compiles)
         self._forward = Attempt(self._output, compiles)
+        self._judged = Attempt(self._output_and_loss, compiles)
         self.history = History()
         self._run: Run | None = None
         self._epochs_seen = 0
@@ -128,6 +132,8 @@ class Trainer:
         resume: str | os.PathLike[str] | None = None,
         checkpoint_every: int | None = None,
         checkpoint_steps: int | None = None,
+        watch: bool = False,
+        watch_port: int = 0,
     ) -> History:
         """Train for `epochs` epochs and return the history.
 
@@ -138,7 +144,8 @@ class Trainer:
 
         Args:
             train: a DataLoader, a Dataset, or (x, y) arrays or tensors.
-            validation: the same, measured after each epoch (columns val_...); None for none.
+            validation: the same, measured after each epoch (columns val_...) in batches four times
+                as large; None for none.
             callbacks: see `Callback`.
             batch_size, shuffle, num_workers: for the loader made here; a DataLoader has its own.
                 The last, smaller batch is kept.
@@ -149,6 +156,8 @@ class Trainer:
             checkpoint_every: write `run_dir/checkpoint` after every so many epochs; by default
                 after the first and then at most every ten seconds, and at the end of the run.
             checkpoint_steps: and after every so many steps.
+            watch: print the address of a live page of this run (`explain.watch.Watch`), which can
+                also pause, step, resume and stop it; watch_port: its port, 0 for a free one.
 
         Raises:
             DataError: no training data, or batches that are not (input, target).
@@ -177,9 +186,13 @@ class Trainer:
             loader.set_epoch(self._epochs_seen)
         validator = None
         if validation is not None:
+            # Without gradients nothing is kept, so that more examples take no more memory.
             validator = feeding.make_loader(
-                validation, t("validation"), batch_size, seed=seed, dtype=self.dtype
+                validation, t("validation"), _MEASURED * batch_size, seed=seed, dtype=self.dtype
             )
+        if Bool().check(watch, "fit", "watch"):
+            # First, so that it looks before others hook the layers.
+            callbacks = [provided("watch")(watch_port), *callbacks]
         checkpoint = None
         if self.run_dir is not None:
             self.run_dir.mkdir(parents=True, exist_ok=True)
@@ -243,6 +256,12 @@ class Trainer:
         with autocast("bfloat16", enabled=self.mixed):
             return self._call(inputs, state)
 
+    def _output_and_loss(
+        self, inputs: tuple[Tensor, ...], target: Any, state: Any
+    ) -> tuple[Any, Tensor, Any]:
+        output, state = self._output(inputs, state)
+        return output, self.loss(output, target), state
+
     def _call(self, inputs: tuple[Tensor, ...], state: Any) -> tuple[Any, Any]:
         """The model's output and its new state, without the history of that."""
         if state is None:
@@ -305,8 +324,8 @@ class Trainer:
                 inputs, target = feeding.unpack(batch, self.dtype)
                 if state is None:
                     state = feeding.initial_state(self.model, loader, len(target))
-                output, state = self._forward(inputs, state)
-                mean_loss.update(self.loss(output, target).item(), len(target))
+                output, loss, state = self._judged(inputs, target, state)
+                mean_loss.update(loss.item(), len(target))
                 for metric in metrics:
                     metric.update(output, target)
         return {"loss": mean_loss.compute()} | {m.name: float(m.compute()) for m in metrics}

@@ -78,6 +78,9 @@ TEXT = {
     "NAME=VALUE": "名字=值",
     "print JSON": "输出 JSON",
     "print JSON with all digits": "输出 JSON，数字不舍入",
+    "give each input this shape (CSV pixels), or scale pictures to it": (
+        "给每个输入这个形状（CSV 中的像素），或把图片缩放到这个大小"
+    ),
     "give each input this shape (CSV pixels)": "把每个输入变成这个形状（CSV 中的像素）",
     "a run folder, or a model.safetensors": "运行文件夹，或一个 model.safetensors",
     # explain
@@ -221,7 +224,19 @@ TEXT = {
     "{text!r} is not a number from 0 up": "{text!r} 不是不小于 0 的数",
     "passes over the data (by the recipe)": "遍历数据的轮数（依配方）",
     "examples a step (by the recipe)": "每步的样本数（依配方）",
-    "by the recipe adamw; also {names}": "配方为 adamw；还有 {names}",
+    "An epoch takes about {one} on this machine, all {n} of them {all}. Ctrl-C ends the run early; "
+    "it can go on later.": (
+        "在这台机器上一轮约需 {one}，全部 {n} 轮约需 {all}。Ctrl-C 可提前结束，之后可以继续。"
+    ),
+    "{n} min": "{n} 分钟",
+    "{n} h": "{n} 小时",
+    "{source} holds pictures of different sizes: --input 1,28,28, say, scales all to 28×28, in "
+    "grey.": "{source} 中的图片大小不一：例如 --input 1,28,28 会把它们都缩放为 28×28 的灰度图。",
+    "curves and kernels: open it in a browser": "曲线与卷积核：请用浏览器打开",
+    "Test squared error {error:.5f} ({where}).": "测试平方误差 {error:.5f}（{where}）。",
+    " As many principal components leave {error:.5f}.": "同样多的主成分剩下 {error:.5f}。",
+    "{name}  restored with a squared error of {error:.5f}": "{name}  还原的平方误差为 {error:.5f}",
+    "one of {names} (by the recipe)": "{names} 之一（默认按配方）",
     "largest learning rate of the cycle": "周期中最大的学习率",
     "names all that is random (0)": "决定一切随机数（0）",
     "of the computation (float32); bf16: products in bfloat16, sums in float32": (
@@ -229,6 +244,8 @@ TEXT = {
     ),
     "do not turn and shift the training images": "不旋转、平移训练图像",
     "do not compile the training step": "不编译训练步骤",
+    "serve a live page of the run on this computer": "在本机打开本次训练的实时网页",
+    "the same, on this port (a free one)": "同上，并指定端口（默认任选空闲端口）",
     "threads that load data (0)": "读取数据的线程数（0）",
     "the run folder (runs/MODEL)": "运行文件夹（runs/模型）",
     "go on with the run in that folder": "继续该文件夹中的运行",

@@ -1,6 +1,9 @@
 """Chinese texts of the reports and explanations."""
 
 TEXT = {
+    # The live page
+    "Watch: port {port} cannot be had: {reason}.": "Watch：端口 {port} 不可用：{reason}。",
+    "Watch this run: {url}": "实时观察本次训练：{url}",
     # Parts of a run report
     "Skip to the content": "跳到正文",
     "Parts of the report": "报告目录",

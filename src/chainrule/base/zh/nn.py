@@ -204,4 +204,13 @@ TEXT = {
     "AdaptiveLogSoftmaxWithLoss: targets must lie in 0 to {last}, but go from {low} to {high}.": (
         "AdaptiveLogSoftmaxWithLoss：目标必须在 0 到 {last} 之间，但实际范围是 {low} 到 {high}。"
     ),
+    "size_average and reduce are old: write reduction={value!r}.": (
+        "size_average 与 reduce 是旧参数：请写 reduction={value!r}。"
+    ),
+    "{name}: _weight must have shape {expected}, got {shape}.": (
+        "{name}：_weight 的形状必须是 {expected}，得到 {shape}。"
+    ),
+    "with {size} this layer takes such an input (tried)": (
+        "改为 {size}，这一层就能接受这样的输入（已试过）"
+    ),
 }

@@ -170,4 +170,11 @@ TEXT = {
     "be equal.": (
         "沿轴 {axis} 的 cat：张量 {i} 的形状是 {s}，第一个是 {first}；其余各轴必须相等。"
     ),
+    "operands of {name}:": "{name} 的操作数：",
+    "what would fit (tried on these shapes):": "可行的改法（已用这些形状试过）：",
+    "{new} in place of {name}: the result has shape {shape}": (
+        "用 {new} 代替 {name}：结果的形状是 {shape}"
+    ),
+    "computed by {name}": "由 {name} 算出",
+    "{name} of {file} line {line}": "{file} 第 {line} 行的 {name}",
 }

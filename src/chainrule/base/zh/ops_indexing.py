@@ -11,6 +11,9 @@ TEXT = {
     "{name}: src has shape {src}, the part that it replaces {part}.": (
         "{name}：src 的形状是 {src}，被替换部分的形状是 {part}。"
     ),
+    "linear_recurrence: factor {factor} and x {x} must have equal shapes.": (
+        "linear_recurrence：factor 的形状 {factor} 与 x 的形状 {x} 必须相同。"
+    ),
     "scatter: give what to write, src or value.": "scatter：请给出要写入的 src 或 value。",
     "scatter: reduce must be 'add' or 'multiply', got {got!r}.": (
         "scatter：reduce 必须是 'add' 或 'multiply'，得到 {got!r}。"

@@ -155,4 +155,23 @@ TEXT = {
     "Softmax2d takes (N, C, H, W) or (C, H, W), got shape {x}.": (
         "Softmax2d 需要 (N, C, H, W) 或 (C, H, W)，得到形状 {x}。"
     ),
+    "{name} without dim takes axis {dim} here: write dim={dim}.": (
+        "{name} 未给出 dim，这里取轴 {dim}：请写明 dim={dim}。"
+    ),
+    "{name} takes either indices or sections.": "{name} 需要 indices 或 sections，二者取一。",
+    "{name} got its numbers twice.": "{name} 的数字给出了两次。",
+    "{name}: a tensor of shape {x} has no entries over dim={dim}, so none is the largest or the "
+    "smallest.": "{name}：形状 {x} 的张量在 dim={dim} 上没有元素，因此没有最大或最小者。",
+    "equal compares two tensors, not {a} and {b}.": "equal 比较两个张量，不能是 {a} 与 {b}。",
+    "kron takes two tensors, not {a} and {b}.": "kron 需要两个张量，不能是 {a} 与 {b}。",
+    "{name}() of {dtype} values: write x.float().{name}().": (
+        "{name}() 不接受 {dtype}：请写 x.float().{name}()。"
+    ),
+    "full: fill_value must be a number, got {v!r}.": "full：fill_value 必须是数字，得到 {v!r}。",
+    "hardtanh: min_val {low} is above max_val {high}.": (
+        "hardtanh：min_val {low} 大于 max_val {high}。"
+    ),
+    "embedding: weight must have two dimensions, (rows, features), got shape {shape}.": (
+        "embedding：weight 必须是二维（行数，特征数），得到形状 {shape}。"
+    ),
 }

@@ -79,10 +79,14 @@ def read_image(
         raise
     except Exception as error:
         # Pillow raises many kinds for broken files: OSError, SyntaxError, ValueError, struct.error.
-        raise FileFormatError(
-            t("{path}: not a readable picture ({reason}).", path=path, reason=_reason(path, error))
-        ) from error
+        raise _unreadable(path, error) from error
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
+
+
+def _unreadable(path: Path, error: Exception) -> FileFormatError:
+    return FileFormatError(
+        t("{path}: not a readable picture ({reason}).", path=path, reason=_reason(path, error))
+    )
 
 
 def _reason(path: Path, error: Exception) -> str:
@@ -184,6 +188,25 @@ def read_image_folder(
             )
         x[row] = image
     return x, np.array([label for _, label in paths], dtype=np.int64), names
+
+
+def image_sizes(folder: Path) -> set[tuple[int, int]]:
+    """The sizes (height, width) of the pictures in `folder/<class>/*`, by their headers.
+
+    Raises FileFormatError for a file that is no picture.
+    """
+    image_module = _pillow()
+    root = folder.resolve()
+    sizes = set()
+    for path in (path for sub in class_folders(folder) for path in _pictures(sub, root)):
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")
+                with image_module.open(path) as image:
+                    sizes.add((image.height, image.width))
+        except Exception as error:
+            raise _unreadable(path, error) from error
+    return sizes
 
 
 def class_folders(folder: Path) -> list[Path]:

@@ -14,7 +14,7 @@ from chainrule.base.text import t
 from chainrule.data.dataset import ArrayDataset
 from chainrule.data.readers.checks import check_classes, check_inputs, check_targets
 from chainrule.data.readers.idx import MAX_BYTES
-from chainrule.data.readers.sources import SPLITS, Digits, Source, open_source
+from chainrule.data.readers.sources import SPLITS, Digits, Pictures, Source, open_source
 from chainrule.data.transforms import ToFloat
 
 _TASKS = ("classification", "regression")
@@ -109,6 +109,12 @@ def load(
 def available_splits(source: str | os.PathLike[str]) -> tuple[str, ...]:
     """The splits that `load` can give of a source: some of "train", "test"; none if it is whole."""
     return _open(source, MAX_BYTES).splits
+
+
+def picture_sizes(source: str | os.PathLike[str]) -> set[tuple[int, int]]:
+    """The sizes (height, width) of the files in a folder of pictures; none of other sources."""
+    opened = _open(source, MAX_BYTES)
+    return opened.sizes() if isinstance(opened, Pictures) else set()
 
 
 def _open(

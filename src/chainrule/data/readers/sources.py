@@ -12,7 +12,7 @@ from chainrule.base.errors import DataError, FileFormatError
 from chainrule.base.text import t
 from chainrule.data.readers.checks import check_inputs
 from chainrule.data.readers.idx import read_idx
-from chainrule.data.readers.images import class_folders, read_image_folder
+from chainrule.data.readers.images import class_folders, image_sizes, read_image_folder
 from chainrule.data.readers.npy import NpzFile, read_npy
 from chainrule.data.readers.table import read_csv
 
@@ -154,6 +154,10 @@ class Pictures(Source):
     def read(self, split: str | None) -> tuple[np.ndarray, np.ndarray]:
         folder = self.path / split if split else self.path
         return read_image_folder(folder, self.classes, self.channels, self.size)[:2]
+
+    def sizes(self) -> set[tuple[int, int]]:
+        """The sizes (height, width) that the pictures have in their files."""
+        return set().union(*(image_sizes(self.path / part) for part in self.splits or [""]))
 
 
 class Archive(Source):

@@ -1,6 +1,7 @@
 """Transforms of batches: images [N, C, H, W] or features [N, D], and single samples."""
 
-from chainrule.data.transforms.base import Compose, Lambda, Transform
+from chainrule.data.transforms.base import Lambda, Transform
+from chainrule.data.transforms.compose import Compose
 from chainrule.data.transforms.erase import Cutout, RandomErasing
 from chainrule.data.transforms.geometric import (
     RandomAffine,

@@ -1,8 +1,8 @@
-"""What a transform is, and how transforms are chained."""
+"""What a transform is, and how one is applied to a batch."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -21,9 +21,14 @@ class Transform:
 
     A transform that is random asks `draws` for its numbers and for nothing else; the same draws
     give the same result.
+
+    `by_rows = True` says that each row of a result depends on that row (and its random numbers)
+    alone, so that a loader may transform several batches at once. Each class says so for itself:
+    a subclass may do otherwise.
     """
 
     random = False
+    by_rows: bool = False
 
     def batch(self, x: np.ndarray, draws: Draws | None) -> np.ndarray:
         """Transform x [N, ...]. `draws` is never None when `random` is True."""
@@ -81,30 +86,11 @@ def apply_to_batch(
     return np.stack(rows) if rows else x
 
 
-class Compose(Transform):
-    """Transforms one after another; plain callables among them see one sample at a time."""
-
-    def __init__(self, transforms: Sequence[Callable[..., Any]]):
-        self.transforms = list(transforms)
-        for transform in self.transforms:
-            if not callable(transform):
-                raise ArgumentError(
-                    t("Compose takes callables; {value!r} is none.", value=transform)
-                )
-        self.random = any(getattr(transform, "random", False) for transform in self.transforms)
-
-    def is_single(self, x: np.ndarray) -> bool:
-        # The first transform decides, because the layout it takes is the layout that comes in.
-        first = self.transforms[0] if self.transforms else None
-        return first.is_single(x) if isinstance(first, Transform) else super().is_single(x)
-
-    def batch(self, x: np.ndarray, draws: Draws | None) -> np.ndarray:
-        for transform in self.transforms:
-            x = apply_to_batch(transform, x, draws)
-        return x
-
-    def __repr__(self) -> str:
-        return f"Compose({self.transforms!r})"
+def works_by_rows(transform: Callable[..., Any] | None) -> bool:
+    """Whether several batches at once may be given to `transform` (see `Transform.by_rows`)."""
+    if transform is None:
+        return True
+    return "by_rows" in vars(type(transform)) and bool(transform.by_rows)  # type: ignore[attr-defined]
 
 
 class Lambda(Transform):

@@ -28,6 +28,7 @@ class RandomErasing(Transform):
     """
 
     random = True
+    by_rows = True
 
     def __init__(
         self,
@@ -79,6 +80,7 @@ class Cutout(Transform):
     """
 
     random = True
+    by_rows = True
 
     def __init__(self, size: int, value: float = 0.0):
         if isinstance(size, bool) or not isinstance(size, int) or size < 1:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from functools import lru_cache
-from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -16,11 +14,8 @@ from numpy.lib.stride_tricks import sliding_window_view
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.data.random import Draws
+from chainrule.data.transforms.affine import inverse_matrices, warp
 from chainrule.data.transforms.base import Transform, check_images
-from chainrule.ops.arrays import native
-
-# Output pixels worked on at a time, so that coordinates and weights stay in cache.
-_CHUNK = 1 << 16
 
 
 class RandomAffine(Transform):
@@ -39,6 +34,7 @@ class RandomAffine(Transform):
     """
 
     random = True
+    by_rows = True
 
     def __init__(
         self,
@@ -84,11 +80,15 @@ class RandomAffine(Transform):
         return np.array(low) + draws.uniform(n, 6) * (np.array(high) - np.array(low))
 
     def batch(self, x: np.ndarray, draws: Draws | None) -> np.ndarray:
+        return warp(x, self.matrices(x, draws), self.fill)
+
+    def matrices(self, x: np.ndarray, draws: Draws | None) -> np.ndarray:
+        """Where each pixel of images x comes from: see `affine.inverse_matrices`."""
         check_images(type(self).__name__, x)
         assert draws is not None
         n, _, height, width = x.shape
         amounts = self.parameters(n, height, width, draws)
-        return warp(x, inverse_matrices(amounts, height, width), self.fill)
+        return inverse_matrices(amounts, height, width)
 
 
 class RandomRotation(RandomAffine):
@@ -98,6 +98,8 @@ class RandomRotation(RandomAffine):
         degrees: range (low, high), or d for (-d, d).
         fill: the value outside the image.
     """
+
+    by_rows = True
 
     def __init__(self, degrees: float | Sequence[float], fill: float = 0.0):
         super().__init__(degrees, fill=fill)
@@ -124,6 +126,7 @@ class RandomCrop(Transform):
     """
 
     random = True
+    by_rows = True
 
     def __init__(
         self,
@@ -176,6 +179,7 @@ class RandomHorizontalFlip(Transform):
     """Mirror left and right, each image with probability p."""
 
     random = True
+    by_rows = True
     _axis = 3
 
     def __init__(self, p: float = 0.5):
@@ -191,136 +195,8 @@ class RandomHorizontalFlip(Transform):
 class RandomVerticalFlip(RandomHorizontalFlip):
     """Mirror top and bottom, each image with probability p."""
 
+    by_rows = True
     _axis = 2
-
-
-# -- the affine map itself -------------------------------------------------------------------
-
-
-def inverse_matrices(amounts: np.ndarray, height: int, width: int) -> np.ndarray:
-    """From output pixels to input pixels: float64 [2, N, 3], rows x and y, columns x, y, 1.
-
-    `amounts` is what `RandomAffine.parameters` gives, [N, 6].
-    """
-    angle, shear_x, shear_y = (np.radians(amounts[:, i]) for i in (0, 4, 5))
-    move_x, move_y, scale = amounts[:, 1], amounts[:, 2], amounts[:, 3]
-    # Forward: [[a, b], [c, d]] = R(angle) · [[1, 0], [-tan sy, 1]] · [[1, -tan sx], [0, 1]],
-    # of determinant 1; so the inverse is [[d, -b], [-c, a]].
-    a = np.cos(angle) + np.sin(angle) * np.tan(shear_y)
-    c = np.sin(angle) - np.cos(angle) * np.tan(shear_y)
-    b = -a * np.tan(shear_x) - np.sin(angle)
-    d = -c * np.tan(shear_x) + np.cos(angle)
-    centre_x, centre_y = (width - 1) / 2, (height - 1) / 2
-    out = np.empty((2, len(amounts), 3))
-    for row, (by_x, by_y), centre in ((0, (d, -b), centre_x), (1, (-c, a), centre_y)):
-        out[row, :, 0] = by_x / scale
-        out[row, :, 1] = by_y / scale
-        start = out[row, :, 0] * (centre_x + move_x) + out[row, :, 1] * (centre_y + move_y)
-        out[row, :, 2] = centre - start
-    return out
-
-
-def warp(x: np.ndarray, matrices: np.ndarray, fill: float = 0.0) -> np.ndarray:
-    """Images [N, C, H, W] read bilinearly at `matrices @ (x, y, 1)`; `fill` outside.
-
-    matrices: [2, N, 3] in pixels, as from `inverse_matrices`. Keeps the dtype; uint8 is rounded.
-    """
-    out = np.empty(x.shape, dtype=x.dtype)
-    n, _, height, width = x.shape
-    step = max(1, _CHUNK // max(1, height * width))
-    for start in range(0, n, step):
-        part = slice(start, start + step)
-        _warp_chunk(x[part], matrices[:, part], fill, out[part])
-    return out
-
-
-def _warp_chunk(x: np.ndarray, matrices: np.ndarray, fill: float, out: np.ndarray) -> None:
-    n, channels, height, width = x.shape
-    work = np.float64 if x.dtype == np.float64 else np.float32
-    # A border of `fill`: coordinates clamped into it read `fill` and need no test for outside.
-    # One pixel before, two after, because the right and lower neighbours are read as well.
-    rows, columns = height + 3, width + 3
-    padded = np.full((channels, n, rows, columns), fill, dtype=work)
-    padded[:, :, 1 : height + 1, 1 : width + 1] = x.transpose(1, 0, 2, 3)
-
-    shifted = matrices.copy()
-    shifted[:, :, 2] += 1.0
-    place = shifted.astype(work).reshape(-1, 3) @ _grid(height, width, work)
-    place = place.reshape(2, n, height * width)
-    kernels = native.source() if place.size >= native.LEAST else None
-    values = native.NONE if kernels is None else kernels.forward(_Reading, (padded, *place), {})
-    if values is native.NONE:
-        values = _read(padded, place)
-    for channel, value in enumerate(values.reshape(channels, n, height, width)):
-        out[:, channel] = np.rint(value, out=value) if out.dtype == np.uint8 else value
-
-
-class _Reading:
-    """`_read` as a formula, for a native kernel: the same operations in the same order."""
-
-    name = "read_bilinearly"
-    view = False
-
-    @staticmethod
-    def forward(F: Any, padded: Any, x: Any, y: Any) -> Any:
-        channels, n, rows, columns = padded.shape
-        x = F.minimum(F.maximum(x, 0), columns - 2)
-        y = F.minimum(F.maximum(y, 0), rows - 2)
-        left, top = F.astype(x, "int32"), F.astype(y, "int32")
-        right, down = x - F.astype(left, x.dtype), y - F.astype(top, y.dtype)
-        index = top * columns + left
-
-        def neighbour(offset: int) -> Any:
-            at = F.broadcast_to(F.expand_dims(index + offset, 0), (channels, *index.shape))
-            return F.plane_take(padded, F.expand_dims(at, -1), 2)
-
-        def between(low: Any, high: Any, weight: Any) -> Any:
-            return low + F.expand_dims(weight, -1) * (high - low)
-
-        upper = between(neighbour(0), neighbour(1), right)
-        lower = between(neighbour(columns), neighbour(columns + 1), right)
-        return between(upper, lower, down)
-
-
-def _read(padded: np.ndarray, place: np.ndarray) -> np.ndarray:
-    """Images [C, N, rows, columns] at places [2, N, P] in pixels, which it changes: [C, N, P]."""
-    channels, n, rows, columns = padded.shape
-    np.maximum(place, 0, out=place)
-    most = np.array([columns - 2, rows - 2], dtype=place.dtype)
-    np.minimum(place, most.reshape(2, 1, 1), out=place)
-    whole = place.astype(np.int32)
-    place -= whole
-    right, down = place
-
-    index = whole[1].astype(np.intp)
-    index *= columns
-    index += whole[0]
-    index += np.arange(0, n * rows * columns, rows * columns)[:, None]
-    values = np.empty((channels, *index.shape), padded.dtype)
-    for channel in range(channels):
-        flat = padded[channel].reshape(-1)
-        # The same index into shifted views reads the four neighbours.
-        upper = _between(flat.take(index), flat[1:].take(index), right)
-        lower = _between(flat[columns:].take(index), flat[columns + 1 :].take(index), right)
-        values[channel] = _between(upper, lower, down)
-    return values
-
-
-def _between(low: np.ndarray, high: np.ndarray, weight: np.ndarray) -> np.ndarray:
-    # low + weight·(high - low), in the memory of `high`.
-    high -= low
-    high *= weight
-    high += low
-    return high
-
-
-@lru_cache(maxsize=16)
-def _grid(height: int, width: int, dtype: type) -> np.ndarray:
-    """(x, y, 1) of every output pixel, row by row: [3, H·W]."""
-    y, x = np.mgrid[0:height, 0:width]
-    grid: np.ndarray = np.stack([x.ravel(), y.ravel(), np.ones(height * width)]).astype(dtype)
-    grid.setflags(write=False)
-    return grid
 
 
 # -- arguments -------------------------------------------------------------------------------

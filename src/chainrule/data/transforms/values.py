@@ -18,6 +18,8 @@ class ToFloat(Transform):
     The shape stays; float16 and float32 pass through.
     """
 
+    by_rows = True
+
     def batch(self, x: np.ndarray, draws: Draws | None) -> np.ndarray:
         return to_float(x)
 
@@ -28,6 +30,8 @@ class ToTensor(Transform):
     Takes a sample, or a batch [N, H, W, C]; uint8 is divided by 255. PyTorch's name: the result
     is an array, of which the loader makes tensors.
     """
+
+    by_rows = True
 
     def is_single(self, x: np.ndarray) -> bool:
         if x.ndim not in (2, 3, 4):
@@ -61,6 +65,8 @@ class Normalize(Transform):
         mean, std: one number, or one a channel. std must be above zero.
     """
 
+    by_rows = True
+
     def __init__(self, mean: float | Sequence[float], std: float | Sequence[float]):
         self.mean = np.atleast_1d(np.asarray(mean, dtype=np.float64))
         self.std = np.atleast_1d(np.asarray(std, dtype=np.float64))
@@ -78,6 +84,16 @@ class Normalize(Transform):
             )
 
     def batch(self, x: np.ndarray, draws: Draws | None) -> np.ndarray:
+        mean, std = (part.reshape(-1, *(1,) * (x.ndim - 2)) for part in self.moments(x))
+        out = x - mean
+        out /= std
+        return out
+
+    def moments(self, x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Mean and deviation for each channel of x, of its dtype: [C] each.
+
+        Raises DTypeError and ShapeError for an x that they do not fit.
+        """
         check_floating("Normalize", x)
         channels = x.shape[1] if x.ndim > 1 else 1
         for name, value in (("mean", self.mean), ("std", self.std)):
@@ -92,11 +108,8 @@ class Normalize(Transform):
                         channels=channels,
                     )
                 )
-        tail = (1,) * (x.ndim - 2)
-        mean = self.mean.reshape(-1, *tail).astype(x.dtype)
-        out = x - mean
-        out /= self.std.reshape(-1, *tail).astype(x.dtype)
-        return out
+        mean, std = (np.broadcast_to(part, channels) for part in (self.mean, self.std))
+        return mean.astype(x.dtype), std.astype(x.dtype)
 
 
 class GaussianNoise(Transform):
@@ -133,5 +146,7 @@ class GaussianNoise(Transform):
 def to_float(x: np.ndarray) -> np.ndarray:
     """uint8 scaled to 0 .. 1 as float32; float16 and float32 unchanged; the rest as float32."""
     if x.dtype == np.uint8:
-        return x.astype(np.float32) / np.float32(255)
+        out = x.astype(np.float32)
+        out /= np.float32(255)
+        return out
     return x if x.dtype in (np.float16, np.float32) else x.astype(np.float32)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Callable
 from typing import Any, ClassVar
 
-from chainrule.base.constraints import REQUIRED, Bool, Constraint, Int, Number
+from chainrule.base.constraints import REQUIRED, Bool, Constraint, Int, Number, Optional
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor
@@ -23,6 +24,7 @@ class Activation(Module):
     """
 
     operation: ClassVar[type[Op]]
+    function: ClassVar[Callable[..., Tensor]]
     arguments: ClassVar[dict[str, Constraint]]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -43,17 +45,20 @@ class Activation(Module):
         values = {name: getattr(self, name) for name in self.operation.params}
         if getattr(self, "inplace", False):
             return getattr(input, f"{self.operation.name}_")(**values)
-        return self.operation.function(input, **values)
+        return self.function(input, **values)
 
     def extra_repr(self) -> str:
         parts = [f"{name}={getattr(self, name)!r}" for name in self.operation.params]
         return ", ".join([*parts, "inplace=True"] if getattr(self, "inplace", False) else parts)
 
 
-def _activation(name: str, operation: str) -> Any:
-    """The module class `name` around the operation."""
+def _activation(
+    name: str, operation: str, function: Callable[..., Tensor] | None = None, **more: Constraint
+) -> Any:
+    """The module class `name` around the operation, or around its public `function`, whose params
+    may have other constraints, `more`."""
     op = REGISTRY[operation]
-    arguments = dict(op.params)
+    arguments = op.params | more
     if op.inplace:
         arguments["inplace"] = Bool(False)
     parameters = [
@@ -66,6 +71,7 @@ def _activation(name: str, operation: str) -> Any:
     ]
     fields = {
         "operation": op,
+        "function": staticmethod(function or op.function),
         "arguments": arguments,
         "__doc__": op.__doc__,
         "__module__": __name__,
@@ -96,9 +102,9 @@ Tanhshrink = _activation("Tanhshrink", "tanhshrink")
 Softshrink = _activation("Softshrink", "softshrink")
 Hardshrink = _activation("Hardshrink", "hardshrink")
 GLU = _activation("GLU", "glu")
-Softmax = _activation("Softmax", "softmax")
-LogSoftmax = _activation("LogSoftmax", "log_softmax")
-Softmin = _activation("Softmin", "softmin")
+Softmax = _activation("Softmax", "softmax", F.softmax, dim=Optional(Int()))
+LogSoftmax = _activation("LogSoftmax", "log_softmax", F.log_softmax, dim=Optional(Int()))
+Softmin = _activation("Softmin", "softmin", F.softmin, dim=Optional(Int()))
 
 # The notes' own: plain shares, and the two of binarised nets (straight-through gradients).
 Hardmax = _activation("Hardmax", "hardmax")

@@ -22,7 +22,7 @@ class _Table(Module):
     def __init__(
         self, num_embeddings: int, embedding_dim: int, padding_idx: int | None,
         max_norm: float | None, norm_type: float, scale_grad_by_freq: bool, sparse: bool,
-        device: Any, dtype: Any,
+        weight: Tensor | None, device: Any, dtype: Any,
     ) -> None:  # fmt: skip
         super().__init__()
         name = type(self).__name__
@@ -47,8 +47,16 @@ class _Table(Module):
         self.norm_type = Number().check(norm_type, name, "norm_type")
         self.scale_grad_by_freq = bool(scale_grad_by_freq)
         self.sparse = bool(sparse)
-        self.weight = blank((num_embeddings, embedding_dim), device, dtype)
-        self.reset_parameters()
+        if weight is None:
+            self.weight = blank((num_embeddings, embedding_dim), device, dtype)
+            self.reset_parameters()
+            return
+        if weight.shape != (num_embeddings, embedding_dim):
+            raise ShapeError(
+                t("{name}: _weight must have shape {expected}, got {shape}.", name=name,
+                  expected=(num_embeddings, embedding_dim), shape=tuple(weight.shape))
+            )  # fmt: skip
+        self.weight = Parameter(weight)
 
     @classmethod
     def _around(cls, embeddings: Tensor, freeze: bool, **options: Any) -> Any:
@@ -62,8 +70,8 @@ class _Table(Module):
                 )
             )
         make: Any = cls
-        layer = make(*embeddings.shape, dtype=embeddings.dtype, **options)
-        layer.weight = Parameter(embeddings, requires_grad=not freeze)
+        layer = make(*embeddings.shape, _weight=embeddings, **options)
+        layer.weight.requires_grad = not freeze
         return layer
 
     def reset_parameters(self) -> None:
@@ -94,14 +102,16 @@ class Embedding(_Table):
         norm_type: float = 2.0,
         scale_grad_by_freq: bool = False,
         sparse: bool = False,
-        *,
+        _weight: Tensor | None = None,
+        _freeze: bool = False,
         device: Any = None,
         dtype: Any = None,
     ) -> None:
         super().__init__(
             num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq,
-            sparse, device, dtype,
+            sparse, _weight, device, dtype,
         )  # fmt: skip
+        self.weight.requires_grad = not _freeze
 
     @classmethod
     def from_pretrained(
@@ -149,15 +159,15 @@ class EmbeddingBag(_Table):
         scale_grad_by_freq: bool = False,
         mode: str = "mean",
         sparse: bool = False,
+        _weight: Tensor | None = None,
         include_last_offset: bool = False,
         padding_idx: int | None = None,
-        *,
         device: Any = None,
         dtype: Any = None,
     ) -> None:
         super().__init__(
             num_embeddings, embedding_dim, padding_idx, max_norm, norm_type, scale_grad_by_freq,
-            sparse, device, dtype,
+            sparse, _weight, device, dtype,
         )  # fmt: skip
         self.mode = Choice("sum", "mean", "max").check(mode, "EmbeddingBag", "mode")
         self.include_last_offset = bool(include_last_offset)

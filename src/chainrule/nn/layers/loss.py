@@ -23,6 +23,10 @@ class Loss(Module):
 
     reductions: ClassVar[tuple[str, ...]] = ("mean", "sum", "none")
 
+    def __init_subclass__(cls, **more: Any) -> None:
+        super().__init_subclass__(**more)
+        cls.__init__ = F.with_old_arguments(cls.__init__)  # type: ignore[method-assign]
+
     def __init__(self, *, reduction: str = "mean") -> None:
         super().__init__()
         choices = Choice(*self.reductions)

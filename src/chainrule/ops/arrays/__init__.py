@@ -36,6 +36,15 @@ def _pad(x: Any, width: Any, value: Any = 0) -> Any:
     return x[tuple(slice(-min(lo, 0), n + min(hi, 0)) for n, (lo, hi) in zip(x.shape, width))]
 
 
+# The methods: half a microsecond less than np.reshape and its like.
+def _reshape(x: Any, shape: Any) -> Any:
+    return x.reshape(shape)
+
+
+def _transpose(x: Any, axes: Any) -> Any:
+    return x.transpose(axes)
+
+
 def _broadcast_to(x: Any, shape: Any) -> Any:
     # NumPy's result is read-only even where nothing was stretched.
     return x[...] if x.shape == tuple(shape) else np.broadcast_to(x, shape)
@@ -121,8 +130,8 @@ class Arrays(Namespace):
     cumulative_sum = staticmethod(np.cumsum)
     cumulative_prod = staticmethod(np.cumprod)
 
-    reshape = staticmethod(np.reshape)
-    permute_dims = staticmethod(np.transpose)
+    reshape = staticmethod(_reshape)
+    permute_dims = staticmethod(_transpose)
     broadcast_to = staticmethod(_broadcast_to)
     slice = staticmethod(_index.basic)
     unslice = staticmethod(_index.basic_adjoint)

@@ -42,7 +42,8 @@ class Source(Protocol):
     def update(
         self, rule: Any, flags: dict[str, Any], numbers: dict[str, float], members: Any
     ) -> Any:
-        """Applies `rule(F, p, g, state, **flags, **numbers)` in place to all (p, g, state)."""
+        """Applies `rule(F, p, g, state, **flags, **numbers)` in place to all (p, g, state), and
+        notes that they were written."""
         ...
 
 

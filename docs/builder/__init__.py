@@ -1,0 +1,1 @@
+"""Makes the documentation site: Markdown, docstrings and cards to pages that open offline."""

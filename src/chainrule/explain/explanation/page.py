@@ -1,0 +1,43 @@
+"""An explanation as one HTML file that needs nothing else: the page built from `web/graph`."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from chainrule.base.text import language
+from chainrule.explain.explanation.cells import cells
+from chainrule.explain.explanation.data import to_dict
+
+if TYPE_CHECKING:
+    from chainrule.explain.explanation.explanation import Explanation
+
+PAGE = Path(__file__).parent.parent / "pages" / "graph.html"
+
+
+def to_page(explanation: Explanation) -> str:
+    """The page with its data, in both languages; it opens in the one in use."""
+    data = {
+        "open": language(),
+        "explanation": both(to_dict(explanation, "en"), to_dict(explanation, "zh")),
+        "cells": cells(explanation),
+    }
+    return PAGE.read_text(encoding="utf-8").replace("%DATA%", as_script_data(data), 1)
+
+
+def both(english: Any, chinese: Any) -> Any:
+    """The same data in two languages as one: where texts differ stands `{"en": …, "zh": …}`."""
+    if isinstance(english, dict) and isinstance(chinese, dict) and english.keys() == chinese.keys():
+        return {key: both(value, chinese[key]) for key, value in english.items()}
+    if isinstance(english, list) and isinstance(chinese, list) and len(english) == len(chinese):
+        return [both(a, b) for a, b in zip(english, chinese, strict=True)]
+    return english if english == chinese else {"en": english, "zh": chinese}
+
+
+def as_script_data(data: Any) -> str:
+    """JSON that no text in it can lead out of its `<script>` element."""
+    text = json.dumps(data, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+    for sign in "<>&\u2028\u2029":
+        text = text.replace(sign, f"\\u{ord(sign):04x}")
+    return text

@@ -1,0 +1,3 @@
+"""The live page of a training run."""
+
+from chainrule.explain.watch.callback import Watch as Watch

@@ -1,0 +1,104 @@
+"""`verify` finds what is wrong, names it, and is honest where a function has no derivative."""
+
+import numpy as np
+import pytest
+
+import chainrule as cr
+from chainrule import nn
+
+
+class Cube(cr.autograd.Function):
+    """x³ with a gradient that forgets the factor 3."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.save_for_backward(x)
+        return x * x * x
+
+    @staticmethod
+    def backward(ctx, g):
+        (x,) = ctx.saved_tensors
+        return g * x * x
+
+
+class Square(cr.autograd.Function):
+    """x² with the right gradient, in NumPy."""
+
+    @staticmethod
+    def forward(ctx, x):
+        ctx.x = x.detach().numpy()
+        return cr.tensor(ctx.x**2)
+
+    @staticmethod
+    def backward(ctx, g):
+        return cr.tensor(2 * ctx.x * g.numpy())
+
+
+def test_a_wrong_custom_gradient_is_found_and_named():
+    x = cr.tensor([1.0, -2.0, 0.5], requires_grad=True)
+    with cr.explain.recording():
+        loss = (Cube.apply(x.exp()) + Square.apply(x)).sum()
+    explanation = cr.explain(loss)
+    checked = explanation.verify()
+    assert [explanation.find(i).op_name for i in checked.wrong] == ["Cube"]
+    assert not checked.right
+    assert "Cube is wrong" in explanation.to_text()
+    assert "✗ Wrong: n" in explanation.to_text()
+    statuses = {explanation.find(i).op_name: c.status for i, c in checked.checks.items()}
+    assert statuses["Square"] == "right"
+
+
+def test_a_custom_function_without_recording_is_not_judged():
+    x = cr.tensor([1.0], requires_grad=True)
+    y = x.exp()
+    checked = cr.explain(Square.apply(y).sum()).verify()
+    assert checked.right
+
+
+def test_kinks_are_told_apart_from_mistakes():
+    x = cr.tensor([0.0, 1.0, -1.0], requires_grad=True)
+    loss = (x.relu() + x.abs()).sum()
+    checked = cr.explain(loss).verify()
+    statuses = [c.status for c in checked.checks.values()]
+    assert checked.right and statuses.count("kink") == 2
+
+
+def test_a_rule_of_its_own_is_no_mistake():
+    x = cr.tensor([0.3, -2.0], requires_grad=True)
+    explanation = cr.explain(cr.sign_ste(x).sum())
+    checked = explanation.verify()
+    assert checked.right and checked.count("rule") == 1
+
+
+def test_numbers_that_were_changed_on_the_way_are_noticed():
+    w = cr.tensor([1.0, 2.0], requires_grad=True)
+    explanation = cr.explain((w * w).sum())
+    explanation.graph.steps[1].inputs[0].gradient[0] += 0.5
+    assert not explanation.verify().right
+
+
+@pytest.mark.parametrize("shape", [(), (1,), (0, 3)])
+def test_shapes_at_the_edge(shape):
+    x = cr.tensor(np.full(shape, 0.5), requires_grad=True)
+    explanation = cr.explain((x.sigmoid() * x).sum())
+    assert explanation.verify().right
+    assert explanation.to_text() and explanation.to_dict()
+
+
+def test_not_finite_values_are_shown():
+    x = cr.tensor([-1.0, 0.0], requires_grad=True)
+    explanation = cr.explain(x.log().sum())
+    data = explanation.to_dict()
+    assert data["value"] == "NaN"
+    assert data["nodes"][1]["outputs"][0]["value"]["all"] == ["NaN", "-Infinity"]
+
+
+def test_hooks_of_modules_are_passed_by():
+    model = nn.Sequential(nn.Linear(2, 2), nn.Tanh())
+    calls = []
+    model[0].register_full_backward_hook(lambda *args: calls.append(args))
+    with cr.explain.recording():
+        loss = model(cr.randn(3, 2, requires_grad=True)).sum()
+    explanation = cr.explain(loss)
+    assert [s.op_name for s in explanation.graph.operations] == ["linear", "tanh", "sum"]
+    assert not calls and explanation.verify().right

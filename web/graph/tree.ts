@@ -1,0 +1,169 @@
+// The modules as groups that fold, with the nodes that are directly in each.
+
+import { explanation, nodes, real, type Module, type Node } from "./data";
+
+export interface Group {
+  id: string; name: string; type: string; path: string;
+  nodes: Node[]; children: Group[]; parent: Group | null;
+  folded: boolean;
+  /** All nodes in it, at any depth. */
+  all: Node[];
+}
+
+/** More nodes than this directly in one group are put into parts, so that they can be folded. */
+const MOST = 150;
+const PART = 40;
+/** So many items are shown when the page opens. */
+const OPEN = 40;
+
+const groupOf = new Map<string, Group>();
+
+function group(id: string, name: string, type: string, path: string): Group {
+  return { id, name, type, path, nodes: [], children: [], parent: null, folded: true, all: [] };
+}
+
+function known(ids: string[]): Node[] {
+  return ids.flatMap((id) => nodes.get(id) ?? []);
+}
+
+function fromModule(module: Module): Group {
+  const out = group(`m:${module.path}`, module.name, module.type ?? "", module.path);
+  out.nodes = known(module.nodes);
+  out.children = module.children.map(fromModule);
+  return out;
+}
+
+/** The elementary steps of one composite are a group of their own. */
+function gatherComposites(owner: Group): void {
+  owner.children.forEach(gatherComposites);
+  const by = new Map<string, Group>();
+  const rest: Node[] = [];
+  for (const node of owner.nodes) {
+    if (!node.parent) {
+      rest.push(node);
+      continue;
+    }
+    const id = `${owner.id}#${node.parent.id}`;
+    const found = by.get(id) ?? group(id, node.parent.op, "", owner.path);
+    found.nodes.push(node);
+    by.set(id, found);
+  }
+  owner.nodes = rest;
+  owner.children.push(...by.values());
+}
+
+function split(owner: Group): void {
+  owner.children.forEach(split);
+  if (owner.nodes.length <= MOST) return;
+  const rest = owner.nodes;
+  owner.nodes = [];
+  for (let i = 0; i < rest.length; i += PART) {
+    const some = rest.slice(i, i + PART);
+    const name = `${some[0]?.id} … ${some[some.length - 1]?.id}`;
+    const part = group(`${owner.id}@${i}`, name, "", owner.path);
+    part.nodes = some;
+    owner.children.push(part);
+  }
+}
+
+/** A group of one node says no more than the node. */
+function hoist(owner: Group): void {
+  owner.children.forEach(hoist);
+  const kept: Group[] = [];
+  for (const child of owner.children) {
+    if (child.children.length === 0 && child.nodes.length <= 1) owner.nodes.push(...child.nodes);
+    else kept.push(child);
+  }
+  owner.children = kept;
+}
+
+function finish(owner: Group): void {
+  for (const child of owner.children) {
+    child.parent = owner;
+    finish(child);
+  }
+  for (const node of owner.nodes) groupOf.set(node.id, owner);
+  owner.all = [...owner.nodes, ...owner.children.flatMap((child) => child.all)];
+}
+
+function build(): Group {
+  const modules = explanation.modules;
+  const root = modules ? fromModule(modules) : group("m:", "", "", "");
+  const placed = new Set<string>();
+  const visit = (each: Group): void => {
+    for (const node of each.nodes) placed.add(node.id);
+    each.children.forEach(visit);
+  };
+  visit(root);
+  root.nodes.push(...explanation.nodes.filter((node) => !placed.has(node.id)));
+  gatherComposites(root);
+  hoist(root);
+  split(root);
+  finish(root);
+  root.folded = false;
+  return root;
+}
+
+export const root = build();
+
+export const groupAround = (id: string): Group => groupOf.get(id) ?? root;
+
+/** The groups around a group, the innermost first, without the root. */
+export function around(start: Group): Group[] {
+  const out: Group[] = [];
+  for (let at: Group | null = start; at && at !== root; at = at.parent) out.push(at);
+  return out;
+}
+
+export function everyGroup(visit: (each: Group) => void, from: Group = root): void {
+  for (const child of from.children) {
+    visit(child);
+    everyGroup(visit, child);
+  }
+}
+
+/** How many items are on the page as it is folded. */
+export function visible(from: Group = root): number {
+  return from.nodes.length
+    + from.children.reduce((sum, child) => sum + (child.folded ? 1 : visible(child)), 0);
+}
+
+/** Unfolds level by level as long as the page stays small. */
+export function openSmall(): void {
+  let level = root.children;
+  while (level.length) {
+    for (const each of level) each.folded = false;
+    if (visible() > OPEN) {
+      for (const each of level) each.folded = true;
+      return;
+    }
+    level = level.flatMap((each) => each.children);
+  }
+}
+
+/** The item that stands for a node: the outermost folded group around it, else itself. */
+export function shownFor(id: string): string {
+  const folded = around(groupAround(id)).reverse().find((each) => each.folded);
+  return folded ? folded.id : id;
+}
+
+/** The last operation of a group: what it gives. */
+export function resultOf(each: Group): Node | null {
+  const operations = each.all.filter((node) => node.kind === "operation");
+  return operations[operations.length - 1] ?? each.all[each.all.length - 1] ?? null;
+}
+
+export function parametersIn(each: Group): number {
+  return each.all
+    .filter((node) => node.kind === "parameter")
+    .reduce((sum, node) => sum + (node.outputs[0]?.shape ?? []).reduce((a, b) => a * b, 1), 0);
+}
+
+/** The norm of all parameter gradients of a group together. */
+export function parameterGradient(each: Group): number | null {
+  const norms = each.all
+    .filter((node) => node.kind === "parameter")
+    .map((node) => real(node.gradient_norm))
+    .filter((norm) => norm !== null);
+  return norms.length ? Math.hypot(...norms) : null;
+}
