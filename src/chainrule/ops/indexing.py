@@ -10,6 +10,7 @@ from chainrule.base import dtypes
 from chainrule.base.constraints import Anything, Ints
 from chainrule.base.errors import DTypeError, IndexRangeError
 from chainrule.base.text import t
+from chainrule.graph import memory
 from chainrule.graph.convert import array_of
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor
@@ -225,7 +226,30 @@ def getitem(self: Tensor, key: Any) -> Tensor:
         return apply(Slice, self, key=basic)
     part = self if _is_whole(basic) else apply(Slice, self, key=basic)
     _check_range(part, second, arrays)
-    return apply(Index, part, *arrays, key=second)
+    out = apply(Index, part, *arrays, key=second)
+    if mode.trace is not None and not any(a.ndim for a in arrays):
+        more = out._more()  # an integer that only the run will know: still a view
+        more.base, more.view = part, (Chosen(arrays), {"key": second})
+        more.stamp = memory.tick()
+    return out
+
+
+class Chosen:
+    """How the view at a place that tensors give is made again from its base, and written."""
+
+    def __init__(self, places: list[Tensor]) -> None:
+        self.places = places
+
+    def reapply(self, base: Tensor, params: dict[str, Any]) -> Tensor:
+        return apply(Index, base, *self.places, **params)
+
+    def maps(self, F: Any, like: Any, params: dict[str, Any]) -> tuple[Any, Any]:
+        """The view as a linear map on arrays shaped like `like`, and its adjoint."""
+        key, index = params["key"], [mode.trace.lift(p) for p in self.places]
+        return (
+            lambda x: F.gather(x, key, *index),
+            lambda g: F.scatter_add(g, like.shape, key, *index),
+        )
 
 
 @method("__setitem__")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from chainrule.base.constraints import Anything
+from chainrule.ops.indexing import Chosen
 from chainrule.ops.inplace import set_write
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.shaping import Permute, Reshape, Slice
@@ -37,6 +38,8 @@ class ViewWrite(Op):
 def _through(F: Any, view: Any, like: Any) -> tuple[Any, Any]:
     """The view as a linear map on arrays shaped like `like`, and its adjoint."""
     made, params = view
+    if isinstance(made, Chosen):
+        return made.maps(F, like, params)
     cls = made.op
     if cls.vjp is None:
         cls, params = _primitive_view(cls, like.shape, params)
