@@ -21,6 +21,24 @@ async function files(folder) {
     .sort();
 }
 
+/** The fonts of formulas that a page takes along: as WOFF2 only, and only those in use. */
+const fonts = /KaTeX_(AMS|Main|Math|Size[1-4]|Typewriter)-(Regular|Italic|Bold)\.woff2/;
+const formulas = {
+  name: "formulas",
+  setup({ onLoad }) {
+    onLoad({ filter: /katex\.css$/ }, async ({ path }) => {
+      const text = await readFile(path, "utf8");
+      const contents = text.replace(/@font-face \{[^}]*\}/g, (face) => {
+        const file = fonts.exec(face)?.[0];
+        if (!file || /Math-Bold|Main-Bold(?=Italic)/.test(face)) return "";
+        return face.replace(/src:[^;]*;/, `src: url(fonts/${file}) format("woff2");`);
+      });
+      return { contents, loader: "css" };
+    });
+  },
+};
+
+/** The text of a bundle, and the packages that are in it. */
 async function bundle(entry) {
   const result = await build({
     absWorkingDir: root,
@@ -33,36 +51,47 @@ async function bundle(entry) {
     target: entry.endsWith(".css") ? ["esnext"] : ["es2022"],
     charset: "utf8",
     legalComments: "none",
+    loader: { ".woff2": "dataurl" },
+    plugins: [formulas],
+    metafile: true,
   });
-  return result.outputFiles[0].text.trim();
+  const packages = Object.keys(result.metafile.inputs)
+    .map((name) => /^node_modules\/((?:@[^/]+\/)?[^/]+)/.exec(name)?.[1])
+    .filter((name) => name !== undefined);
+  return { text: result.outputFiles[0].text.trim(), packages };
 }
 
 /** The licences of what is bundled: they ask to go along. */
-const bundled = ["uplot"];
-const licenses = [];
-for (const name of bundled) {
-  const text = await readFile(join(root, "node_modules", name, "LICENSE"), "utf8");
-  licenses.push(`Contains ${name}.\n\n${text.trim().replaceAll("--", "- -")}`);
+async function licenses(packages) {
+  const texts = [];
+  for (const name of [...new Set(packages)].sort()) {
+    const text = await readFile(join(root, "node_modules", name, "LICENSE"), "utf8");
+    texts.push(`Contains ${name}.\n\n${text.trim().replaceAll("--", "- -")}`);
+  }
+  return texts.join("\n");
 }
 
 /** One page: the policy lets run what is in it, and nothing else. */
 async function page(name) {
-  const style = await bundle(`${name}/main.css`);
+  const { text: style, packages: styles } = await bundle(`${name}/main.css`);
+  const { text, packages } = await bundle(`${name}/main.ts`);
   // The text of a script must not end its element.
-  const script = (await bundle(`${name}/main.ts`)).replaceAll("</script", "<\\/script");
+  const script = text.replaceAll("</script", "<\\/script");
   const connect = name === "watch" ? "'self'" : "'none'";
   const policy = [
     "default-src 'none'",
     `script-src 'sha256-${digest(script, "base64")}'`,
     `style-src 'sha256-${digest(style, "base64")}'`,
     "img-src data:",
+    ...(style.includes("@font-face") ? ["font-src data:"] : []),
     `connect-src ${connect}`,
     "base-uri 'none'",
     "form-action 'none'",
   ].join("; ");
   const template = await readFile(join(root, name, "index.html"), "utf8");
+  const notes = await licenses([...styles, ...packages]);
   return template
-    .replace("%LICENSES%", () => licenses.join("\n"))
+    .replace("%LICENSES%", () => notes)
     .replace("%POLICY%", () => policy)
     .replace("%STYLE%", () => style)
     .replace("%SCRIPT%", () => script);

@@ -8,7 +8,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cache
 
-from builder.run import Shown
 from latex2mathml.converter import convert
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
@@ -18,15 +17,17 @@ from pygments.formatters import HtmlFormatter
 from pygments.lexers import get_lexer_by_name
 from pygments.util import ClassNotFound
 
+from builder.run import Shown
+
 Link = Callable[[str, bool], str]  # (target, whether it is an image) → address
 
 
 @cache
 def mathml(tex: str, display: bool = False) -> str:
     """A formula as MathML, which browsers set without any script. The source is kept in it."""
-    # latex2mathml knows neither \tag nor \dfrac.
+    # latex2mathml knows neither \tag nor \arg\max.
     plain = re.sub(r"\\tag\{([^}]*)\}", r"\\qquad (\\text{\1})", tex.strip())
-    plain = plain.replace(r"\dfrac", r"\frac")
+    plain = re.sub(r"\\arg ?\\(max|min)", r"\\operatorname{arg\1}", plain)
     out = convert(plain, display="block" if display else "inline")
     return out.replace("<math ", f'<math data-tex="{html.escape(tex.strip())}" ', 1)
 

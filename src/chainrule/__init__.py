@@ -57,8 +57,8 @@ inf, nan = _math.inf, _math.nan
 pi, e = _math.pi, _math.e
 
 # Rooms that load when they are first used.
-_ROOMS = ("autograd", "backends", "compile", "cuda", "data", "explain", "files", "linalg", "models",
-          "nn", "optim", "special", "testing", "train", "utils")  # fmt: skip
+_ROOMS = ("autograd", "backends", "compile", "cuda", "data", "explain", "files", "learn", "linalg",
+          "models", "nn", "optim", "special", "testing", "train", "utils")  # fmt: skip
 # Names whose room loads with them.
 _LAZY = {
     "load": "chainrule.models",

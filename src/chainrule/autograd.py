@@ -1,6 +1,9 @@
 """Derivatives on demand: names only, the work is in `chainrule.graph`."""
 
 from chainrule.graph import functional as functional
+from chainrule.graph.anomaly import detect_anomaly as detect_anomaly
+from chainrule.graph.anomaly import is_anomaly_enabled as is_anomaly_enabled
+from chainrule.graph.anomaly import set_detect_anomaly as set_detect_anomaly
 from chainrule.graph.autocast import autocast as autocast
 from chainrule.graph.autocast import is_autocast_enabled as is_autocast_enabled
 from chainrule.graph.backward import backward as backward

@@ -141,7 +141,8 @@ def test_summary_of_a_model_and_of_a_run(cli, run_folder):
 
 def test_commands_are_documented_in_one_table():
     assert list(entry.COMMANDS) == [
-        "train", "evaluate", "predict", "generate", "explain", "summary", "gradcheck", "card", "ops",
+        "train", "evaluate", "predict", "generate", "explain", "summary", "gradcheck", "card",
+        "ops",
     ]  # fmt: skip
 
 

@@ -99,3 +99,13 @@ def test_a_checkpoint_is_one_step():
     assert [s.op_name for s in explanation.graph.operations][0] == "checkpoint"
     assert explanation.verify().count("unknown") == 1
     assert "terms were not kept" in explanation.to_text()
+
+
+def test_depth_is_no_limit():
+    x = cr.tensor(0.5, dtype=cr.float64, requires_grad=True)
+    y = x
+    for _ in range(3000):
+        y = y * 1.0001
+    explanation = cr.explain(y)
+    assert explanation.entry("x", ()).gradient == pytest.approx(1.0001**3000)
+    assert len(explanation.paths("x")[0].hops) == 3000

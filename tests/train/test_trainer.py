@@ -220,9 +220,9 @@ def test_schedulers_step_when_they_should(blobs, mlp):
 def test_a_loss_that_is_no_number_warns_once_and_can_end_the_run(blobs, mlp):
     x = blobs[0].copy()
     x[0] = np.nan
-    with pytest.warns(TrainingWarning, match="step 1 .epoch 1.*smaller learning rate") as caught:
+    with pytest.warns(TrainingWarning, match="step 1 .epoch 1.*sample 0 of the data") as caught:
         history = Trainer(mlp()).fit((x, blobs[1]), epochs=2, batch_size=90, verbose=0)
-    assert len(caught) == 1 and len(history) == 2 and history.stopped is None
+    assert len(caught) == 1 and len(history.step_loss) == 1 and "0.weight" in history.stopped
     with pytest.warns(TrainingWarning):
         history = Trainer(mlp()).fit((x, blobs[1]), callbacks=[TerminateOnNaN()], verbose=0)
     assert "nan" in history.stopped and len(history.step_loss) <= 2

@@ -18,22 +18,25 @@ export function isDark(): boolean {
   return matchMedia("(prefers-color-scheme: dark)").matches;
 }
 
-/** The largest finite size in the preview: it has the full colour. */
-export function scaleOf(picture: Picture): number {
-  let most = 0;
-  for (const row of picture.preview.data) {
-    for (const cell of row) {
-      const value = Math.abs(real(cell) ?? 0);
-      if (Number.isFinite(value) && value > most) most = value;
-    }
-  }
-  return most;
+interface Scale { least: number; most: number }
+
+/** The sizes that have the palest and the full colour. The palest is zero, unless all numbers have
+ * one sign: then their differences could hardly be seen. */
+function scaleOf(picture: Picture): Scale {
+  const finite = picture.preview.data.flat().map(real)
+    .filter((x): x is number => x !== null && Number.isFinite(x));
+  const [low, high] = [Math.min(...finite), Math.max(...finite)];
+  const most = Math.max(Math.abs(low), Math.abs(high));
+  const least = low > 0 ? low : high < 0 ? -high : 0;
+  // Of equal numbers, or nearly so, no differences are made up.
+  return most - least < 1e-5 * most ? { least: 0, most } : { least: 0.9 * least, most };
 }
 
-function colourOf(value: number | null, most: number, dark: boolean): Rgb {
+function colourOf(value: number | null, scale: Scale, dark: boolean): Rgb {
   const { zero, low, high, none } = dark ? DARK : LIGHT;
   if (value === null || Number.isNaN(value)) return none;
-  const share = most ? Math.min(1, Math.abs(value) / most) : 0;
+  const span = scale.most - scale.least;
+  const share = span > 0 ? Math.max(0, Math.min(1, (Math.abs(value) - scale.least) / span)) : 0;
   const end = value < 0 ? low : high;
   const mix = (i: 0 | 1 | 2): number => Math.round(zero[i] + (end[i] - zero[i]) * share ** 0.8);
   return [mix(0), mix(1), mix(2)];
@@ -47,10 +50,10 @@ export function paint(canvas: HTMLCanvasElement, picture: Picture): void {
   const context = canvas.getContext("2d");
   if (!context || !rows || !columns) return;
   const image = context.createImageData(columns, rows);
-  const [most, dark] = [scaleOf(picture), isDark()];
+  const [scale, dark] = [scaleOf(picture), isDark()];
   for (let r = 0; r < rows; r++) {
     for (let c = 0; c < columns; c++) {
-      const [red, green, blue] = colourOf(real(data[r]?.[c]), most, dark);
+      const [red, green, blue] = colourOf(real(data[r]?.[c]), scale, dark);
       image.data.set([red, green, blue, 255], 4 * (r * columns + c));
     }
   }

@@ -2,7 +2,7 @@
 // box for the group around it. Edges that cross its border pass through ports at top and bottom.
 
 import { graphlib, layout as arrange } from "@dagrejs/dagre";
-import { explanation, real, type Edge, type Node } from "./data";
+import { explanation, nodes, real, type Edge, type Node } from "./data";
 import { sizeOfGroup, sizeOfNode } from "./sizes";
 import { around, groupAround, root, type Group } from "./tree";
 
@@ -28,7 +28,7 @@ interface Box {
 const SIDE = 14;
 const HEAD = 30;
 const GAP = 26;
-const LEVEL = 30;
+const LEVEL = 42;
 
 const boxes = new Map<Group, Box>();
 
@@ -63,11 +63,6 @@ function place(owner: Group, inner: Map<string, Box>, key: string): Box {
   const graph: Graph = new graphlib.Graph({ multigraph: false });
   graph.setGraph({ rankdir: "TB", nodesep: GAP, ranksep: LEVEL, edgesep: 12, marginx: 0, marginy: 0 });
   graph.setDefaultEdgeLabel(() => ({}));
-  for (const node of owner.nodes) graph.setNode(node.id, { ...sizeOfNode(node) });
-  for (const child of owner.children) {
-    const box = inner.get(child.id);
-    graph.setNode(child.id, box ? { width: box.width, height: box.height } : { ...sizeOfGroup() });
-  }
   const within: Crossing[] = [];
   const ports = { into: new Set<string>(), out: new Set<string>() };
   const crossing: Crossing[] = [];
@@ -84,6 +79,11 @@ function place(owner: Group, inner: Map<string, Box>, key: string): Box {
     }
   }
   for (const id of ports.into) graph.setNode(`into:${id}`, { width: 6, height: 0 });
+  for (const node of owner.nodes) graph.setNode(node.id, { ...sizeOfNode(node) });
+  for (const child of owner.children) {
+    const box = inner.get(child.id);
+    graph.setNode(child.id, box ? { width: box.width, height: box.height } : { ...sizeOfGroup() });
+  }
   for (const id of ports.out) graph.setNode(`out:${id}`, { width: 6, height: 0 });
   for (const { edge, from, to } of [...within, ...crossing]) {
     // The way of the data is straight; parameters come from the side.
@@ -91,7 +91,42 @@ function place(owner: Group, inner: Map<string, Box>, key: string): Box {
   }
   pin(graph, ports);
   arrange(graph);
+  mirror(graph);
+  for (const node of owner.nodes) if (node.inputs.length > 2) inOrder(graph, node);
   return measured(owner, inner, key, graph, within, crossing);
+}
+
+/** Long wires are laid to the right of what was put in before them; mirrored, the data come from
+ * the left, and parameters follow in their order. */
+function mirror(graph: Graph): void {
+  for (const id of graph.nodes()) graph.node(id).x *= -1;
+  for (const name of graph.edges()) {
+    for (const point of graph.edge(name).points ?? []) point.x *= -1;
+  }
+}
+
+/** Parameters side by side above the operation that they go to stand in the order of its inputs. */
+function inOrder(graph: Graph, node: Node): void {
+  const found = new Map<string, { id: string; x: number; y: number; width: number }>();
+  for (const { from } of node.inputs) {
+    if (!from || !graph.hasNode(from) || graph.successors(from)?.length !== 1) continue;
+    if (nodes.get(from)?.kind !== "operation") found.set(from, { id: from, ...graph.node(from) });
+  }
+  const row = [...found.values()];
+  const before = [...row].sort((a, b) => a.x - b.x);
+  const level = row[0]?.y;
+  let left = (before[0]?.x ?? 0) - (before[0]?.width ?? 0) / 2;
+  // Nothing else may stand between them.
+  const whole = row.reduce((sum, each) => sum + each.width, (row.length - 1) * GAP);
+  const last = before[before.length - 1];
+  const span = last ? last.x + last.width / 2 - left : 0;
+  if (row.length < 2 || span > whole + 1 || row.some((each) => each.y !== level)) return;
+  for (const each of row) {
+    const x = left + each.width / 2;
+    for (const point of graph.edge(each.id, node.id)?.points ?? []) point.x += x - each.x;
+    graph.node(each.id).x = x;
+    left += each.width + GAP;
+  }
 }
 
 /** Ports of what comes in lie above everything, those of what goes out below. */

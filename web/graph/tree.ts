@@ -1,12 +1,12 @@
 // The modules as groups that fold, with the nodes that are directly in each.
 
-import { explanation, nodes, real, type Module, type Node } from "./data";
+import { edgesFrom, explanation, nodes, real, type Module, type Node } from "./data";
 
 export interface Group {
   id: string; name: string; type: string; path: string;
   nodes: Node[]; children: Group[]; parent: Group | null;
   folded: boolean;
-  /** All nodes in it, at any depth. */
+  /** All nodes in it, at any depth, in the order of computing. */
   all: Node[];
 }
 
@@ -17,6 +17,7 @@ const PART = 40;
 const OPEN = 40;
 
 const groupOf = new Map<string, Group>();
+const place = new Map(explanation.nodes.map((node, i) => [node.id, i]));
 
 function group(id: string, name: string, type: string, path: string): Group {
   return { id, name, type, path, nodes: [], children: [], parent: null, folded: true, all: [] };
@@ -77,13 +78,60 @@ function hoist(owner: Group): void {
   owner.children = kept;
 }
 
+/** A module that holds nothing but one composite is that composite. */
+function merge(owner: Group): void {
+  owner.children.forEach(merge);
+  for (const child of owner.children) {
+    const only = child.children[0];
+    if (child.nodes.length || child.children.length !== 1 || !only?.id.includes("#")) continue;
+    child.nodes = only.nodes;
+    child.children = only.children;
+  }
+}
+
+/** Whether data leave a group and come back to it. */
+function reentered(inside: Set<string>): boolean {
+  const seen = new Set<string>();
+  const open = [...inside].flatMap((id) => edgesFrom(id)).map((edge) => edge.to)
+    .filter((id) => !inside.has(id));
+  for (let id = open.pop(); id !== undefined; id = open.pop()) {
+    if (seen.has(id)) continue;
+    seen.add(id);
+    for (const { to } of edgesFrom(id)) {
+      if (inside.has(to)) return true;
+      open.push(to);
+    }
+  }
+  return false;
+}
+
+/** A mere container through which the data pass several times is not drawn around its parts: no
+ * layers could show it. */
+function dissolve(owner: Group): Node[] {
+  const all = [...owner.nodes];
+  const kept: Group[] = [];
+  for (const child of owner.children) {
+    const inside = dissolve(child);
+    all.push(...inside);
+    const container = child.children.length > 1
+      && !child.nodes.some((node) => node.kind === "operation");
+    if (container && reentered(new Set(inside.map((node) => node.id)))) {
+      kept.push(...child.children);
+      owner.nodes.push(...child.nodes);
+    } else kept.push(child);
+  }
+  owner.children = kept;
+  return all;
+}
+
 function finish(owner: Group): void {
   for (const child of owner.children) {
     child.parent = owner;
     finish(child);
   }
   for (const node of owner.nodes) groupOf.set(node.id, owner);
-  owner.all = [...owner.nodes, ...owner.children.flatMap((child) => child.all)];
+  owner.all = [...owner.nodes, ...owner.children.flatMap((child) => child.all)]
+    .sort((a, b) => place.get(a.id)! - place.get(b.id)!);
 }
 
 function build(): Group {
@@ -95,9 +143,23 @@ function build(): Group {
     each.children.forEach(visit);
   };
   visit(root);
-  root.nodes.push(...explanation.nodes.filter((node) => !placed.has(node.id)));
+  const owners = new Map<string, Group>();
+  const learn = (each: Group): void => {
+    for (const node of each.nodes) owners.set(node.id, each);
+    each.children.forEach(learn);
+  };
+  learn(root);
+  for (const node of explanation.nodes) {
+    if (placed.has(node.id)) continue;
+    // Data without a name (a mask, positions) lie where they are used.
+    const users = new Set(edgesFrom(node.id).map((edge) => owners.get(edge.to)));
+    const own = node.kind === "input" && node.name === null && users.size === 1;
+    ((own ? [...users][0] : undefined) ?? root).nodes.push(node);
+  }
   gatherComposites(root);
   hoist(root);
+  merge(root);
+  dissolve(root);
   split(root);
   finish(root);
   root.folded = false;
@@ -151,6 +213,21 @@ export function shownFor(id: string): string {
 export function resultOf(each: Group): Node | null {
   const operations = each.all.filter((node) => node.kind === "operation");
   return operations[operations.length - 1] ?? each.all[each.all.length - 1] ?? null;
+}
+
+/** A group's name as its card has it: a number says nothing without what it counts. */
+export function labelOf(each: Group): string {
+  const name = each.name || each.path;
+  return /^\d+$/.test(name) && each.parent?.name ? `${each.parent.name}.${name}` : name;
+}
+
+const LONG = 16;
+
+/** A node's name as its card has it: a long path is left to the frames around it. */
+export function titleOf(node: Node): string {
+  const { path } = groupAround(node.id);
+  const long = node.title.length > LONG && path && node.title.startsWith(`${path}.`);
+  return long ? node.title.slice(path.length + 1) : node.title;
 }
 
 export function parametersIn(each: Group): number {

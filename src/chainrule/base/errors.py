@@ -4,6 +4,8 @@ Each class also derives from the built-in that PyTorch or NumPy would raise, so 
 for them keeps catching what it caught.
 """
 
+from typing import Any
+
 
 class ChainruleError(Exception):
     """Base of all errors raised on purpose."""
@@ -27,6 +29,19 @@ class IndexRangeError(ChainruleError, IndexError, RuntimeError):
 
 class AutogradError(ChainruleError, RuntimeError):
     """A gradient that cannot be computed, or would be wrong."""
+
+
+class AnomalyError(ChainruleError, RuntimeError, FloatingPointError):
+    """A NaN or an infinity that `autograd.detect_anomaly` was asked to find.
+
+    `phase`: "forward" or "backward"; `operation`: its name; `entry`: the index of the first bad
+    number in the result (backward: in the gradient); `place`: file, line, function, module.
+    """
+
+    phase: str
+    operation: str
+    entry: tuple[int, ...]
+    place: Any
 
 
 class TraceError(ChainruleError, RuntimeError):

@@ -5,6 +5,8 @@ translations. A test extracts every literal given to `t` and fails on one withou
 """
 
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from importlib import import_module
 from pkgutil import iter_modules
 
@@ -27,6 +29,17 @@ def set_language(name: str | None) -> None:
     if name is not None and name not in LANGUAGES:
         raise ValueError(t("Unknown language {name!r}: write 'en' or 'zh'.", name=name))
     _current = name
+
+
+@contextmanager
+def speaking(name: str | None) -> Iterator[None]:
+    """Use `name` inside; what was chosen before, or not, holds again afterwards. None: no change."""
+    before = _current
+    set_language(before if name is None else name)
+    try:
+        yield
+    finally:
+        set_language(before)
 
 
 def catalogue() -> dict[str, str]:

@@ -10,7 +10,8 @@ import sys
 from typing import Any
 
 from chainrule.base.text import t
-from chainrule.cli.options import whole
+from chainrule.cli.explain_page import explained
+from chainrule.cli.options import filled, whole
 from chainrule.cli.parser import Parser, UsageError
 from chainrule.explain.worksheet import read_value, show, to_dict, to_text, worksheet
 from chainrule.explain.worksheet.steps import disagreements
@@ -20,7 +21,8 @@ def add_arguments(parser: Parser) -> None:
     parser.epilog = t(
         "example: chainrule explain \"(x+y)*z\" x=-2 y=5 z=-4\n"
         "Numbers, names, + - * / ^, parentheses, functions (chainrule ops lists them);\n"
-        "vectors as x=[1,2,3] with sum, mean, dot; several steps as \"q = x+y; q*z\"."
+        "vectors as x=[1,2,3] with sum, mean, dot; several steps as \"q = x+y; q*z\".\n"
+        "A training step of a model as a page: chainrule explain lenet --html lenet.html"
     )  # fmt: skip
     parser.add_argument("expression", metavar=t("EXPRESSION"), help=t("what to differentiate"))
     parser.add_argument(
@@ -37,6 +39,10 @@ def add_arguments(parser: Parser) -> None:
         "--check", action="store_true", help=t("compare every derivative with central differences")
     )
     parser.add_argument("--json", action="store_true", help=t("print JSON with all digits"))
+    parser.add_argument(
+        "--html", type=filled, metavar=t("FILE"),
+        help=t("write a page of one training step; EXPRESSION is a model or the folder of a run"),
+    )  # fmt: skip
 
 
 def tidy(arguments: list[str]) -> list[str]:
@@ -61,6 +67,12 @@ def assignments(texts: list[str]) -> dict[str, Any]:
 
 
 def run(options: Any) -> int:
+    if options.html is not None:
+        if options.values or options.check or options.json:
+            raise UsageError(t("--html takes a model or the folder of a run, and nothing else."))
+        explained(options.expression.strip()).save(options.html)
+        print(t("{path}: open it in a browser.", path=options.html))
+        return 0
     sheet = worksheet(options.expression.strip(), assignments(options.values), options.check)
     digits = min(options.digits, 15)
     if options.json:

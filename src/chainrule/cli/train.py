@@ -200,6 +200,17 @@ def _prepared(settings: dict[str, Any], recipe: models.Recipe | models.TextRecip
     )
 
 
+def beginning(
+    model: str, settings: dict[str, Any] | None = None
+) -> tuple[_Prepared, train.Trainer]:
+    """The data and the trainer, in glass mode, that a run of a model begins with: by its recipe, or
+    by the settings of a run. Training images are neither turned nor shifted."""
+    recipe = models.recipe(_known(model) if settings is None else settings["model"])
+    settings = (_defaults(recipe) if settings is None else settings) | {"augment": False}
+    prepared = _prepared(settings, recipe)
+    return prepared, _trainer(settings, recipe, prepared, False)
+
+
 def _known(name: str) -> str:
     """The name, if there is such a model; raises ArgumentError with the closest one."""
     if name not in models.names():

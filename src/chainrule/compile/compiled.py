@@ -47,6 +47,7 @@ class Compiled:
         self._seconds = 0.0
         self._reasons: dict[str, int] = {}
         self._warned = False
+        self._told = False
         if isinstance(getattr(function, "__name__", None), str):
             update_wrapper(self, function, updated=())
 
@@ -65,6 +66,8 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if mode.trace is not None:  # part of a larger program
             return self._function(*args, **kwargs)
+        if mode.anomaly is not None:
+            return self._in_glass(args, kwargs)
         with self._lock:
             leaves: list[Tensor] = []
             key = self._key(args, kwargs, leaves)
@@ -74,6 +77,18 @@ class Compiled:
             self._counts["calls"] += 1
             self._latest = program, leaves
             return program.run(leaves)
+
+    def _in_glass(self, args: Any, kwargs: Any) -> Any:
+        """The call under `detect_anomaly`, which looks at each operation."""
+        if not self._told:
+            self._told = True
+            warnings.warn(
+                t("detect_anomaly looks at single operations: {name} runs in glass mode inside.",
+                  name=getattr(self._function, "__qualname__", type(self._function).__name__)),
+                CompileWarning,
+                stacklevel=3,
+            )  # fmt: skip
+        return self._function(*args, **kwargs)
 
     # ---- programs ---------------------------------------------------------------------------
 

@@ -310,6 +310,15 @@ class DataLoader:
         for number, indices in itertools.islice(enumerate(source), first, None):
             yield number, np.atleast_1d(np.asarray(indices, dtype=np.int64))
 
+    def indices_of(self, epoch: int, batch: int) -> np.ndarray | None:
+        """The numbers, in the dataset, of the samples of a batch; None for streams and for a
+        sampler of the user's, which is not asked twice."""
+        streaming = isinstance(self.dataset, IterableDataset)
+        if streaming or not self._own_order or self.batch_size is None:
+            return None
+        found = next(self._index_batches(epoch, batch), None)
+        return None if found is None else found[1]
+
     def close(self) -> None:
         """Ends processes that were kept for the next epoch."""
         if self._pool is not None:

@@ -25,7 +25,9 @@ class _Callable(_ModuleType):
         """What backpropagation does to the tensors behind `loss`, worked out with their numbers.
 
         Args:
-            loss: any computed tensor; one that is no single number needs `gradient`, ∂L/∂loss.
+            loss: any computed tensor; one that is no single number needs `gradient`, ∂L/∂loss. An
+                object that explains itself (`__explain__`, such as the estimators of
+                `chainrule.learn`) gives what it says of itself.
             wrt: explain only the way to these: a tensor, several, names for them, or a module.
                 By default everything that requires a gradient.
             level: "composite" shows an operation as one node, "elementary" as elementary steps.
@@ -34,6 +36,8 @@ class _Callable(_ModuleType):
         `with chainrule.explain.recording():`, which also keeps source lines and modules. Errors:
         AutogradError for a tensor without history or whose numbers are gone.
         """
+        if hasattr(loss, "__explain__"):
+            return loss.__explain__()
         frame = _sys._getframe(1)
         build = _import_module("chainrule.explain.explanation.explanation").build
         return build(loss, wrt, gradient, level, {**frame.f_globals, **frame.f_locals})

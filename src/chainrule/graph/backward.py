@@ -118,6 +118,10 @@ class _Walk:
         self.retain = retain
         self.record = record
         self.F = mode.recording if record else mode.F if mode.watch is None else mode.watch.F
+        self.checks = mode.anomaly
+        if self.F is mode.watching and not record:
+            self.F = type(mode).F
+        self.steep: list[Node] = []  # for the checks: whose gradient was first infinite
         self.pending: dict[Node, Any] = {}  # gradient of each node's output, or a list of them
         self.heap: list[tuple[int, Node]] = []
         self.leaves: dict[int, list[Any]] = {}  # id → [leaf, gradient, whether it is ours alone]
@@ -185,6 +189,8 @@ class _Walk:
                             captured[node, number] = g[number] if node.outputs else g
                 if useful is None or node in useful:
                     self._step(node, g, reached)
+        if self.checks is not None:
+            self.checks.summed(list(self.leaves.values()), self.steep)
         if wanted is None:
             return [(leaf, self._final(leaf, g, own)) for leaf, g, own in self.leaves.values()]
         pairs: list[tuple[Tensor, Any]] = []
@@ -214,7 +220,10 @@ class _Walk:
             _refuse_stale(node)
         if self.record:
             saved = _as_recorded(node)
-        results = node.op.backward(self.F, node, g, saved)
+        if self.checks is None:
+            results = node.op.backward(self.F, node, g, saved)
+        else:
+            results = self.checks.backward(self.F, node, g, saved, self.steep)
         indices = node.indices
         for i, (edge, result) in enumerate(zip(node.edges, results, strict=True)):
             if edge is None or result is None:

@@ -183,6 +183,10 @@ class Function:
         if mode.watch is not None:
             values = [a._data if isinstance(a, Tensor) else a for a in args]
             mode.watch.made(node, values, [y._data for y in outputs])
+        if mode.anomaly is not None:
+            values = [getattr(a, "_data", a) for a in args]
+            mode.anomaly.computed(node.op, values, {}, [y._data for y in outputs])
+            mode.anomaly.made(node, values)
         context._to_save = ()
         node.outputs = tuple(Spec(y._data.shape, y._data.dtype) for y in outputs) if many else None
         for i, y in enumerate(outputs):

@@ -20,8 +20,9 @@ class _Mode(threading.local):
     of gradients. `trace`: the trace being taken, or None. `autocast`: the region of mixed
     precision, or None. `watch`: is told of every node made
     (`watch.made(node, inputs, outputs)`), or None; `F` is then a namespace of its own, so that no
-    operation takes a way around it, and `watch.F` the one that it stands for. `quiet(f, *args)`:
-    calls f with NumPy's floating-point warnings off.
+    operation takes a way around it, and `watch.F` the one that it stands for. `anomaly`: the checks
+    of `detect_anomaly`, or None; `watching`: the namespace of arrays under another name, for them.
+    `quiet(f, *args)`: calls f with NumPy's floating-point warnings off.
     """
 
     grad = True
@@ -30,6 +31,8 @@ class _Mode(threading.local):
     recording: Any = None
     trace: Any = None
     watch: Any = None
+    anomaly: Any = None
+    watching: Any = None
 
     def __init__(self) -> None:
         # An own context is the cheapest public way to silence NumPy: 0.1 µs a call where

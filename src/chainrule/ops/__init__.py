@@ -50,6 +50,7 @@ from chainrule.ops import recording as recording
 from chainrule.ops import rectifier as rectifier
 from chainrule.ops import recurrent as recurrent
 from chainrule.ops import reduction as reduction
+from chainrule.ops import remedies as remedies
 from chainrule.ops import rounding as rounding
 from chainrule.ops import running as running
 from chainrule.ops import scattering as scattering

@@ -80,7 +80,8 @@ def _apply(cls: type[Op], inputs: tuple[Any, ...], params: dict[str, Any]) -> An
             if isinstance(x, Tensor) and names[i] in lower:
                 datas[i] = region.rounded(x, datas[i])
     try:
-        y = run(cls, mode.F, datas, params)
+        F = mode.F
+        y = run(cls, F, datas, params)
     except ChainruleError:
         raise
     except TypeError as error:
@@ -103,6 +104,8 @@ def _apply(cls: type[Op], inputs: tuple[Any, ...], params: dict[str, Any]) -> An
                 shapes=", ".join(str(getattr(d, "shape", d)) for d in datas),
             )
         ) from error
+    if F is not NUMPY and mode.anomaly is not None:
+        mode.anomaly.computed(cls, datas, params, y if cls.outputs else (np.asarray(y),))
     if cls.outputs:
         return _cast_result(_several(cls, tensors, datas, y, params, recorded), final)
     y = _own(cls, y, datas)
@@ -158,8 +161,11 @@ def _node(
     else:
         saved += [Spec(y.shape, y.dtype) for y in outputs]
     node = Node(cls, params, memory.tick(), tuple(edges), indices, tuple(saved))
-    if mode.watch is not None:
-        mode.watch.made(node, datas, outputs)
+    if mode.F is not NUMPY:  # else nobody watches
+        if mode.watch is not None:
+            mode.watch.made(node, datas, outputs)
+        if mode.anomaly is not None:
+            mode.anomaly.made(node, datas)
     return node
 
 

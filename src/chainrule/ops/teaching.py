@@ -186,11 +186,13 @@ def outside(action: Callable[..., Any], *args: Any) -> Any:
     from chainrule.ops import random  # which needs `apply`, which needs this file
 
     before, numbers = (mode.F, mode.trace, mode.watch, mode.grad), random.get_rng_state()
+    anomaly, mode.anomaly = mode.anomaly, None
     mode.F, mode.trace, mode.watch, mode.grad, _trial.running = NUMPY, None, None, False, True
     try:
         return action(*args)
     finally:
         mode.F, mode.trace, mode.watch, mode.grad = before
+        mode.anomaly = anomaly
         _trial.running = False
         random.set_rng_state(numbers)
 

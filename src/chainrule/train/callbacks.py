@@ -327,4 +327,5 @@ class TerminateOnNaN(Callback):
 
     def on_step_end(self, run: Run) -> None:
         if not math.isfinite(run.loss):
-            run.stop(t("The loss is {loss} at step {step}.", loss=run.loss, step=run.step))
+            reason = t("The loss is {loss} at step {step}.", loss=run.loss, step=run.step)
+            run.stop(reason if run.cause is None else f"{reason} {run.cause}")

@@ -13,10 +13,9 @@ from typing import Any
 from chainrule.base.constraints import Int, Interval, Number, Positive
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
-from chainrule.graph import no_grad
-from chainrule.ops.random import get_rng_state, set_rng_state
 from chainrule.optim import ExponentialMovingAverage
 from chainrule.train import feeding
+from chainrule.train.kept import Kept
 from chainrule.train.trainer import Trainer
 
 
@@ -105,8 +104,7 @@ def lr_range_test(
         )
     loader = feeding.make_loader(data, t("training"), batch_size, shuffle=True, dtype=trainer.dtype)
     optimizer, model = trainer.optimizer, trainer.model
-    kept = [(x, x.detach().clone()) for x in (*model.parameters(), *model.buffers())]
-    state, random, training = _copied(optimizer.state_dict()), get_rng_state(), model.training
+    kept, training = Kept(model, optimizer), model.training
     place = loader.state_dict()
     model.train()
     rates: list[float] = []
@@ -131,11 +129,7 @@ def lr_range_test(
                 diverged = True
                 break
     finally:
-        optimizer.load_state_dict(state)
-        with no_grad():
-            for x, value in kept:
-                x.copy_(value)
-        set_rng_state(random)
+        kept.restore()
         loader.load_state_dict(place)
         model.train(training)
     if len(rates) < 2:
@@ -153,12 +147,3 @@ def lr_range_test(
 def _again_and_again(loader: Any) -> Iterator[Any]:
     while True:
         yield from loader
-
-
-def _copied(state: Any) -> Any:
-    """A state dict with its tensors copied."""
-    if isinstance(state, dict):
-        return {k: _copied(v) for k, v in state.items()}
-    if isinstance(state, list):
-        return [_copied(v) for v in state]
-    return state.clone() if hasattr(state, "clone") else state

@@ -20,6 +20,7 @@ from chainrule.train import feeding
 from chainrule.train.callbacks import Callback
 from chainrule.train.history import History
 from chainrule.train.interrupt import Interrupt
+from chainrule.train.not_finite import Causes, broken_parameter
 from chainrule.train.optimizers import Schedule
 from chainrule.train.streaming import Collected, MeanLoss, Metric
 
@@ -47,6 +48,7 @@ class Run:
         epoch: the one in progress or just ended, from 1.
         batch: steps done in this epoch; step: in the whole run.
         loss: of the last step.
+        cause: why a loss was NaN or infinite, as far as that was found.
         examples: (inputs, target) of the step in progress, or of the last one.
         logs: the row of the epoch that ended last.
         saved_to: the newest checkpoint of the run's own, or None.
@@ -86,6 +88,7 @@ class Run:
         self.step = 0
         self.epoch = 1
         self.loss = math.nan
+        self.cause: str | None = None
         self.examples: tuple[tuple[Tensor, ...], Any] | None = None
         self.logs: dict[str, float] = {}
         self.saved_to: Path | None = None
@@ -96,6 +99,7 @@ class Run:
         self._reason: str | None = None
         self._elapsed = 0.0  # seconds of this epoch before a resume
         self._warned = False
+        self._causes = Causes(self)
         self._last_save = time.monotonic()
         self._interrupt = Interrupt()
 
@@ -185,7 +189,7 @@ class Run:
         watchers = [c.watches for c in self.callbacks if _watches_at_all(c)]
         trainer, history = self.trainer, self.history
         groups, train_step, dtype = self.optimizer.param_groups, trainer.train_step, trainer.dtype
-        every, interrupt = self.checkpoint_steps, self._interrupt
+        every, interrupt, keep = self.checkpoint_steps, self._interrupt, self._causes.before_step
         for batch in batches:
             self.examples = inputs, target = feeding.unpack(batch, dtype)
             for hook in before:
@@ -194,6 +198,7 @@ class Run:
             watched = [watches(self) for watches in watchers]
             if self.state is None:
                 self.state = feeding.initial_state(self.model, self.loader, len(target))
+            keep()
             output, loss, self.state = train_step(
                 inputs, target, self.state, self, between if any(watched) else ()
             )
@@ -210,6 +215,8 @@ class Run:
                 self._warn_not_finite(value)
             for hook in after:
                 hook(self)
+            if not math.isfinite(value):
+                self._stop_if_useless()
             if every and self.step % every == 0:
                 self._elapsed = time.perf_counter() - started
                 self._save_own()
@@ -238,19 +245,36 @@ class Run:
         if self._warned:
             return
         self._warned = True
-        warnings.warn(
-            t(
-                "The loss is {loss} at step {step} (epoch {epoch}): training has diverged or the "
-                "data hold NaN. Try a smaller learning rate than {rate:g}, clip_grad_norm=1.0, and "
-                "inputs scaled to about -1 .. 1; TerminateOnNaN() ends such a run.",
-                loss=value,
-                step=self.step,
-                epoch=self.epoch,
+        self.cause = self._causes.find()
+        told = {"loss": value, "step": self.step, "epoch": self.epoch}
+        if self.cause is None:
+            text = t(
+                "The loss is {loss} at step {step} (epoch {epoch}): training has diverged. Try a "
+                "smaller learning rate than {rate:g}, clip_grad_norm=1.0, and inputs scaled to "
+                "about -1 .. 1; TerminateOnNaN() ends such a run.",
                 rate=self.history.step_lr[-1],
-            ),
-            TrainingWarning,
-            stacklevel=5,
-        )
+                **told,
+            )
+        else:
+            text = t(
+                "The loss is {loss} at step {step} (epoch {epoch}). {cause}",
+                cause=self.cause,
+                **told,
+            )
+        self.history.config["not_finite"] = text
+        warnings.warn(text, TrainingWarning, stacklevel=5)
+
+    def _stop_if_useless(self) -> None:
+        """Ends the run where no later step can have a loss, unless a callback has mended it."""
+        broken = None if self.ending else broken_parameter(self)
+        if broken is not None:
+            self.stop(
+                t(
+                    "The parameters hold {value} ({name}), so no later step could have a loss.",
+                    value=broken[1],
+                    name=broken[0],
+                )
+            )
 
     # ---- callbacks ---------------------------------------------------------------------------
 

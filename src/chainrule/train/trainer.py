@@ -110,7 +110,7 @@ class Trainer:
         compiles = Bool().check(compile, "Trainer", "compile") and backend.native_available()
         self._step = Attempt(self._training_step, compiles)
         self._forward = Attempt(self._output, compiles)
-        self._judged = Attempt(self._output_and_loss, compiles)
+        self._judged = Attempt(self.output_and_loss, compiles)
         self.history = History()
         self._run: Run | None = None
         self._epochs_seen = 0
@@ -141,6 +141,10 @@ class Trainer:
         is True, and with a `run_dir` the checkpoint to resume from is there. A second Ctrl-C
         raises KeyboardInterrupt at once. SIGTERM, unless it has a handler, ends the run like the
         first Ctrl-C. The model is left in evaluation mode.
+
+        The first loss that is NaN or infinite gives one TrainingWarning, which names the sample of
+        the data, or the step and the operation that made it, and what was tried against it. The
+        run goes on as long as the parameters are finite, and else stops (`history.stopped`).
 
         Args:
             train: a DataLoader, a Dataset, or (x, y) arrays or tensors.
@@ -256,9 +260,10 @@ class Trainer:
         with autocast("bfloat16", enabled=self.mixed):
             return self._call(inputs, state)
 
-    def _output_and_loss(
+    def output_and_loss(
         self, inputs: tuple[Tensor, ...], target: Any, state: Any
     ) -> tuple[Any, Tensor, Any]:
+        """(output, loss, new state) of a batch, in glass mode; nothing is updated."""
         output, state = self._output(inputs, state)
         return output, self.loss(output, target), state
 

@@ -86,11 +86,20 @@ TEXT = {
     # explain
     'example: chainrule explain "(x+y)*z" x=-2 y=5 z=-4\n'
     "Numbers, names, + - * / ^, parentheses, functions (chainrule ops lists them);\n"
-    'vectors as x=[1,2,3] with sum, mean, dot; several steps as "q = x+y; q*z".': (
+    'vectors as x=[1,2,3] with sum, mean, dot; several steps as "q = x+y; q*z".\n'
+    "A training step of a model as a page: chainrule explain lenet --html lenet.html": (
         '例：chainrule explain "(x+y)*z" x=-2 y=5 z=-4\n'
         "可用数、名字、+ - * / ^、括号与函数（chainrule ops 列出它们）；\n"
-        '向量写作 x=[1,2,3]，配合 sum、mean、dot；多步写作 "q = x+y; q*z"。'
+        '向量写作 x=[1,2,3]，配合 sum、mean、dot；多步写作 "q = x+y; q*z"。\n'
+        "把模型的一个训练步写成网页：chainrule explain lenet --html lenet.html"
     ),
+    "write a page of one training step; EXPRESSION is a model or the folder of a run": (
+        "写出一个训练步的网页；此时“表达式”为模型名或运行文件夹"
+    ),
+    "--html takes a model or the folder of a run, and nothing else.": (
+        "--html 只接受模型名或运行文件夹，不能有其他参数。"
+    ),
+    "{path}: open it in a browser.": "{path}：请用浏览器打开。",
     "what to differentiate": "要求导的表达式",
     "a number, or a vector [1,2,3]": "一个数，或向量 [1,2,3]",
     "decimals to show (2)": "显示的小数位数（2）",

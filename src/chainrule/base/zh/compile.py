@@ -36,4 +36,7 @@ TEXT = {
     "{name} cannot be made native code and runs on NumPy; this is a mistake in chainrule "
     "({error}).": "{name} 无法编译成本机代码，改由 NumPy 运行；这是 chainrule 的错误（{error}）。",
     "There is no stage {stage!r}: {stages}.": "没有名为 {stage!r} 的阶段：{stages}。",
+    "detect_anomaly looks at single operations: {name} runs in glass mode inside.": (
+        "detect_anomaly 逐个查看运算：{name} 在其中以透明模式运行。"
+    ),
 }

@@ -165,4 +165,41 @@ TEXT = {
     "grad has shape {grad}, the tensor has shape {shape}: they must be equal.": (
         "grad 的形状是 {grad}，张量的形状是 {shape}：两者必须相同。"
     ),
+    # anomalies
+    "{file} line {line}": "{file} 第 {line} 行",
+    "the first of {count} such entries": "这样的元素共 {count} 个，这是第一个",
+    "computed in {line}": "计算于 {line}",
+    "on the same line": "在同一行",
+    "the infinity comes from: {what}": "无穷大来自：{what}",
+    "the infinity was there before: in the data, a parameter or a constant": (
+        "无穷大原先就有：在数据、参数或常数里"
+    ),
+    "{op} at {inputs} gave {value}": "{op} 在 {inputs} 处得到 {value}",
+    "{op} gave {value} at {entry} of its result, from {inputs}": (
+        "{op} 的结果在 {entry} 处是 {value}，输入是 {inputs}"
+    ),
+    "from {low:.4g} to {high:.4g}": "从 {low:.4g} 到 {high:.4g}",
+    "{value} at {entry}": "{entry} 处是 {value}",
+    "the backward of {op} gave {value} at {at}: the slope there is {slope}, times an upstream "
+    "gradient of {upstream}": (
+        "{op} 的反向在 {at} 处得到 {value}：那里的斜率是 {slope}，乘以上游梯度 {upstream}"
+    ),
+    "the backward of {op} gave {value} at {at}": "{op} 的反向在 {at} 处得到 {value}",
+    "upstream gradient": "上游梯度",
+    "its forward ran outside detect_anomaly, so its line is not known": (
+        "它的前向在 detect_anomaly 之外运行，因此不知道是哪一行"
+    ),
+    "its inputs held a NaN before: it is in the data or a parameter": (
+        "它的输入原先就有 NaN：在数据或参数里"
+    ),
+    "a leaf of shape {shape}": "形状为 {shape} 的叶子",
+    "the gradients of {what} from its uses cancel as inf - inf: the sum is nan": (
+        "{what} 的各处用途传来的梯度以 inf - inf 抵消：其和是 nan"
+    ),
+    "the gradient was first infinite in the backward of {op}": "梯度在 {op} 的反向中第一次成为无穷大",
+    "what gives finite numbers (tried on these inputs):": "能得到有限数的写法（已用这些输入试过）：",
+    "detect_anomaly cannot begin inside a compiled function: put it around the call, which then "
+    "runs in glass mode.": (
+        "detect_anomaly 不能在编译的函数里面开始：请把它放在调用之外，这个调用就会以透明模式运行。"
+    ),
 }

@@ -177,4 +177,15 @@ TEXT = {
     ),
     "computed by {name}": "由 {name} 算出",
     "{name} of {file} line {line}": "{file} 第 {line} 行的 {name}",
+    "(x - x.amax(-1, keepdim=True)).exp(), which leaves quotients as they are (softmax and "
+    "logsumexp do so)": (
+        "(x - x.amax(-1, keepdim=True)).exp()，各项之比不变（softmax 和 logsumexp 就是这样做的）"
+    ),
+    "F.{name}(x.clamp(min=cr.finfo(x.dtype).min)): a row that is masked as a whole becomes even": (
+        "F.{name}(x.clamp(min=cr.finfo(x.dtype).min))：整行被遮住时，该行变为均匀"
+    ),
+    "F.log_softmax(z, dim={dim}) of what went into softmax": (
+        "对 softmax 的输入 z 用 F.log_softmax(z, dim={dim})"
+    ),
+    "F.logsigmoid(z) of what went into sigmoid": "对 sigmoid 的输入 z 用 F.logsigmoid(z)",
 }

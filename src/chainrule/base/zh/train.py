@@ -164,13 +164,37 @@ TEXT = {
     "To go on: resume from {path}": "要继续，请从 {path} 恢复",
     "Stopped in epoch {epoch}: {reason}": "在第 {epoch} 轮停止：{reason}",
     # running
-    "The loss is {loss} at step {step} (epoch {epoch}): training has diverged or the data hold "
-    "NaN. Try a smaller learning rate than {rate:g}, clip_grad_norm=1.0, and inputs scaled to "
-    "about -1 .. 1; TerminateOnNaN() ends such a run.": (
-        "第 {step} 步（第 {epoch} 轮）的损失是 {loss}：训练发散，或者数据含有 NaN。请试试比 "
-        "{rate:g} 更小的学习率、clip_grad_norm=1.0，以及缩放到约 -1 .. 1 的输入；"
-        "TerminateOnNaN() 会结束这样的运行。"
+    "The loss is {loss} at step {step} (epoch {epoch}): training has diverged. Try a smaller "
+    "learning rate than {rate:g}, clip_grad_norm=1.0, and inputs scaled to about -1 .. 1; "
+    "TerminateOnNaN() ends such a run.": (
+        "第 {step} 步（第 {epoch} 轮）的损失是 {loss}：训练发散。请试试比 {rate:g} 更小的学习率、"
+        "clip_grad_norm=1.0，以及缩放到约 -1 .. 1 的输入；TerminateOnNaN() 会结束这样的运行。"
     ),
+    "The loss is {loss} at step {step} (epoch {epoch}). {cause}": (
+        "第 {step} 步（第 {epoch} 轮）的损失是 {loss}。{cause}"
+    ),
+    "The parameters hold {value} ({name}), so no later step could have a loss.": (
+        "参数含有 {value}（{name}），以后的步不会再有损失。"
+    ),
+    "The parameters hold {value} (first: {name}) after this step at the latest.": (
+        "最迟在这一步之后，参数含有 {value}（首先是 {name}）。"
+    ),
+    "It began with step {step}, whose update made the parameters {value}.": (
+        "起因是第 {step} 步，它的更新使参数成为 {value}。"
+    ),
+    "The loss had grown from {low:.3g} to {high:.3g}.": "损失此前从 {low:.3g} 增长到 {high:.3g}。",
+    "A rate of {rate:g} does not help (tried on the same steps).": (
+        "学习率 {rate:g} 也无济于事（已在同样的步上试过）。"
+    ),
+    "With a rate of {rate:g} steps {first} to {last} stay finite, loss {loss:.3g} (tried).": (
+        "用学习率 {rate:g}，第 {first} 到 {last} 步保持有限，损失为 {loss:.3g}（已试过）。"
+    ),
+    "in row {row} of the batch": "在批次的第 {row} 行（从 0 数起）",
+    "sample {index} of the data (from 0),": "即数据的第 {index} 个样本（从 0 数起），",
+    "The {what} {where} is {value} at {entry}.": "{what}{where}在 {entry} 处是 {value}。",
+    "The {what} {where} is {value}.": "{what}{where}是 {value}。",
+    "So it is in {count} rows of the batch.": "批次中有 {count} 行是这样。",
+    "First cause: {what}.": "最初的原因：{what}。",
     "{path}: this is not the checkpoint of a run.": "{path}：这不是运行的检查点。",
     "{path}: this checkpoint was written by a newer chainrule: update it.": (
         "{path}：这个检查点由更新的 chainrule 写成：请升级。"

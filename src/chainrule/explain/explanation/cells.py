@@ -35,9 +35,9 @@ def cells(explanation: Explanation) -> dict[str, Any]:
 
     `template`: the formula in LaTeX with holes ⟨0⟩, ⟨1⟩ … where the numbers of an entry go, or
     None. A cell: `[row, column, place, value, gradient, forward, backward]`. `forward` is None, the
-    numbers for the holes, or a sum; `backward`, the terms upstream × local, is None or a sum. A sum:
-    `{"terms": [[factor, factor, step], …], "count", "rest", "plus"}`: the largest terms, how many
-    there are, the sum of the others, what is added to it.
+    numbers for the holes, or a sum; `backward`, the terms upstream × local, is None or a sum.
+    A sum: `{"terms": [[factor, factor, step], …], "count", "rest", "plus"}`: the largest terms, how
+    many there are, the sum of the others, what is added to it.
     """
     share = WORK // max(len(explanation.steps), 1)
     out = {}
@@ -63,10 +63,10 @@ class _Worker:
         template, holes = self._template()
         cost = sum(map(_cost, self.result.uses))
         most = min(CELLS, max(1, self.share // max(cost, 1)))
-        worked = []
-        for row, column, place in _places(self.result.value, self.result.gradient):
-            value, gradient = self.result.value, self.result.gradient
-            assert value is not None
+        worked: list[list[Any]] = []
+        value, gradient = self.result.value, self.result.gradient
+        assert value is not None
+        for row, column, place in _places(value, gradient):
             back = self._backward(place) if len(worked) < most else None
             forward: Any = self._put_in(place, holes) if template else self._product(place)
             worked.append([

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from chainrule.base.text import language, set_language, t
+from chainrule.base.text import language, speaking, t
 from chainrule.explain.explanation.formulas import Formula, derivative_of, formula, name_of
 from chainrule.explain.explanation.graph import Array, Input, Output, Step
 from chainrule.explain.explanation.lines import Style, lines_of, put_in
@@ -25,20 +23,9 @@ SIDE = 16  # rows and columns of a preview
 DEEP = 1 << 16  # steps with larger results are not computed again for their lines
 
 
-@contextmanager
-def in_language(wanted: str | None) -> Iterator[None]:
-    """Texts made inside are in this language; None: the one in use."""
-    before = language()
-    set_language(wanted or before)
-    try:
-        yield
-    finally:
-        set_language(before)
-
-
 def to_dict(explanation: Explanation, wanted: str | None = None) -> dict[str, Any]:
     """The whole explanation; texts in the `wanted` language, or the one in use."""
-    with in_language(wanted):
+    with speaking(wanted):
         return _whole(explanation)
 
 

@@ -128,9 +128,38 @@ def _checked(step: Step, output: int, place: Sequence[int] | int) -> Place:
 
 
 def _entry(step: Step, output: int, place: Place, follow: bool) -> Entry:
-    out = step.outputs[output]
+    levels: list[tuple[Step, int, Place, tuple[Contribution, ...]]] = []
+    here: tuple[Step, int, Place] | None = (step, output, place)
+    while here is not None:
+        terms = _terms_of(*here)
+        levels.append((*here, terms))
+        here = _heaviest(terms) if follow else None
+    found: Entry | None = None
+    for step, output, place, terms in reversed(levels):
+        out = step.outputs[output]
+        gradient = 0.0 if out.gradient is None else float(out.gradient[place])
+        value = None if out.value is None else float(out.value[place])
+        found = Entry(step, output, place, value, gradient, terms, found)
+    assert found is not None
+    return found
+
+
+def _heaviest(terms: tuple[Contribution, ...]) -> tuple[Step, int, Place] | None:
+    """Where the largest single term comes from."""
+    parts = [(term.step, part) for term in terms for part in term.largest(1)]
+    if not parts:
+        return None
+    step, part = max(parts, key=lambda found: abs(found[1].product))
+    return step, part.output, part.place
+
+
+def _terms_of(step: Step, output: int, place: Place) -> tuple[Contribution, ...]:
     try:
-        terms = [term for use in out.uses for term in contributions(use.step, use.input, place)]
+        return tuple(
+            term
+            for use in step.outputs[output].uses
+            for term in contributions(use.step, use.input, place)
+        )
     except again.CannotRepeat as unknown:
         raise AutogradError(
             t(
@@ -140,18 +169,6 @@ def _entry(step: Step, output: int, place: Place, follow: bool) -> Entry:
                 what=unknown,
             )
         ) from unknown
-    gradient = 0.0 if out.gradient is None else float(out.gradient[place])
-    value = None if out.value is None else float(out.value[place])
-    above = None
-    heaviest = [
-        (abs(part.product), number, part)
-        for number, term in enumerate(terms)
-        for part in term.largest(1)
-    ]
-    if follow and heaviest:
-        _, number, part = max(heaviest, key=lambda found: found[:2])
-        above = _entry(terms[number].step, part.output, part.place, True)
-    return Entry(step, output, place, value, gradient, tuple(terms), above)
 
 
 def is_cheap(step: Step) -> bool:

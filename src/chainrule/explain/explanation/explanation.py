@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from chainrule.base.errors import ArgumentError, ShapeError
-from chainrule.base.text import t
+from chainrule.base.files import atomic_write
+from chainrule.base.text import speaking, t
 from chainrule.explain.explanation import render_markup, render_text
-from chainrule.explain.explanation.data import in_language, to_dict
+from chainrule.explain.explanation.data import to_dict
 from chainrule.explain.explanation.entries import Entry, entry
 from chainrule.explain.explanation.graph import Array, Graph, Step
 from chainrule.explain.explanation.lines import Line, Style, lines_of
 from chainrule.explain.explanation.names import Names
+from chainrule.explain.explanation.page import to_page
 from chainrule.explain.explanation.paths import Paths, Samples, paths, samples
 from chainrule.explain.explanation.unfold import Unfolded, elementary, unfold
 from chainrule.explain.explanation.verify import Checked, verify
@@ -192,8 +195,16 @@ class Explanation:
         """The worksheet as one HTML element without scripts, complete in itself."""
         return self._shown(render_markup.to_html, digits, language)
 
+    def page(self) -> str:
+        """An HTML page to look around in, complete in itself: the graph, step by step."""
+        return to_page(self)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Write `page()` to a file."""
+        atomic_write(path, self.page())
+
     def _shown(self, render: Any, digits: int, wanted: str | None) -> str:
-        with in_language(wanted):
+        with speaking(wanted):
             text: str = render(self, Style(digits))
         return text
 

@@ -58,7 +58,8 @@ def line(text: str) -> str:
         elif _CHINESE.fullmatch(part):
             out.append(rf"\text{{{part}}}")
         elif _WORDS.fullmatch(part):
-            out.append(rf"\mathrm{{{escaped(part)}}}")
+            upright = "text" if " " in part else "mathrm"  # mathrm drops spaces
+            out.append(rf"\{upright}{{{escaped(part)}}}")
         else:
             safe = "".join(c if c not in _OTHERS else _SPECIAL[c] for c in part)
             out.append("".join(_SIGNS.get(c, c) for c in safe))

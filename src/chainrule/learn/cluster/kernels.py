@@ -1,0 +1,154 @@
+"""Compiled loops of k-means. X [N, D] and centers [K, D] are C-ordered, of one dtype."""
+
+# mypy: disallow-untyped-defs=False, check-untyped-defs=False
+# Compiled loops take their types from their arguments.
+import numpy as np
+from numba import njit
+
+from chainrule.learn.cluster.threads import FAST
+
+# Rows whose products with all centers stay in the cache.
+BLOCK = 256
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def assign(X, doubled, norms, first, last, labels, products):
+    """Labels of the rows first…last: argmin over k of |c_k|² − 2·x·c_k.
+
+    doubled [K, D] = −2·c_k; norms [K] = |c_k|²; products [BLOCK, K] is scratch. Returns how
+    many labels changed.
+    """
+    changed = 0
+    clusters = doubled.shape[0]
+    for start in range(first, last, BLOCK):
+        stop = min(start + BLOCK, last)
+        block = products[: stop - start]
+        np.dot(X[start:stop], doubled.T, block)
+        for i in range(stop - start):
+            best, least = 0, norms[0] + block[i, 0]
+            for k in range(1, clusters):
+                value = norms[k] + block[i, k]
+                if value < least:
+                    best, least = k, value
+            changed += labels[start + i] != best
+            labels[start + i] = best
+    return changed
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def accumulate(X, weights, labels, first, last, sums, mass):
+    """Adds the rows first…last to their clusters: sums [K, D] += w·x, mass [K] += w."""
+    for i in range(first, last):
+        k, w = labels[i], weights[i]
+        mass[k] += w
+        for j in range(X.shape[1]):
+            sums[k, j] += w * X[i, j]
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def squared_distances(X, centers, labels, first, last, out):
+    """out[i] = |x_i − c_label|² for the rows first…last."""
+    for i in range(first, last):
+        k = labels[i]
+        total = X.dtype.type(0)
+        for j in range(X.shape[1]):
+            difference = X[i, j] - centers[k, j]
+            total += difference * difference
+        out[i] = total
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def nearer(X, points, closest, first, last, out):
+    """out[t, i] = min(closest[i], |x_i − X[points[t]]|²) for the rows first…last."""
+    for i in range(first, last):
+        for t in range(points.size):
+            point = points[t]
+            total = X.dtype.type(0)
+            for j in range(X.shape[1]):
+                difference = X[i, j] - X[point, j]
+                total += difference * difference
+            out[t, i] = min(closest[i], total)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def distance(X, i, centers, k):
+    """|x_i − c_k|."""
+    total = X.dtype.type(0)
+    for j in range(X.shape[1]):
+        difference = X[i, j] - centers[k, j]
+        total += difference * difference
+    return np.sqrt(total)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def bound(X, centers, halves, first, last, labels, upper, lower):
+    """Elkan's first round for the rows first…last: labels, and bounds of the distances.
+
+    halves [K, K]: half the distances between centers; upper [N] bounds the distance to the own
+    center from above; lower [N, K] to every center from below.
+    """
+    for i in range(first, last):
+        best = 0
+        least = distance(X, i, centers, 0)
+        lower[i, 0] = least
+        for k in range(1, centers.shape[0]):
+            # The triangle inequality: a center this far from the best one cannot be nearer.
+            if least > halves[best, k]:
+                d = distance(X, i, centers, k)
+                lower[i, k] = d
+                if d < least:
+                    best, least = k, d
+        labels[i] = best
+        upper[i] = least
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def tighten(X, centers, halves, nearest, first, last, labels, upper, lower):
+    """One of Elkan's later rounds; nearest [K]: half the distance to the nearest other center.
+
+    Returns how many labels changed.
+    """
+    changed = 0
+    for i in range(first, last):
+        label, least = labels[i], upper[i]
+        if least <= nearest[label]:
+            continue
+        exact = False
+        for k in range(centers.shape[0]):
+            if k == label or least <= lower[i, k] or least <= halves[label, k]:
+                continue
+            if not exact:
+                least = distance(X, i, centers, label)
+                lower[i, label] = least
+                exact = True
+                if least <= lower[i, k] or least <= halves[label, k]:
+                    continue
+            d = distance(X, i, centers, k)
+            lower[i, k] = d
+            if d < least:
+                label, least = k, d
+        changed += labels[i] != label
+        labels[i] = label
+        upper[i] = least
+    return changed
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def loosen(shift, first, last, labels, upper, lower):
+    """After centers moved by shift [K]: the bounds that still hold."""
+    for i in range(first, last):
+        upper[i] += shift[labels[i]]
+        for k in range(shift.size):
+            lower[i, k] = max(lower[i, k] - shift[k], 0)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def all_distances(X, centers, norms, first, last, out):
+    """out[i, k] = |x_i − c_k| for the rows first…last, from |x|² + |c|² − 2·x·c."""
+    np.dot(X[first:last], centers.T, out[first:last])
+    for i in range(first, last):
+        square = X.dtype.type(0)
+        for j in range(X.shape[1]):
+            square += X[i, j] * X[i, j]
+        for k in range(centers.shape[0]):
+            out[i, k] = np.sqrt(max(square + norms[k] - 2 * out[i, k], 0))

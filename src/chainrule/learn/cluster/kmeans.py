@@ -1,0 +1,145 @@
+"""KMeans: Lloyd's and Elkan's algorithm on all samples."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any, ClassVar
+
+import numpy as np
+from sklearn.base import _fit_context
+from sklearn.exceptions import ConvergenceWarning
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import StrOptions
+from sklearn.utils.validation import _check_sample_weight, validate_data
+
+from chainrule.base.text import t
+from chainrule.learn.base import Rounds
+from chainrule.learn.cluster.base import CentersMixin
+from chainrule.learn.cluster.lloyd import Run, Watch, elkan, lloyd, same_clustering
+from chainrule.learn.cluster.threads import one_blas_thread
+
+Array = np.ndarray
+
+
+class KMeans(CentersMixin):
+    """K clusters, each around the mean of its samples, that make Σ w·|x − c|² small.
+
+    Args:
+        n_clusters: K. init: "k-means++" (greedy, 2 + ⌊ln K⌋ draws each), "random", an array [K, D]
+        or a callable (X, K, random_state) → [K, D]. n_init: how many starts; "auto" is 1 for
+        k-means++ and arrays, else 10. max_iter: rounds a start. tol: a run ends when Σ|Δc|² is at
+        most tol times the mean variance of the features. algorithm: "lloyd" or "elkan", which
+        gives the same in less time where clusters are many and apart. copy_x: False centers X in
+        its place during the fit.
+
+    Attributes:
+        cluster_centers_ [K, D], labels_ [N], inertia_ Σ w·|x − c|², n_iter_; trace_ after
+        `fit(..., trace=True)`.
+
+    Source: Lloyd, Least squares quantization in PCM, 1982; Elkan, Using the triangle inequality to
+    accelerate k-means, 2003; Arthur and Vassilvitskii, k-means++, 2007.
+    """
+
+    _parameter_constraints: ClassVar[dict[str, list[Any]]] = {
+        **CentersMixin._parameter_constraints,
+        "copy_x": ["boolean"],
+        "algorithm": [StrOptions({"lloyd", "elkan"})],
+    }
+
+    def __init__(
+        self,
+        n_clusters: int = 8,
+        *,
+        init: Any = "k-means++",
+        n_init: Any = "auto",
+        max_iter: int = 300,
+        tol: float = 1e-4,
+        verbose: int = 0,
+        random_state: Any = None,
+        copy_x: bool = True,
+        algorithm: str = "lloyd",
+    ) -> None:
+        self.n_clusters = n_clusters
+        self.init = init
+        self.n_init = n_init
+        self.max_iter = max_iter
+        self.tol = tol
+        self.verbose = verbose
+        self.random_state = random_state
+        self.copy_x = copy_x
+        self.algorithm = algorithm
+
+    @_fit_context(prefer_skip_nested_validation=True)
+    def fit(self, X: Any, y: Any = None, sample_weight: Any = None, *, trace: bool = False) -> Any:
+        """Finds the centers for X [N, D], weighted by sample_weight [N].
+
+        trace: keeps the centers and labels of every round for `working()`.
+        """
+        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
+        starts = self._starts(len(X), default=10)
+        run_once = elkan if self.algorithm == "elkan" and self.n_clusters > 1 else lloyd
+        if self.algorithm == "elkan" and self.n_clusters == 1:
+            text = t("algorithm='elkan' doesn't make sense for a single cluster: 'lloyd' is used.")
+            warnings.warn(text, RuntimeWarning, stacklevel=2)
+        random = check_random_state(self.random_state)
+        weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
+        given = self._given_centers(X)
+        # Around the mean the squares are small and lose fewer digits.
+        mean = _mean(X, weights)
+        centered = X - mean if self.copy_x else np.subtract(X, mean, out=X)
+        if given is not None:
+            given -= mean
+        squares = np.einsum("nd,nd->n", centered, centered)
+        tol = self.tol * float(squares @ weights) / float(weights.sum()) / X.shape[1]
+        watch = Watch(trace, bool(self.verbose))
+        best: Run | None = None
+        for _ in range(starts):
+            # A second thread of the linear algebra would fight with those of the rows.
+            with one_blas_thread(), Rounds(self, self.max_iter, self.verbose) as rounds:
+                centers = self._first_centers(centered, weights, random, given)
+                run = run_once(centered, weights, centers, tol, rounds, watch)
+                if best is None or (
+                    run.inertia < best.inertia
+                    and not same_clustering(run.labels, best.labels, self.n_clusters)
+                ):
+                    best = run
+            if rounds.interrupted:
+                break
+        if not self.copy_x:
+            X += mean
+        if best is None:
+            raise KeyboardInterrupt
+        self._keep(best, mean)
+        if trace:
+            steps = [(centers + mean, labels, inertia) for centers, labels, inertia in best.path]
+            self.trace_ = {"X": X.copy(), "weights": weights, "rounds": steps}
+        return self
+
+    def _keep(self, run: Run, mean: Array) -> None:
+        self.cluster_centers_ = run.centers + mean
+        self.labels_, self.inertia_, self.n_iter_ = run.labels, run.inertia, run.rounds
+        self.__dict__.pop("trace_", None)
+        found = len(np.unique(run.labels))
+        if found < self.n_clusters:
+            warnings.warn(
+                t(
+                    "Number of distinct clusters ({found}) found smaller than n_clusters "
+                    "({clusters}). Possibly due to duplicate points in X.",
+                    found=found,
+                    clusters=self.n_clusters,
+                ),
+                ConvergenceWarning,
+                stacklevel=3,
+            )
+
+    def _working(self) -> Any:
+        # The working is only needed when somebody looks.
+        from chainrule.learn.cluster.steps import working
+
+        return working(self, self._needs_trace())
+
+
+def _mean(X: Array, weights: Array) -> Array:
+    if np.ptp(weights) == 0:
+        return X.mean(axis=0)
+    return (weights @ X) / weights.sum()

@@ -1,0 +1,98 @@
+"""Who is near whom: probabilities of pairs with a given perplexity."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_array
+from sklearn.metrics import pairwise_distances
+
+from chainrule.learn.cluster.threads import each_range, one_blas_thread, ranges
+from chainrule.learn.manifold import kernels
+
+Array = np.ndarray
+_ROWS = 256
+
+
+def squared_distances(X: Array, metric: Any, options: dict[str, Any] | None) -> Array:
+    """[N, N] of squared distances by the metric."""
+    if metric == "precomputed":
+        return X.astype(np.float64) ** 2
+    if metric == "euclidean":
+        X = X - X.mean(axis=0)
+        return _rows(X, np.einsum("nd,nd->n", X, X), 0, len(X))
+    return pairwise_distances(X, metric=metric, **(options or {})) ** 2
+
+
+def _rows(X: Array, norms: Array, first: int, last: int) -> Array:
+    distances = X[first:last] @ X.T
+    distances *= -2
+    distances += norms
+    distances += norms[first:last, None]
+    np.maximum(distances, 0, out=distances)
+    distances[np.arange(last - first), np.arange(first, last)] = 0
+    return distances
+
+
+def neighbours(X: Array, count: int, metric: Any, options: Any) -> tuple[Array, Array]:
+    """Indices and squared distances [N, count] of the nearest others."""
+    found = np.empty((len(X), count), np.int64)
+    squares = np.empty((len(X), count))
+    if metric == "euclidean":
+        X = X - X.mean(axis=0)
+        norms = np.einsum("nd,nd->n", X, X)
+        table = None
+    else:
+        table = squared_distances(X, metric, options)
+
+    def do(_: int, a: int, b: int) -> None:
+        for first in range(a, b, _ROWS):
+            last = min(first + _ROWS, b)
+            if table is None:
+                distances = _rows(X, norms, first, last)
+            else:
+                distances = table[first:last].copy()
+            # Oneself is no neighbour.
+            distances[np.arange(last - first), np.arange(first, last)] = np.inf
+            nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
+            nearest.sort(axis=1)
+            found[first:last] = nearest
+            squares[first:last] = np.take_along_axis(distances, nearest, axis=1)
+
+    with one_blas_thread():
+        each_range(do, ranges(len(X), len(X) * X.shape[1]))
+    return found, squares
+
+
+def conditional(squares: Array, perplexity: float) -> tuple[Array, float]:
+    """p_{j|i} [N, M] with the perplexity, and the mean width σ = 1/√(2β)."""
+    squares = np.ascontiguousarray(squares, np.float64)
+    out = np.empty_like(squares)
+    entropy = math.log(perplexity)
+    parts = ranges(len(squares), 100 * squares.shape[1])
+    betas = each_range(lambda _, a, b: kernels.search(squares, entropy, a, b, out), parts)
+    return out, math.sqrt(len(squares) / (2 * sum(betas)))
+
+
+def joint_dense(squares: Array, perplexity: float) -> Array:
+    """p_ij [N, N] = (p_{j|i} + p_{i|j})/(2N) over all pairs; the diagonal is 0."""
+    n = len(squares)
+    others = ~np.eye(n, dtype=bool)
+    rows, _ = conditional(squares[others].reshape(n, n - 1), perplexity)
+    shares = np.zeros((n, n))
+    shares[others] = rows.ravel()
+    shares = shares + shares.T
+    return shares / shares.sum()
+
+
+def joint_sparse(found: Array, squares: Array, perplexity: float) -> csr_array:
+    """p_ij of the pairs of which one is among the other's nearest."""
+    n, count = found.shape
+    rows, _ = conditional(squares, perplexity)
+    starts = np.arange(0, n * count + 1, count)
+    shares = csr_array((rows.ravel(), found.ravel(), starts), shape=(n, n))
+    shares = (shares + shares.T).tocsr()
+    shares.data /= shares.data.sum()
+    return shares

@@ -1,0 +1,191 @@
+"""The forces of t-SNE, and the descent that follows them."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.learn.base import Rounds
+from chainrule.learn.cluster.threads import each_range, ranges
+from chainrule.learn.manifold import kernels
+
+Array = np.ndarray
+# The divergence is worked out, and the end judged, once in so many rounds.
+CHECK = 50
+EXPLORATION = 250
+
+
+class Forces(NamedTuple):
+    """pull and push [N, D] (push not divided by Z), Z, and the divergence or NaN."""
+
+    pull: Array
+    push: Array
+    mass: float
+    divergence: float
+
+
+Field = Callable[[Array, float, bool], Forces]
+
+
+class Exact:
+    """Forces over all pairs; shares [N, N]."""
+
+    def __init__(self, shares: Array, freedom: float) -> None:
+        self.table = self.shares = shares
+        self.freedom = freedom
+        logs = np.log(shares, out=np.zeros_like(shares), where=shares > 0)
+        self._entropy = float(np.vdot(shares, logs))
+
+    def __call__(self, points: Array, exaggeration: float, measure: bool) -> Forces:
+        columns = np.ascontiguousarray(points.T)
+        pull, push = np.empty_like(points), np.empty_like(points)
+        parts = ranges(len(points), 10 * len(points))
+        mass = sum(
+            each_range(
+                lambda _, a, b: kernels.pair_rows(
+                    columns, self.shares, self.freedom, a, b, pull, push
+                ),
+                parts,
+            )
+        )
+        divergence = self._divergence(points, mass) if measure else math.nan
+        pull *= exaggeration
+        return Forces(pull, push, mass, divergence)
+
+    def _divergence(self, points: Array, mass: float) -> float:
+        power = (self.freedom + 1) / 2
+        total = self._entropy + math.log(mass)
+        for i, row in enumerate(self.shares):
+            squares = ((points - points[i]) ** 2).sum(axis=1)
+            total += power * float(row @ np.log1p(squares / self.freedom))
+        return total
+
+
+class BarnesHut:
+    """Forces with far points as groups; shares is sparse [N, N]."""
+
+    def __init__(self, shares: Any, freedom: float, angle: float, dims: int) -> None:
+        self.table = shares
+        self.freedom, self.angle = freedom, angle
+        self.dims = max(dims, 2)
+        self.starts = shares.indptr.astype(np.int64)
+        self.neighbours = shares.indices.astype(np.int32)
+        self.shares = np.ascontiguousarray(shares.data, np.float64)
+        n = shares.shape[0]
+        self._wide = np.zeros((n, 3))
+        self._cells = np.empty((2 * n + 64, 5))
+        self._spans = np.empty((2 * n + 64, 3), np.int64)
+        self._numbers = np.empty(n, np.int64)
+
+    def tree(self, points: Array) -> tuple[Array, Array, int]:
+        """The order [N] of the points, them in that order, and how many cells there are."""
+        low = points.min(axis=0)
+        side = max(float((points.max(axis=0) - low).max()), 1e-12) * 1.001
+        kernels.cell_numbers(points, low, 2.0**kernels.BITS / side, self.dims, self._numbers)
+        order = np.argsort(self._numbers)
+        inside = points[order]
+        numbers = self._numbers[order]
+        needed = 2 + kernels.BITS * len(points)
+        while True:
+            count = kernels.build(inside, numbers, self.dims, side, self._cells, self._spans)
+            if count >= 0:
+                break
+            size = min(2 * len(self._cells), needed)
+            self._cells, self._spans = np.empty((size, 5)), np.empty((size, 3), np.int64)
+        kernels.summarize(inside, self._cells, self._spans, count)
+        return order, inside, count
+
+    def __call__(self, points: Array, exaggeration: float, measure: bool) -> Forces:
+        wide = self._wide
+        wide[:, : points.shape[1]] = points
+        order, inside, count = self.tree(wide)
+        pull, near = np.empty_like(wide), np.empty_like(wide)
+
+        def do(_: int, a: int, b: int) -> tuple[float, float]:
+            mass = kernels.repel(
+                inside, self._cells, self._spans, count, self.angle, self.freedom, a, b, near
+            )
+            cost = kernels.attract(
+                wide, self.starts, self.neighbours, self.shares, self.freedom, measure, a, b, pull
+            )
+            return mass, cost
+
+        sums = each_range(do, ranges(len(wide), 2000))
+        mass = sum(one for one, _ in sums)
+        divergence = sum(one for _, one in sums) + math.log(mass) if measure else math.nan
+        push = np.empty_like(wide)
+        push[order] = near
+        dims = points.shape[1]
+        return Forces(
+            pull[:, :dims] * exaggeration, np.ascontiguousarray(push[:, :dims]), mass, divergence
+        )
+
+
+class Path(NamedTuple):
+    """What a descent leaves: rounds, and at every check (round, divergence, points)."""
+
+    rounds: int
+    checks: list[tuple[int, float, Array]]
+
+
+def descend(
+    field: Field,
+    points: Array,
+    rounds: Rounds,
+    *,
+    freedom: float,
+    exaggeration: float,
+    rate: float,
+    patience: int,
+    least_gradient: float,
+    keep: bool,
+) -> Path:
+    """Moves the points [N, D] in their place along the forces.
+
+    The first 250 rounds exaggerate the pull and have momentum 0.5, the others 0.8. A phase ends
+    early when the divergence does not fall for `patience` rounds, or the gradient is small.
+    """
+    scale = 2 * (freedom + 1) / freedom
+    update, gains = np.zeros_like(points), np.ones_like(points)
+    checks: list[tuple[int, float, Array]] = []
+    best, best_at = math.inf, 0
+    early = True
+    i = 0
+    for i in rounds:
+        if early and i >= EXPLORATION:
+            early = False
+            update[:], gains[:] = 0, 1
+            best, best_at = math.inf, i
+        judge = (i + 1) % CHECK == 0
+        forces = field(points, exaggeration if early else 1.0, judge or i == rounds.total - 1)
+        if not math.isnan(forces.divergence):
+            checks.append((i + 1, forces.divergence, points.copy() if keep else points))
+        size = kernels.move(
+            points,
+            forces.pull,
+            forces.push,
+            scale,
+            forces.mass,
+            rate,
+            0.5 if early else 0.8,
+            update,
+            gains,
+        )
+        if not judge:
+            continue
+        rounds.show(kl_divergence=forces.divergence)
+        if forces.divergence < best:
+            best, best_at = forces.divergence, i
+            waited = False
+        else:
+            waited = i - best_at > (EXPLORATION if early else patience)
+        if waited or math.sqrt(size) <= least_gradient:
+            if not early:
+                break
+            early = False
+            update[:], gains[:] = 0, 1
+            best, best_at = math.inf, i
+    return Path(i, checks)

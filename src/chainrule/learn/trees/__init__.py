@@ -1,0 +1,1 @@
+"""Decision trees and what is made of them: bags, forests, boosting."""

@@ -1,0 +1,442 @@
+"""Gradient boosting over histograms: fast on large tables, missing values and categories."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.model_selection import train_test_split
+from sklearn.utils import check_random_state
+from sklearn.utils._param_validation import Interval, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+
+from chainrule.learn.base import Explained, Rounds
+from chainrule.learn.trees import losses
+from chainrule.learn.trees.histogram import add_leaves, add_rows, fill, grow, put
+from chainrule.learn.trees.ranking import in_threads, row_blocks, thread_count
+from chainrule.learn.trees.tree import Labels, numbers_of, seed_of
+from chainrule.learn.working import Working
+
+# A histogram of so many bin updates is worth the hand-over to other threads (about 50 µs).
+_WORTH = 150_000
+
+
+@dataclass(frozen=True)
+class HistogramTree:
+    """One tree: `nodes` [n, 8] (left, right, feature, bin, …), the thresholds of numeric splits,
+    which splits are categorical, the bins that go left, and the leaves' values (shrunk)."""
+
+    nodes: Any
+    threshold: Any
+    category: Any
+    masks: Any
+    value: Any
+    gain: Any
+    rows: Any
+
+
+def cut_points(column: Any, most: int, random: np.random.RandomState) -> Any:
+    """At most `most` − 1 thresholds that share the values of a column about equally."""
+    known = column[~np.isnan(column)]
+    if len(known) > 200_000:
+        known = random.choice(known, 200_000, replace=False)
+    distinct = np.unique(known)
+    if len(distinct) <= most:
+        return distinct[:-1] + (distinct[1:] - distinct[:-1]) / 2
+    levels = np.linspace(0, 100, most + 1)[1:-1]
+    return np.unique(np.percentile(known, levels, method="midpoint"))
+
+
+class _HistGradientBoosting(Explained, BaseEstimator):
+    """What both estimators share."""
+
+    n_features_in_: int
+    _parameter_constraints: dict[str, list[Any]] = {
+        "learning_rate": [Interval(Real, 0, None, closed="neither")],
+        "max_iter": [Interval(Integral, 1, None, closed="left")],
+        "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
+        "max_depth": [Interval(Integral, 1, None, closed="left"), None],
+        "min_samples_leaf": [Interval(Integral, 1, None, closed="left")],
+        "l2_regularization": [Interval(Real, 0, None, closed="left")],
+        "max_features": [Interval(Real, 0, 1, closed="right")],
+        "max_bins": [Interval(Integral, 2, 255, closed="both")],
+        "categorical_features": ["array-like", None],
+        "early_stopping": [StrOptions({"auto"}), "boolean"],
+        "validation_fraction": [
+            Interval(Real, 0, 1, closed="neither"),
+            Interval(Integral, 1, None, closed="left"),
+            None,
+        ],
+        "n_iter_no_change": [Interval(Integral, 1, None, closed="left")],
+        "tol": [Interval(Real, 0, None, closed="left")],
+        "verbose": ["verbose"],
+        "random_state": ["random_state"],
+    }
+
+    def _categories(self, d: int) -> Any:
+        """bool [features], which are categories."""
+        given = self.categorical_features
+        chosen = np.zeros(d, bool)
+        if given is None:
+            return chosen
+        given = np.asarray(given)
+        if given.dtype.kind in "USO":
+            names = list(getattr(self, "feature_names_in_", []))
+            given = np.array([names.index(name) for name in given], int)
+        chosen[given] = True
+        return chosen
+
+    def _encoded(self, X: Any) -> Any:
+        """X with categories as 0, 1, 2, …; what was not seen in `fit` counts as missing."""
+        if not self.is_categorical_.any():
+            return X
+        X = X.copy()
+        for f, seen in self._seen.items():
+            at = np.clip(np.searchsorted(seen, X[:, f]), 0, max(len(seen) - 1, 0))
+            known = seen[at] == X[:, f] if len(seen) else np.zeros(len(X), bool)
+            X[:, f] = np.where(known, at, np.nan)
+        return X
+
+    def _check(self, X: Any, y: Any = None, reset: bool = False) -> Any:
+        options = {"dtype": np.float64, "ensure_all_finite": False}
+        if reset:
+            X, y = validate_data(self, X, y, multi_output=True, **options)
+        else:
+            X = validate_data(self, X, reset=False, **options)
+        return (X, y) if reset else X
+
+    def _bin(self, X: Any, random: np.random.RandomState, threads: int) -> Any:
+        """uint8 [features, rows]; sets the cut points."""
+        n, d = X.shape
+        bins = np.empty((d, n), np.uint8)
+        cuts: list[Any] = [None] * d
+        seeds = [seed_of(random) for _ in range(d)]
+
+        def one(f: int) -> None:
+            column = np.ascontiguousarray(X[:, f])
+            if self.is_categorical_[f]:
+                count = len(self._seen[f])
+                if count > self.max_bins:
+                    raise ValueError(
+                        f"Categorical feature {f} has {count} categories, more than max_bins="
+                        f"{self.max_bins}."
+                    )
+                cuts[f] = np.arange(count - 1) + 0.5
+            else:
+                cuts[f] = cut_points(column, self.max_bins, np.random.RandomState(seeds[f]))
+            put(column, cuts[f], len(cuts[f]), bins[f])
+
+        in_threads(one, range(d), threads if n > 5000 else 1)
+        self._cuts = cuts
+        return bins
+
+    def _boost(self, X: Any, y: Any, weight: Any, loss: Any, weighted: bool, trace: bool) -> None:
+        random = check_random_state(self.random_state)
+        threads = thread_count(-1)
+        if weighted and not weight.all():
+            X, y, weight = X[weight != 0], y[weight != 0], weight[weight != 0]
+        d = X.shape[1]
+        self.is_categorical_ = self._categories(d)
+        self._seen = {
+            int(f): np.unique(X[~np.isnan(X[:, f]), f])
+            for f in np.flatnonzero(self.is_categorical_)
+        }
+        X = self._encoded(X)
+        stop = self.early_stopping
+        self.do_early_stopping_ = len(X) > 10_000 if stop == "auto" else bool(stop)
+        held = None
+        if self.do_early_stopping_ and self.validation_fraction is not None:
+            strata = y if hasattr(self, "classes_") else None
+            X, held_X, y, held_y, weight, held_w = train_test_split(
+                X, y, weight, test_size=self.validation_fraction, stratify=strata,
+                random_state=seed_of(random),
+            )  # fmt: skip
+            held = (held_X, held_y, held_w)
+        n = len(X)
+        bins = self._bin(X, random, threads)
+        self._loss = loss
+        self._baseline = loss.start(y, weight)
+        raw = np.repeat(self._baseline[:, None], n, axis=1)
+        held_raw = None if held is None else np.repeat(self._baseline[:, None], len(held[0]), 1)
+        self._predictors: list[list[HistogramTree]] = []
+        self.train_score_, self.validation_score_ = [], []
+        self._space = self._allocate(n, d)
+        self.trace_: Any = [] if trace else None
+        with Rounds(self, self.max_iter, self.verbose) as rounds:
+            for _ in rounds:
+                gradient, hessian = loss.gradient(y, raw)
+                if weighted:
+                    gradient, hessian = gradient * weight, hessian * weight
+                if self.trace_ is not None:
+                    self.trace_.append((-gradient, loss.loss(y, raw, weight)))
+                trees = []
+                for k in range(loss.trees):
+                    tree, order = self._tree(bins, gradient[k], hessian[k], random, threads)
+                    if loss.own_leaf:
+                        self._refit(tree, order, y, raw[k : k + 1], weight, loss)
+                    add_leaves(order, tree.nodes, tree.value, len(tree.nodes), raw[k])
+                    trees.append(tree)
+                self._predictors.append(trees)
+                if self.do_early_stopping_:
+                    if held is not None:
+                        for k, tree in enumerate(trees):
+                            self._add(tree, held[0], held_raw[k], 0, len(held[0]))  # type: ignore[index]
+                        score = -loss.loss(held[1], held_raw, held[2])
+                        self.validation_score_.append(score)
+                    self.train_score_.append(-loss.loss(y, raw, weight))
+                    if self._stalled(self.validation_score_ or self.train_score_):
+                        break
+                if self.verbose:
+                    rounds.show(loss=loss.loss(y, raw, weight))
+        del self._space
+        self.n_iter_ = len(self._predictors)
+
+    def _stalled(self, scores: list[float]) -> bool:
+        reach = self.n_iter_no_change + 1
+        if len(scores) < reach:
+            return False
+        reference = scores[-reach] + self.tol
+        return not any(score > reference for score in scores[-reach + 1 :])
+
+    def _allocate(self, n: int, d: int) -> tuple[Any, ...]:
+        leaves = max(n // self.min_samples_leaf, 1)
+        if self.max_leaf_nodes is not None:
+            leaves = min(leaves, self.max_leaf_nodes)
+        if self.max_depth is not None and self.max_depth < 20:
+            leaves = min(leaves, 2**self.max_depth)
+        return (
+            leaves,
+            np.empty(n, np.int32),
+            np.empty((leaves, d, 256, 3)),
+            np.empty((2 * leaves, 8), np.int64),
+            np.empty((2 * leaves, 4)),
+            np.empty((2 * leaves, 256), np.uint8),
+            np.empty(256, np.int64),
+            np.empty(256),
+        )
+
+    def _tree(
+        self, bins: Any, gradient: Any, hessian: Any, random: np.random.RandomState, threads: int
+    ) -> tuple[HistogramTree, Any]:
+        leaves, spare, histograms, nodes, sums, masks, order, ratio = self._space
+        d, n = bins.shape
+        rows = np.arange(n, dtype=np.int32)
+        kinds = np.array([[len(c) + 1, c_] for c, c_ in zip(self._cuts, self.is_categorical_)])
+        allowed = np.ones(d, np.uint8)
+        if self.max_features < 1.0:
+            allowed[:] = 0
+            allowed[random.permutation(d)[: max(1, int(np.ceil(self.max_features * d)))]] = 1
+        real = np.array([float(self.min_samples_leaf), 1e-3, max(self.l2_regularization, 1e-15)])
+        deepest = 2**31 if self.max_depth is None else self.max_depth
+        whole = np.array([leaves, deepest, _WORTH if threads > 1 else 2**62])
+        nodes[0] = -1, -1, -1, 0, 0, n, 0, 0
+        status = np.array([1, 0, n, 0, 1, 1, 0])
+        found = np.zeros(4, np.int64)
+        shares = row_blocks(d, threads if n * d > _WORTH else 1, 1)
+        while True:
+            _, start, end, slot = status[:4].tolist()
+            parts = shares if (end - start) * d > _WORTH else [(0, d)]
+
+            def work(part: tuple[int, int], s: int = start, e: int = end, at: int = slot) -> None:
+                fill(bins, rows, s, e, gradient, hessian, histograms, at, *part)
+
+            in_threads(work, parts, threads)
+            if not grow(
+                bins, rows, spare, gradient, hessian, histograms, kinds, allowed, real, whole,
+                nodes, sums, masks, order, ratio, found, status,
+            ):  # fmt: skip
+                break
+        made = int(status[4])
+        kept = nodes[:made].copy()
+        value = -self.learning_rate * sums[:made, 0] / (sums[:made, 1] + real[2])
+        inner = kept[:, 0] >= 0
+        threshold, category = np.zeros(made), np.zeros(made, np.uint8)
+        for i in np.flatnonzero(inner):
+            f, b = kept[i, 2], kept[i, 3]
+            category[i] = self.is_categorical_[f]
+            if not category[i]:
+                threshold[i] = self._cuts[f][b] if b < len(self._cuts[f]) else np.inf
+        tree = HistogramTree(
+            kept, threshold, category, masks[:made].copy(), value, sums[:made, 3].copy(),
+            sums[:made, 2].copy(),
+        )  # fmt: skip
+        return tree, rows
+
+    def _refit(self, tree: HistogramTree, order: Any, y: Any, raw: Any, w: Any, loss: Any) -> None:
+        """Leaves' values where the loss has a better constant than the Newton step."""
+        for i in np.flatnonzero(tree.nodes[:, 0] < 0):
+            inside = order[tree.nodes[i, 4] : tree.nodes[i, 5]]
+            best = loss.leaf(y[inside], raw[:, inside], w[inside])
+            tree.value[i] = self.learning_rate * best
+
+    @staticmethod
+    def _add(tree: HistogramTree, X: Any, out: Any, start: int, stop: int) -> None:
+        add_rows(
+            X, tree.nodes, tree.threshold, tree.category, tree.masks, tree.value, start, stop, out
+        )
+
+    def _raw(self, X: Any) -> Any:
+        """[trees a round, rows], the sums of all trees."""
+        check_is_fitted(self)
+        X = np.ascontiguousarray(self._encoded(self._check(X)))
+        raw = np.repeat(self._baseline[:, None], len(X), axis=1)
+
+        def block(rows: tuple[int, int]) -> None:
+            for trees in self._predictors:
+                for k, tree in enumerate(trees):
+                    self._add(tree, X, raw[k], *rows)
+
+        in_threads(block, row_blocks(len(X), thread_count(-1), 2000), 64)
+        return raw
+
+    def _staged_raw(self, X: Any) -> Any:
+        check_is_fitted(self)
+        X = np.ascontiguousarray(self._encoded(self._check(X)))
+        raw = np.repeat(self._baseline[:, None], len(X), axis=1)
+        for trees in self._predictors:
+            for k, tree in enumerate(trees):
+                self._add(tree, X, raw[k], 0, len(X))
+            yield raw.copy()
+
+    @property
+    def n_trees_per_iteration_(self) -> int:
+        check_is_fitted(self)
+        return int(self._loss.trees)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.allow_nan = True
+        return tags
+
+    def _working(self) -> Working:
+        from chainrule.learn.trees.showing import show_boosting
+
+        trees = [[int((t.nodes[:, 0] < 0).sum()) for t in round_] for round_ in self._predictors]
+        return show_boosting(self, self._needs_trace(), trees)
+
+
+class HistGradientBoostingRegressor(RegressorMixin, _HistGradientBoosting):
+    """Boosted histogram trees for numbers; parameters, attributes and errors are scikit-learn's.
+
+    loss: "squared_error", "absolute_error", "gamma", "poisson", "quantile". Categories are given as
+    a mask, indices or names of numeric columns. Early stopping watches the loss.
+    """
+
+    _parameter_constraints = {
+        **_HistGradientBoosting._parameter_constraints,
+        "loss": [StrOptions({"squared_error", "absolute_error", "gamma", "poisson", "quantile"})],
+        "quantile": [Interval(Real, 0, 1, closed="both"), None],
+    }
+
+    def __init__(
+        self, loss: str = "squared_error", *, quantile: float | None = None,
+        learning_rate: float = 0.1, max_iter: int = 100, max_leaf_nodes: Any = 31,
+        max_depth: Any = None, min_samples_leaf: int = 20, l2_regularization: float = 0.0,
+        max_features: float = 1.0, max_bins: int = 255, categorical_features: Any = None,
+        early_stopping: Any = "auto", validation_fraction: Any = 0.1, n_iter_no_change: int = 10,
+        tol: float = 1e-7, verbose: Any = 0, random_state: Any = None,
+    ) -> None:  # fmt: skip
+        self.loss, self.quantile, self.learning_rate = loss, quantile, learning_rate
+        self.max_iter, self.max_leaf_nodes, self.max_depth = max_iter, max_leaf_nodes, max_depth
+        self.min_samples_leaf, self.l2_regularization = min_samples_leaf, l2_regularization
+        self.max_features, self.max_bins = max_features, max_bins
+        self.categorical_features, self.early_stopping = categorical_features, early_stopping
+        self.validation_fraction, self.n_iter_no_change = validation_fraction, n_iter_no_change
+        self.tol, self.verbose, self.random_state = tol, verbose, random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, trace: bool = False) -> Any:
+        """Add tree after tree; Ctrl-C keeps those that stand already."""
+        self._validate_params()
+        X, y = self._check(X, y, reset=True)
+        y = numbers_of(y)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        if self.loss in ("gamma", "poisson") and (y.min() < 0 or y.sum() <= 0):
+            raise ValueError(f"loss='{self.loss}' requires non-negative y and sum(y) > 0.")
+        if self.loss == "gamma" and y.min() <= 0:
+            raise ValueError("loss='gamma' requires strictly positive y.")
+        loss: Any
+        if self.loss == "quantile":
+            loss = losses.Quantile(0.5 if self.quantile is None else self.quantile)
+        else:
+            loss = {
+                "squared_error": losses.SquaredError, "absolute_error": losses.AbsoluteError,
+                "gamma": losses.Gamma, "poisson": losses.Poisson,
+            }[self.loss]()  # fmt: skip
+        self._boost(X, y, weight, loss, sample_weight is not None, trace)
+        return self
+
+    def predict(self, X: Any) -> Any:
+        raw = self._raw(X)
+        return self._loss.inverse(raw[0])
+
+    def staged_predict(self, X: Any) -> Any:
+        """The predictions after each round."""
+        for raw in self._staged_raw(X):
+            yield self._loss.inverse(raw[0])
+
+
+class HistGradientBoostingClassifier(Labels, ClassifierMixin, _HistGradientBoosting):
+    """Boosted histogram trees for classes (log loss); see `HistGradientBoostingRegressor`."""
+
+    _parameter_constraints = {
+        **_HistGradientBoosting._parameter_constraints,
+        "loss": [StrOptions({"log_loss"})],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self, loss: str = "log_loss", *, learning_rate: float = 0.1, max_iter: int = 100,
+        max_leaf_nodes: Any = 31, max_depth: Any = None, min_samples_leaf: int = 20,
+        l2_regularization: float = 0.0, max_features: float = 1.0, max_bins: int = 255,
+        categorical_features: Any = None, early_stopping: Any = "auto",
+        validation_fraction: Any = 0.1, n_iter_no_change: int = 10, tol: float = 1e-7,
+        verbose: Any = 0, random_state: Any = None, class_weight: Any = None,
+    ) -> None:  # fmt: skip
+        self.loss, self.learning_rate, self.class_weight = loss, learning_rate, class_weight
+        self.max_iter, self.max_leaf_nodes, self.max_depth = max_iter, max_leaf_nodes, max_depth
+        self.min_samples_leaf, self.l2_regularization = min_samples_leaf, l2_regularization
+        self.max_features, self.max_bins = max_features, max_bins
+        self.categorical_features, self.early_stopping = categorical_features, early_stopping
+        self.validation_fraction, self.n_iter_no_change = validation_fraction, n_iter_no_change
+        self.tol, self.verbose, self.random_state = tol, verbose, random_state
+
+    def fit(self, X: Any, y: Any, sample_weight: Any = None, trace: bool = False) -> Any:
+        """Add tree after tree; Ctrl-C keeps those that stand already."""
+        self._validate_params()
+        X, y = self._check(X, y, reset=True)
+        codes = self._encode(y)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weighted = sample_weight is not None or self.class_weight is not None
+        if self.class_weight is not None:
+            weight = weight * compute_sample_weight(self.class_weight, y)
+        many = self.n_classes_ > 2
+        loss: Any = losses.LogLoss(self.n_classes_) if many else losses.BinaryLogLoss()
+        self._boost(X, codes, weight, loss, weighted, trace)
+        return self
+
+    def decision_function(self, X: Any) -> Any:
+        """Raw sums: [rows] for two classes, else [rows, classes]."""
+        raw = self._raw(X)
+        return raw[0] if len(raw) == 1 else raw.T
+
+    def predict_proba(self, X: Any) -> Any:
+        """[rows, classes] probabilities."""
+        raw = self._raw(X)
+        return self._loss.shares(raw)[:, : self.n_classes_]
+
+    def predict(self, X: Any) -> Any:
+        shares = self.predict_proba(X)
+        return self.classes_[shares.argmax(axis=1)]
+
+    def staged_predict_proba(self, X: Any) -> Any:
+        for raw in self._staged_raw(X):
+            yield self._loss.shares(raw)[:, : self.n_classes_]
+
+    def staged_predict(self, X: Any) -> Any:
+        """The predictions after each round."""
+        for shares in self.staged_predict_proba(X):
+            yield self.classes_[shares.argmax(axis=1)]

@@ -1,0 +1,429 @@
+"""Machine code of exact decision trees: every split is looked for on whole numbers, not on values.
+
+A feature's distinct values are numbered once, in ascending order (`ranking.py`). A node then sorts
+its rows by these numbers with a counting sort or a radix sort of few passes, in linear time, and
+walks over them once. All functions release the lock of the interpreter, so that threads can grow
+trees side by side.
+
+Numbers of criteria: 0 Gini, 1 entropy, 2 squared error, 3 Poisson deviance. Two classes need only
+the weight of the second one (its `target` is 0 or 1), so that they share the way of regression.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numba
+import numpy as np
+
+jit = partial(numba.njit, cache=True, nogil=True, error_model="numpy")
+# Functions that only machine code calls need no entry from Python, which halves their compilation.
+part = partial(jit, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+
+GINI, ENTROPY, SQUARED, POISSON = 0, 1, 2, 3
+GOLDEN = np.uint64(0x9E3779B97F4A7C15)
+FIRST = np.uint64(0xBF58476D1CE4E5B9)
+SECOND = np.uint64(0x94D049BB133111EB)
+S30, S27, S31, S11 = np.uint64(30), np.uint64(27), np.uint64(31), np.uint64(11)
+NO_GAIN = -1e300
+# Scores that differ by less are equal but for rounding: the first feature, the lowest cut wins.
+TIE = 1e-11
+
+
+# -- Small parts -----------------------------------------------------------------------------
+
+
+@part
+def uniform(state):  # type: ignore[no-untyped-def]
+    """Next number in [0, 1) of a splitmix64 sequence (Steele, Lea, Flood 2014)."""
+    state[0] += GOLDEN
+    z = state[0]
+    z = (z ^ (z >> S30)) * FIRST
+    z = (z ^ (z >> S27)) * SECOND
+    z = z ^ (z >> S31)
+    return np.float64(z >> S11) * (1.0 / 9007199254740992.0)
+
+
+@part
+def sort_positions(keys, count, top, order, spare, counters):  # type: ignore[no-untyped-def]
+    """Write the positions 0…count−1 into `order`, by ascending keys (each 0 ≤ key ≤ top)."""
+    if count <= 20:
+        for i in range(count):
+            key = keys[i]
+            j = i
+            while j > 0 and keys[order[j - 1]] > key:
+                order[j] = order[j - 1]
+                j -= 1
+            order[j] = i
+        return
+    bits = 1
+    while (top >> bits) > 0:
+        bits += 1
+    passes = 1
+    if top >= 256 and top >= 2 * count:
+        step = 8 if count < 1500 else 11
+        passes = (bits + step - 1) // step
+    width = (bits + passes - 1) // passes
+    mask = (1 << width) - 1
+    buckets = min(mask, top) + 1
+    if passes % 2 == 1:
+        # Each pass writes into the other array: begin so that the last one writes into `order`.
+        order, spare = spare, order
+    for turn in range(passes):
+        shift = turn * width
+        for b in range(buckets):
+            counters[b] = 0
+        for i in range(count):
+            counters[(keys[i] >> shift) & mask] += 1
+        total = 0
+        for b in range(buckets):
+            here = counters[b]
+            counters[b] = total
+            total += here
+        if turn == 0:
+            for i in range(count):
+                b = keys[i] & mask
+                spare[counters[b]] = i
+                counters[b] += 1
+        else:
+            for i in range(count):
+                p = order[i]
+                b = (keys[p] >> shift) & mask
+                spare[counters[b]] = p
+                counters[b] += 1
+        order, spare = spare, order
+
+
+@part
+def xlogx(x):  # type: ignore[no-untyped-def]
+    return x * np.log(x) if x > 0.0 else 0.0
+
+
+@part
+def purity(criterion, w, s):  # type: ignore[no-untyped-def]
+    """What a side with weight w and target sum s adds to the score that a split maximises."""
+    if criterion == ENTROPY:
+        return xlogx(s) + xlogx(w - s) - xlogx(w)
+    if criterion == POISSON:
+        return s * np.log(s / w) if s > 0.0 else NO_GAIN
+    return s * s / w
+
+
+@part
+def describe(criterion, weight, target, start, end, value, node, sides):  # type: ignore[no-untyped-def]
+    """Weight and impurity of rows start…end; their mean or class shares go into value[node]."""
+    total = 0.0
+    first = 0.0
+    second = 0.0
+    classes = value.shape[1]
+    if sides is not None:
+        for k in range(classes):
+            value[node, k] = 0.0
+        for i in range(start, end):
+            value[node, int(target[i])] += weight[i]
+            total += weight[i]
+        impurity = 0.0
+        for k in range(classes):
+            p = value[node, k] / total
+            value[node, k] = p
+            if criterion == GINI:
+                impurity += p * p
+            elif p > 0.0:
+                impurity -= p * np.log2(p)
+        return total, (1.0 - impurity if criterion == GINI else impurity)
+    for i in range(start, end):
+        w = weight[i]
+        y = target[i]
+        total += w
+        first += w * y
+        second += w * y * y
+    mean = first / total
+    if classes == 2:
+        value[node, 0] = 1.0 - mean
+        value[node, 1] = mean
+        if criterion == GINI:
+            return total, 2.0 * mean * (1.0 - mean)
+        return total, -(xlogx(mean) + xlogx(1.0 - mean)) / np.log(2.0)
+    value[node, 0] = mean
+    if criterion == POISSON:
+        deviance = 0.0
+        for i in range(start, end):
+            if target[i] > 0.0:
+                deviance += weight[i] * target[i] * np.log(target[i] / mean)
+        return total, deviance / total
+    return total, max(second / total - mean * mean, 0.0)
+
+
+# -- The best cut of one feature -------------------------------------------------------------
+
+
+@part
+def scan_scalar(  # type: ignore[no-untyped-def]
+    criterion, keys, order, known, weight, target, start, missing, lw, ls, all_w, all_s, least,
+    least_weight,
+):  # fmt: skip
+    """(best score, number of known rows on the left) where `lw`, `ls` stand left already.
+
+    `missing` rows without a value stand left if lw > 0, otherwise right, where the cut behind
+    the last known row counts too.
+    """
+    best = NO_GAIN
+    where = 0
+    left_missing = missing if lw > 0.0 else 0
+    count = known + missing
+    last = known if missing > left_missing else known - 1
+    for i in range(last):
+        p = order[i]
+        w = weight[start + p]
+        lw += w
+        ls += w * target[start + p]
+        if i + 1 < known and keys[order[i + 1]] == keys[p]:
+            continue
+        n = i + 1 + left_missing
+        if n < least or count - n < least:
+            continue
+        rw = all_w - lw
+        if lw < least_weight or rw < least_weight or lw <= 0.0 or rw <= 0.0:
+            continue
+        score = purity(criterion, lw, ls) + purity(criterion, rw, all_s - ls)
+        if score > best + TIE * abs(best):
+            best = score
+            where = i + 1
+    return best, where
+
+
+@part
+def scan_classes(  # type: ignore[no-untyped-def]
+    criterion, keys, order, known, weight, target, start, missing, lw, sides, least,
+    least_weight, all_w,
+):  # fmt: skip
+    """As `scan_scalar` for several classes; `sides` (2, classes) holds each class's weight."""
+    best = NO_GAIN
+    where = 0
+    left_missing = missing if lw > 0.0 else 0
+    count = known + missing
+    last = known if missing > left_missing else known - 1
+    gl = 0.0
+    gr = 0.0
+    for k in range(sides.shape[1]):
+        if criterion == GINI:
+            gl += sides[0, k] * sides[0, k]
+            gr += sides[1, k] * sides[1, k]
+        else:
+            gl += xlogx(sides[0, k])
+            gr += xlogx(sides[1, k])
+    for i in range(last):
+        p = order[i]
+        w = weight[start + p]
+        k = int(target[start + p])
+        # The sums of squares (or of x log x) change in one class only.
+        if criterion == GINI:
+            gl += w * (2.0 * sides[0, k] + w)
+            gr += w * (w - 2.0 * sides[1, k])
+        else:
+            gl += xlogx(sides[0, k] + w) - xlogx(sides[0, k])
+            gr += xlogx(sides[1, k] - w) - xlogx(sides[1, k])
+        sides[0, k] += w
+        sides[1, k] -= w
+        lw += w
+        if i + 1 < known and keys[order[i + 1]] == keys[p]:
+            continue
+        n = i + 1 + left_missing
+        if n < least or count - n < least:
+            continue
+        rw = all_w - lw
+        if lw < least_weight or rw < least_weight or lw <= 0.0 or rw <= 0.0:
+            continue
+        if criterion == GINI:
+            score = gl / lw + gr / rw
+        else:
+            score = gl - xlogx(lw) + gr - xlogx(rw)
+        if score > best + TIE * abs(best):
+            best = score
+            where = i + 1
+    return best, where
+
+
+@part
+def scan(  # type: ignore[no-untyped-def]
+    criterion, keys, order, known, weight, target, start, places, missing_left, least,
+    least_weight, sides,
+):  # fmt: skip
+    """Best cut of the sorted rows where those without a value go to the given side."""
+    missing = places[0]
+    lw = 0.0
+    ls = 0.0
+    all_w = 0.0
+    all_s = 0.0
+    if sides is not None:
+        for k in range(sides.shape[1]):
+            sides[0, k] = 0.0
+            sides[1, k] = 0.0
+    for i in range(known + missing):
+        p = start + (order[i] if i < known else places[1 + i - known])
+        w = weight[p]
+        all_w += w
+        goes_left = i >= known and missing_left
+        if goes_left:
+            lw += w
+        if sides is not None:
+            sides[0 if goes_left else 1, int(target[p])] += w
+        else:
+            all_s += w * target[p]
+            if goes_left:
+                ls += w * target[p]
+    if sides is not None:
+        return scan_classes(
+            criterion, keys, order, known, weight, target, start, missing, lw, sides, least,
+            least_weight, all_w,
+        )  # fmt: skip
+    return scan_scalar(
+        criterion, keys, order, known, weight, target, start, missing, lw, ls, all_w, all_s,
+        least, least_weight,
+    )  # fmt: skip
+
+
+# -- The best split of a node ----------------------------------------------------------------
+
+
+@part
+def find_split(  # type: ignore[no-untyped-def]
+    codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys, order,
+    spare, counters, places, sides, constant, level, features,
+):  # fmt: skip
+    """(feature or −1, highest code on the left, threshold, rows without a value go left).
+
+    `whole`: criterion, classes, deepest level, fewest rows to split, fewest rows in a leaf,
+    features to look at, random cuts; `real`: least weight of a leaf, least decrease, total weight.
+    """
+    criterion, least, wanted, random = whole[0], whole[4], whole[5], whole[6]
+    d = codes.shape[0]
+    best = NO_GAIN
+    feature = -1
+    best_code = 0
+    threshold = 0.0
+    missing_left = False
+    seen_variable = False
+    for visit in range(d):
+        if visit >= wanted and seen_variable:
+            break
+        if wanted < d or random:
+            j = visit + int(uniform(state) * (d - visit))
+            features[visit], features[j] = features[j], features[visit]
+        f = features[visit]
+        if constant[level, f]:
+            continue
+        low = 2147483647
+        high = -1
+        known = 0
+        places[0] = 0
+        count = end - start
+        for i in range(count):
+            code = codes[f, samples[start + i]]
+            keys[i] = code
+            if code > high:
+                high = code
+            if code < low:
+                low = code
+        if low == -1 and high >= 0:
+            low = high
+            for i in range(count):
+                if keys[i] == -1:
+                    places[0] += 1
+                    places[places[0]] = i
+                elif keys[i] < low:
+                    low = keys[i]
+        missing = places[0]
+        known = count - missing
+        if high == -1 or (low == high and missing == 0):
+            constant[level, f] = 1
+            continue
+        seen_variable = True
+        if random:
+            # One random cut, a value between the least and the greatest.
+            cut = values[offsets[f] + low] + uniform(state) * (
+                float(values[offsets[f] + high]) - values[offsets[f] + low]
+            )
+            if cut >= values[offsets[f] + high]:
+                cut = float(values[offsets[f] + low])
+            a = low
+            b = high - 1 if high > low else high
+            while a < b:
+                middle = (a + b + 1) // 2
+                if values[offsets[f] + middle] <= cut:
+                    a = middle
+                else:
+                    b = middle - 1
+            for i in range(count):
+                keys[i] = -1 if keys[i] == -1 else int(keys[i] > a)
+            top = 1
+            if high > low:
+                low, high = a, a + 1
+        else:
+            cut = 0.0
+            top = high - low
+            for i in range(count):
+                keys[i] -= low if keys[i] >= 0 else 0
+        if missing > 0:
+            # Rows without a value get the highest key and are cut off behind the sort.
+            for i in range(missing):
+                keys[places[1 + i]] = top + 1
+            top += 1
+        sort_positions(keys, count, top, order, spare, counters)
+        for side in range(2 if missing > 0 else 1):
+            score, where = scan(
+                criterion, keys, order, known, weight, target, start, places, side == 1,
+                least, real[0], sides,
+            )  # fmt: skip
+            if score > best + TIE * abs(best):
+                best = score
+                feature = f
+                last = keys[order[where - 1]]
+                best_code = low if random else low + last
+                if where == known:
+                    # Everything that is known against everything that is missing.
+                    threshold = np.inf
+                    best_code = 2147483647
+                elif random:
+                    threshold = cut
+                else:
+                    after = keys[order[where]]
+                    threshold = (
+                        float(values[offsets[f] + best_code]) / 2.0
+                        + float(values[offsets[f] + low + after]) / 2.0
+                    )
+                    if threshold == values[offsets[f] + low + after] or threshold == np.inf:
+                        threshold = float(values[offsets[f] + best_code])
+                if missing > 0:
+                    missing_left = side == 1
+                else:
+                    missing_left = 2 * where > known
+    return feature, best_code, threshold, missing_left
+
+
+@part
+def partition(codes, feature, samples, weight, target, start, end, code, missing_left, spare, hold):  # type: ignore[no-untyped-def]
+    """Move the rows of the left side to the front, in their order; returns where the right begins.
+
+    The rows' order stays ascending, so that later nodes read memory forwards.
+    """
+    at = start
+    other = 0
+    for i in range(start, end):
+        row = samples[i]
+        c = codes[feature, row]
+        if (c <= code and c >= 0) or (c < 0 and missing_left):
+            samples[at] = row
+            weight[at] = weight[i]
+            target[at] = target[i]
+            at += 1
+        else:
+            spare[other] = row
+            hold[0, other] = weight[i]
+            hold[1, other] = target[i]
+            other += 1
+    for i in range(other):
+        samples[at + i] = spare[i]
+        weight[at + i] = hold[0, i]
+        target[at + i] = hold[1, i]
+    return at

@@ -1,0 +1,273 @@
+"""A grown tree: its arrays (scikit-learn's names), its walks and its pruning."""
+
+from __future__ import annotations
+
+import heapq
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from scipy.sparse import csr_matrix
+
+from chainrule.learn.trees.growing import grow_best_first, grow_depth_first
+from chainrule.learn.trees.ranking import Ranking
+from chainrule.learn.trees.walking import add_tree, apply_tree
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When growth stops; the numbers mean what scikit-learn's parameters of these names mean."""
+
+    criterion: int
+    classes: int = 1
+    max_depth: int = 2**31 - 1
+    min_samples_split: int = 2
+    min_samples_leaf: int = 1
+    max_features: int = 1
+    random_cuts: bool = False
+    min_weight_leaf: float = 0.0
+    min_impurity_decrease: float = 0.0
+    max_leaf_nodes: int | None = None
+
+
+class Tree:
+    """A binary tree over float32 rows: `x ≤ threshold` goes left, −1 marks no child.
+
+    Attributes (arrays over the nodes, preorder unless max_leaf_nodes was given): children_left,
+    children_right, feature (−2: leaf), threshold, impurity, n_node_samples,
+    weighted_n_node_samples, missing_go_to_left, value [nodes, 1, classes or 1].
+    """
+
+    n_outputs = 1
+
+    def __init__(self, nodes: Any, facts: Any, value: Any, n_features: int) -> None:
+        self.children_left, self.children_right, self.feature, self.n_node_samples = (
+            np.ascontiguousarray(nodes[:, k], dtype=np.int64) for k in range(4)
+        )
+        self.missing_go_to_left = np.ascontiguousarray(nodes[:, 4], dtype=np.uint8)
+        self.threshold, self.impurity, self.weighted_n_node_samples = (
+            np.ascontiguousarray(facts[:, k]) for k in range(3)
+        )
+        self.value = np.array(value)[:, None, :]
+        self.n_features = n_features
+
+    @property
+    def node_count(self) -> int:
+        return len(self.feature)
+
+    @property
+    def capacity(self) -> int:
+        return len(self.feature)
+
+    @property
+    def n_leaves(self) -> int:
+        return int((self.children_left < 0).sum())
+
+    @property
+    def max_n_classes(self) -> int:
+        return int(self.value.shape[2])
+
+    @property
+    def n_classes(self) -> Any:
+        return np.array([self.value.shape[2]])
+
+    @property
+    def depths(self) -> Any:
+        """How many splits stand above each node."""
+        depth = np.zeros(self.node_count, np.int64)
+        for children in self._levels():
+            depth[self.children_left[children]] = depth[children] + 1
+            depth[self.children_right[children]] = depth[children] + 1
+        return depth
+
+    @property
+    def max_depth(self) -> int:
+        return sum(1 for _ in self._levels())
+
+    def _levels(self) -> Any:
+        """The splitting nodes of each level, from the root down."""
+        level = np.zeros(1, np.int64)
+        while True:
+            level = level[self.children_left[level] >= 0]
+            if not len(level):
+                return
+            yield level
+            level = np.concatenate([self.children_left[level], self.children_right[level]])
+
+    def _walk(self) -> tuple[Any, ...]:
+        return (
+            self.feature, self.threshold, self.children_left, self.children_right,
+            self.missing_go_to_left,
+        )  # fmt: skip
+
+    def apply(self, X: Any) -> Any:
+        """int64 [rows], the leaf that each row of a float32 table reaches."""
+        out = np.empty(len(X), np.int64)
+        apply_tree(X, *self._walk(), 0, len(X), out)
+        return out
+
+    def predict(self, X: Any) -> Any:
+        """[rows, classes or 1], the values of the leaves."""
+        out = np.zeros((len(X), self.value.shape[2]))
+        self.add_to(out, X, 1.0, 0, len(X))
+        return out
+
+    def add_to(self, out: Any, X: Any, scale: float, start: int, stop: int) -> None:
+        """out[start:stop] += scale · values of the leaves of these rows."""
+        add_tree(X, *self._walk(), self.value[:, 0, :], scale, start, stop, out)
+
+    def decision_path(self, X: Any) -> Any:
+        """Sparse [rows, nodes], 1 where a row passes through a node."""
+        parent = np.full(self.node_count, -1)
+        inner = np.flatnonzero(self.children_left >= 0)
+        parent[self.children_left[inner]] = inner
+        parent[self.children_right[inner]] = inner
+        length = self.depths + 1
+        leaf = self.apply(X)
+        starts = np.concatenate([[0], np.cumsum(length[leaf])])
+        columns = np.empty(starts[-1], np.int64)
+        node, at = leaf.copy(), starts[1:] - 1
+        alive = np.arange(len(X))
+        while len(alive):
+            columns[at[alive]] = node[alive]
+            at[alive] -= 1
+            node[alive] = parent[node[alive]]
+            alive = alive[node[alive] >= 0]
+        shape = (len(X), self.node_count)
+        return csr_matrix((np.ones(len(columns), np.int64), columns, starts), shape=shape)
+
+    def decreases(self) -> Any:
+        """Weight · impurity that each split removes, 0 at leaves."""
+        mass = self.weighted_n_node_samples * self.impurity
+        out = np.zeros(self.node_count)
+        inner = self.children_left >= 0
+        children = mass[self.children_left[inner]] + mass[self.children_right[inner]]
+        out[inner] = mass[inner] - children
+        return out
+
+    def compute_feature_importances(self, normalize: bool = True) -> Any:
+        """Share of the impurity decrease that each feature's splits brought."""
+        inner = self.children_left >= 0
+        out: Any = np.bincount(self.feature[inner], self.decreases()[inner], self.n_features)
+        out /= self.weighted_n_node_samples[0]
+        total = out.sum()
+        return out / total if normalize and total > 0 else out
+
+    # -- Cost-complexity pruning (Breiman, Friedman, Olshen, Stone 1984, chapter 3) --------------
+
+    def pruning(self) -> Any:
+        """(α, node, sum of the leaves' impurity after it) of each collapse, weakest link first."""
+        inner = np.flatnonzero(self.children_left >= 0)
+        cost = self.weighted_n_node_samples * self.impurity / self.weighted_n_node_samples[0]
+        branch, leaves = cost.copy(), np.ones(self.node_count, np.int64)
+        parent = np.full(self.node_count, -1)
+        for level in reversed(list(self._levels())):
+            left, right = self.children_left[level], self.children_right[level]
+            parent[left] = parent[right] = level
+            branch[level] = branch[left] + branch[right]
+            leaves[level] = leaves[left] + leaves[right]
+        alpha = np.full(self.node_count, np.inf)
+        alpha[inner] = (cost[inner] - branch[inner]) / (leaves[inner] - 1)
+        heap = [(float(alpha[i]), int(i)) for i in inner]
+        heapq.heapify(heap)
+        gone = np.zeros(self.node_count, bool)
+        while heap:
+            a, node = heapq.heappop(heap)
+            if gone[node] or a != alpha[node]:
+                continue
+            more, fewer = cost[node] - branch[node], leaves[node] - 1
+            stack = [node]
+            while stack:
+                below = stack.pop()
+                if self.children_left[below] >= 0 and not gone[below]:
+                    gone[below] = True
+                    stack += [int(self.children_left[below]), int(self.children_right[below])]
+            up = node
+            while up >= 0:
+                branch[up] += more
+                leaves[up] -= fewer
+                if up != node:
+                    alpha[up] = (cost[up] - branch[up]) / (leaves[up] - 1)
+                    heapq.heappush(heap, (float(alpha[up]), int(up)))
+                up = parent[up]
+            yield a, node, float(branch[0])
+
+    def pruned(self, ccp_alpha: float) -> Tree:
+        """The tree without the branches whose links are not stronger than ccp_alpha."""
+        cut = set()
+        for alpha, node, _ in self.pruning():
+            if alpha > ccp_alpha:
+                break
+            cut.add(node)
+        keep, stack = [], [0]
+        while stack:
+            node = stack.pop()
+            keep.append(node)
+            if node not in cut and self.children_left[node] >= 0:
+                stack += [int(self.children_right[node]), int(self.children_left[node])]
+        kept = np.array(keep)
+        new = np.full(self.node_count, -1)
+        new[kept] = np.arange(len(kept))
+        leaf = np.array([n in cut for n in keep]) | (self.children_left[kept] < 0)
+        nodes = np.empty((len(kept), 5), np.int64)
+        nodes[:, 0] = np.where(leaf, -1, new[self.children_left[kept]])
+        nodes[:, 1] = np.where(leaf, -1, new[self.children_right[kept]])
+        nodes[:, 2] = np.where(leaf, -2, self.feature[kept])
+        nodes[:, 3] = self.n_node_samples[kept]
+        nodes[:, 4] = np.where(leaf, 0, self.missing_go_to_left[kept])
+        facts = np.stack(
+            [
+                np.where(leaf, -2.0, self.threshold[kept]),
+                self.impurity[kept],
+                self.weighted_n_node_samples[kept],
+            ],
+            axis=1,
+        )
+        return Tree(nodes, facts, self.value[kept, 0], self.n_features)
+
+
+def grow(ranking: Ranking, target: Any, weight: Any, limits: Limits, seed: int) -> Tree:
+    """The tree of a numbered table; target and weight float64 [rows], weight 0 leaves a row out."""
+    samples = np.flatnonzero(weight).astype(np.int32)
+    count, classes = len(samples), limits.classes
+    leaves = count
+    if limits.max_depth < 30:
+        leaves = min(leaves, 2**limits.max_depth)
+    if limits.max_leaf_nodes is not None:
+        leaves = min(leaves, limits.max_leaf_nodes)
+    leaves = max(min(leaves, count // max(limits.min_samples_leaf, 1)), 1)
+    capacity = 2 * leaves + 1
+    nodes = np.empty((capacity, 5), np.int32)
+    facts, value = np.empty((capacity, 3)), np.empty((capacity, classes))
+    w, y = weight[samples].astype(np.float64), target[samples].astype(np.float64)
+    whole = np.array(
+        [
+            limits.criterion, classes, limits.max_depth, limits.min_samples_split,
+            limits.min_samples_leaf, limits.max_features, limits.random_cuts,
+        ],
+        np.int64,
+    )  # fmt: skip
+    real = np.array([limits.min_weight_leaf, limits.min_impurity_decrease, w.sum()])
+    state = np.array([seed], np.uint64)
+    d = ranking.codes.shape[0]
+    table = (ranking.codes, ranking.values, ranking.offsets)
+    arrays = (samples, w, y, whole, real, state, nodes, facts, value)
+    work = (
+        *(np.empty(count, np.int32) for _ in range(3)),
+        np.empty(4 * count + 4096, np.int32),
+        np.empty(count + 1, np.int32),
+        np.empty((2, count)),
+        np.empty((2, classes)) if classes > 2 else None,
+        np.arange(d),
+    )
+    if limits.max_leaf_nodes is None:
+        levels = min(limits.max_depth, count) + 2
+        constant, stack = np.empty((levels, d), np.uint8), np.empty((count + 1, 4), np.int64)
+        stack[0] = 0, count, 0, -1
+        made = grow_depth_first(*table, *arrays, *work, constant, stack)
+    else:
+        constant, spans = np.empty((1, d), np.uint8), np.empty((2 * leaves, 4), np.int64)
+        made = grow_best_first(
+            *table, *arrays, *work, constant, spans, np.empty(2 * leaves), leaves
+        )
+    return Tree(nodes[:made], facts[:made], value[:made], ranking.codes.shape[0])

@@ -1,0 +1,283 @@
+"""Decision trees for classes and for numbers."""
+
+from __future__ import annotations
+
+from numbers import Integral, Real
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.utils import Bunch, check_random_state
+from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
+from sklearn.utils.class_weight import compute_sample_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import (
+    _check_sample_weight,
+    check_is_fitted,
+    column_or_1d,
+    validate_data,
+)
+
+from chainrule.learn.base import Explained
+from chainrule.learn.trees.kernels import ENTROPY, GINI, POISSON, SQUARED
+from chainrule.learn.trees.ranking import Ranking, rank
+from chainrule.learn.trees.structure import Limits, Tree, grow
+from chainrule.learn.working import Working
+
+CRITERIA = {
+    "gini": GINI, "entropy": ENTROPY, "log_loss": ENTROPY, "squared_error": SQUARED,
+    "friedman_mse": SQUARED, "poisson": POISSON,
+}  # fmt: skip
+GROWTH: dict[str, list[Any]] = {
+    "max_depth": [Interval(Integral, 1, None, closed="left"), None],
+    "min_samples_split": [
+        Interval(Integral, 2, None, closed="left"),
+        Interval(RealNotInt, 0.0, 1.0, closed="right"),
+    ],
+    "min_samples_leaf": [
+        Interval(Integral, 1, None, closed="left"),
+        Interval(RealNotInt, 0.0, 1.0, closed="neither"),
+    ],
+    "min_weight_fraction_leaf": [Interval(Real, 0.0, 0.5, closed="both")],
+    "max_features": [
+        Interval(Integral, 1, None, closed="left"),
+        Interval(RealNotInt, 0.0, 1.0, closed="right"),
+        StrOptions({"sqrt", "log2"}),
+        None,
+    ],
+    "random_state": ["random_state"],
+    "max_leaf_nodes": [Interval(Integral, 2, None, closed="left"), None],
+    "min_impurity_decrease": [Interval(Real, 0.0, None, closed="left")],
+    "ccp_alpha": [Interval(Real, 0.0, None, closed="left")],
+}
+
+
+def feature_count(max_features: Any, d: int) -> int:
+    """How many of d features a split looks at."""
+    if max_features is None:
+        return d
+    if max_features == "sqrt":
+        return max(1, int(np.sqrt(d)))
+    if max_features == "log2":
+        return max(1, int(np.log2(d)))
+    if isinstance(max_features, Integral):
+        return min(int(max_features), d)
+    return max(1, int(max_features * d))
+
+
+def limits_of(estimator: Any, X: Any, weight: Any, classes: int, criterion: str = "") -> Limits:
+    """The growth limits that an estimator's parameters mean for a table and its weights."""
+    n, d = X.shape
+    leaf: Any = estimator.min_samples_leaf
+    split: Any = estimator.min_samples_split
+    leaf = leaf if isinstance(leaf, Integral) else int(np.ceil(leaf * n))
+    split = split if isinstance(split, Integral) else max(2, int(np.ceil(split * n)))
+    return Limits(
+        criterion=CRITERIA[criterion or estimator.criterion],
+        classes=classes,
+        max_depth=2**31 - 1 if estimator.max_depth is None else estimator.max_depth,
+        min_samples_split=max(split, 2 * leaf),
+        min_samples_leaf=leaf,
+        max_features=feature_count(estimator.max_features, d),
+        random_cuts=getattr(estimator, "splitter", "best") == "random",
+        min_weight_leaf=estimator.min_weight_fraction_leaf * float(np.sum(weight)),
+        min_impurity_decrease=estimator.min_impurity_decrease,
+        max_leaf_nodes=estimator.max_leaf_nodes,
+    )
+
+
+def seed_of(random: np.random.RandomState) -> int:
+    return int(random.randint(np.iinfo(np.int32).max))
+
+
+class Rows:
+    """Mixin: a float32 table in which NaN means that a value is missing."""
+
+    def _rows(self, X: Any, y: Any = None, reset: bool = False) -> Any:
+        options = {"dtype": np.float32, "order": "C", "ensure_all_finite": "allow-nan"}
+        if reset:
+            # The answers are checked by each estimator; here only that there are any.
+            return validate_data(self, X, y, y_numeric=False, multi_output=True, **options)
+        return validate_data(self, X, reset=False, **options)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()  # type: ignore[misc]
+        tags.input_tags.allow_nan = True
+        return tags
+
+
+class Labels:
+    """Mixin: classes as whole numbers 0, 1, 2, …"""
+
+    def _encode(self, y: Any) -> Any:
+        y = column_or_1d(y, warn=True)
+        check_classification_targets(y)
+        self.classes_, codes = np.unique(y, return_inverse=True)
+        self.n_classes_ = len(self.classes_)
+        return codes.astype(np.float64)
+
+
+def numbers_of(y: Any) -> Any:
+    """float64 [rows] answers of a regression, finite."""
+    y = column_or_1d(y, warn=True).astype(np.float64)
+    if not np.isfinite(y).all():
+        raise ValueError("Input y contains NaN or infinity.")
+    return y
+
+
+class _DecisionTree(Rows, Explained, BaseEstimator):
+    """What both trees share."""
+
+    tree_: Tree
+    n_features_in_: int
+
+    def _grow(self, X: Any, y: Any, weight: Any, classes: int, ranking: Ranking | None) -> None:
+        random = check_random_state(self.random_state)
+        limits = limits_of(self, X, weight, classes)
+        tree = grow(ranking or rank(X), y, weight, limits, seed_of(random))
+        self.max_features_ = limits.max_features
+        self.tree_ = tree.pruned(self.ccp_alpha) if self.ccp_alpha > 0.0 else tree
+
+    @property
+    def feature_importances_(self) -> Any:
+        """Share of the impurity decrease that each feature's splits brought."""
+        check_is_fitted(self)
+        return self.tree_.compute_feature_importances()
+
+    def get_depth(self) -> int:
+        check_is_fitted(self)
+        return self.tree_.max_depth
+
+    def get_n_leaves(self) -> int:
+        check_is_fitted(self)
+        return self.tree_.n_leaves
+
+    def apply(self, X: Any, check_input: bool = True) -> Any:
+        """int64 [rows], the leaf that each row reaches."""
+        check_is_fitted(self)
+        return self.tree_.apply(self._rows(X))
+
+    def decision_path(self, X: Any, check_input: bool = True) -> Any:
+        """Sparse [rows, nodes], 1 where a row passes through a node."""
+        check_is_fitted(self)
+        return self.tree_.decision_path(self._rows(X))
+
+    def cost_complexity_pruning_path(self, X: Any, y: Any, sample_weight: Any = None) -> Bunch:
+        """Bunch of ccp_alphas and the leaves' total impurities, from the full tree to the root."""
+        full = type(self)(**{**self.get_params(), "ccp_alpha": 0.0}).fit(X, y, sample_weight)
+        tree = full.tree_
+        leaves = tree.children_left < 0
+        mass = tree.weighted_n_node_samples * tree.impurity / tree.weighted_n_node_samples[0]
+        steps = [(0.0, float(mass[leaves].sum())), *((a, r) for a, _, r in tree.pruning())]
+        alphas, impurities = np.array(steps).T
+        return Bunch(ccp_alphas=alphas, impurities=impurities)
+
+    def _working(self) -> Working:
+        from chainrule.learn.trees.showing import show_tree
+
+        return show_tree(self, *self._needs_trace())
+
+
+class DecisionTreeClassifier(Labels, ClassifierMixin, _DecisionTree):
+    """Decision tree for classes, split where the impurity falls most (CART; Breiman et al. 1984).
+
+    Parameters, attributes and errors are scikit-learn's; one answer a row, dense tables. Ties
+    between splits go to the feature of the lower index, so the tree does not depend on
+    random_state unless max_features or splitter="random" draws.
+    """
+
+    _parameter_constraints = {
+        **GROWTH,
+        "criterion": [StrOptions({"gini", "entropy", "log_loss"})],
+        "splitter": [StrOptions({"best", "random"})],
+        "class_weight": [dict, StrOptions({"balanced"}), None],
+    }
+
+    def __init__(
+        self, *, criterion: str = "gini", splitter: str = "best", max_depth: Any = None,
+        min_samples_split: Any = 2, min_samples_leaf: Any = 1, min_weight_fraction_leaf: Any = 0.0,
+        max_features: Any = None, random_state: Any = None, max_leaf_nodes: Any = None,
+        min_impurity_decrease: float = 0.0, class_weight: Any = None, ccp_alpha: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.criterion, self.splitter, self.max_depth = criterion, splitter, max_depth
+        self.min_samples_split, self.min_samples_leaf = min_samples_split, min_samples_leaf
+        self.min_weight_fraction_leaf, self.max_features = min_weight_fraction_leaf, max_features
+        self.random_state, self.max_leaf_nodes = random_state, max_leaf_nodes
+        self.min_impurity_decrease, self.class_weight = min_impurity_decrease, class_weight
+        self.ccp_alpha = ccp_alpha
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, check_input: bool = True,
+        trace: bool = False, ranking: Ranking | None = None,
+    ) -> DecisionTreeClassifier:  # fmt: skip
+        """Grow the tree; `trace` keeps the rows for `working`, `ranking` saves sorting them."""
+        self._validate_params()
+        X, y = self._rows(X, y, reset=True)
+        codes = self._encode(y)
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        if self.class_weight is not None:
+            weight = weight * compute_sample_weight(self.class_weight, y)
+        # One class is a tree of one leaf, whose value has one column.
+        self._grow(X, codes, weight, self.n_classes_, ranking)
+        self.trace_ = (X, codes, weight) if trace else None
+        return self
+
+    def predict_proba(self, X: Any, check_input: bool = True) -> Any:
+        """[rows, classes], the shares of the classes in the leaf that a row reaches."""
+        check_is_fitted(self)
+        X = self._rows(X)
+        return np.ones((len(X), 1)) if self.n_classes_ == 1 else self.tree_.predict(X)
+
+    def predict_log_proba(self, X: Any) -> Any:
+        with np.errstate(divide="ignore"):
+            return np.log(self.predict_proba(X))
+
+    def predict(self, X: Any, check_input: bool = True) -> Any:
+        """The class with the largest share in the leaf."""
+        shares = self.predict_proba(X)
+        return self.classes_[shares.argmax(axis=1)]
+
+
+class DecisionTreeRegressor(RegressorMixin, _DecisionTree):
+    """Decision tree for numbers; see `DecisionTreeClassifier`.
+
+    criterion: "squared_error", "friedman_mse" (the same splits), "poisson".
+    """
+
+    _parameter_constraints = {
+        **GROWTH,
+        "criterion": [StrOptions({"squared_error", "friedman_mse", "poisson"})],
+        "splitter": [StrOptions({"best", "random"})],
+    }
+
+    def __init__(
+        self, *, criterion: str = "squared_error", splitter: str = "best", max_depth: Any = None,
+        min_samples_split: Any = 2, min_samples_leaf: Any = 1, min_weight_fraction_leaf: Any = 0.0,
+        max_features: Any = None, random_state: Any = None, max_leaf_nodes: Any = None,
+        min_impurity_decrease: float = 0.0, ccp_alpha: float = 0.0,
+    ) -> None:  # fmt: skip
+        self.criterion, self.splitter, self.max_depth = criterion, splitter, max_depth
+        self.min_samples_split, self.min_samples_leaf = min_samples_split, min_samples_leaf
+        self.min_weight_fraction_leaf, self.max_features = min_weight_fraction_leaf, max_features
+        self.random_state, self.max_leaf_nodes = random_state, max_leaf_nodes
+        self.min_impurity_decrease, self.ccp_alpha = min_impurity_decrease, ccp_alpha
+
+    def fit(
+        self, X: Any, y: Any, sample_weight: Any = None, check_input: bool = True,
+        trace: bool = False, ranking: Ranking | None = None,
+    ) -> DecisionTreeRegressor:  # fmt: skip
+        """Grow the tree; `trace` keeps the rows for `working`, `ranking` saves sorting them."""
+        self._validate_params()
+        X, y = self._rows(X, y, reset=True)
+        y = numbers_of(y)
+        if self.criterion == "poisson" and (y.min() < 0 or y.sum() <= 0):
+            raise ValueError("criterion='poisson' needs answers y ≥ 0 with a sum above 0.")
+        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        self._grow(X, y, weight, 1, ranking)
+        self.trace_ = (X, y, weight) if trace else None
+        return self
+
+    def predict(self, X: Any, check_input: bool = True) -> Any:
+        """The mean answer in the leaf that a row reaches."""
+        check_is_fitted(self)
+        return self.tree_.predict(self._rows(X))[:, 0]
