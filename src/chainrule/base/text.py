@@ -33,7 +33,7 @@ def set_language(name: str | None) -> None:
 
 @contextmanager
 def speaking(name: str | None) -> Iterator[None]:
-    """Use `name` inside; what was chosen before, or not, holds again afterwards. None: no change."""
+    """Use `name` inside (None: no change); afterwards what was chosen before, or not, holds."""
     before = _current
     set_language(before if name is None else name)
     try:
