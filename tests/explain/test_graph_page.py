@@ -181,7 +181,10 @@ def press(browser, key, selector="body"):
 
 
 def text(browser, selector):
-    return browser.run(f"document.querySelector({json.dumps(selector)})?.textContent ?? null")
+    """The text after the next frame, in which cards that have come into sight are filled."""
+    read = f"document.querySelector({json.dumps(selector)})?.textContent ?? null"
+    frame = f"requestAnimationFrame(() => requestAnimationFrame(() => done({read})))"
+    return browser.run(f"new Promise((done) => {frame})")
 
 
 def click(browser, selector):
