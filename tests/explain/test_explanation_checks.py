@@ -102,3 +102,9 @@ def test_hooks_of_modules_are_passed_by():
     explanation = cr.explain(loss)
     assert [s.op_name for s in explanation.graph.operations] == ["linear", "tanh", "sum"]
     assert not calls and explanation.verify().right
+
+
+def test_a_result_that_is_not_finite_speaks_against_no_rule():
+    x = cr.tensor([float("nan"), 1.0], requires_grad=True)
+    found = cr.explain((x * 2).sum()).verify()
+    assert {c.status for c in found.checks.values()} == {"unknown"}

@@ -29,6 +29,7 @@ TEXT = {
     "the closed-form gradient of {op} and the chain rule through its elementary steps differ by "
     "{error:.1e}": "{op} 的闭式梯度与沿其基本步骤的链式法则相差 {error:.1e}",
     "a rule of its own takes the place of the derivative": "这里用自己的规则代替导数",
+    "not checked: its result holds NaN or infinity": "未检查：结果含有 NaN 或无穷",
     "not checked: its values were not kept (use recording())": (
         "未检查：数值没有保留（请用 recording()）"
     ),

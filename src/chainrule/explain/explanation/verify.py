@@ -221,6 +221,9 @@ def _slopes(
             continue
         size = max(scale * float(np.linalg.norm(move)), 1e-30)
         error = abs(says - numeric) / size
+        if not np.isfinite(numeric) and not all(np.isfinite(m).all() for m in middle):
+            # The result itself is not finite: no difference can speak for or against the rule.
+            return Check("unknown", None, t("not checked: its result holds NaN or infinity"))
         if not error <= _SLOPE + noise / size:
             return _wrong(step, i, move, says, numeric, error)
         worst = max(worst, error)
