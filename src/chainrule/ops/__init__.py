@@ -6,6 +6,7 @@ from chainrule.ops import along as along
 from chainrule.ops import arithmetic as arithmetic
 from chainrule.ops import arranging as arranging
 from chainrule.ops import attention as attention
+from chainrule.ops import boxes as boxes
 from chainrule.ops import casting as casting
 from chainrule.ops import comparison as comparison
 from chainrule.ops import convolution as convolution
@@ -50,6 +51,7 @@ from chainrule.ops import recording as recording
 from chainrule.ops import rectifier as rectifier
 from chainrule.ops import recurrent as recurrent
 from chainrule.ops import reduction as reduction
+from chainrule.ops import regions as regions
 from chainrule.ops import remedies as remedies
 from chainrule.ops import rounding as rounding
 from chainrule.ops import running as running
@@ -60,6 +62,7 @@ from chainrule.ops import sorting as sorting
 from chainrule.ops import special_functions as special_functions
 from chainrule.ops import stacking as stacking
 from chainrule.ops import statistics as statistics
+from chainrule.ops import suppression as suppression
 from chainrule.ops import transposed_convolution as transposed_convolution
 from chainrule.ops import two_inputs as two_inputs
 from chainrule.ops import view_write as view_write
@@ -68,3 +71,22 @@ from chainrule.ops import windows as windows
 from chainrule.ops import writing as writing
 
 from chainrule.ops import functional as functional  # isort: skip  (collects what the others made)
+from chainrule.ops.box_functions import box_area as box_area
+from chainrule.ops.box_functions import box_convert as box_convert
+from chainrule.ops.box_functions import complete_box_iou as complete_box_iou
+from chainrule.ops.box_functions import complete_box_iou_loss as complete_box_iou_loss
+from chainrule.ops.box_functions import distance_box_iou as distance_box_iou
+from chainrule.ops.box_functions import distance_box_iou_loss as distance_box_iou_loss
+from chainrule.ops.box_functions import generalized_box_iou_loss as generalized_box_iou_loss
+from chainrule.ops.box_functions import remove_small_boxes as remove_small_boxes
+from chainrule.ops.box_functions import sigmoid_focal_loss as sigmoid_focal_loss
+from chainrule.ops.boxes import BoxDecode, BoxEncode, BoxIoU, ClipBoxesToImage, GeneralizedBoxIoU
+from chainrule.ops.regions import roi_align as roi_align
+from chainrule.ops.regions import roi_pool as roi_pool
+from chainrule.ops.suppression import NMSKeep
+from chainrule.ops.suppression import batched_nms as batched_nms
+from chainrule.ops.suppression import nms as nms
+
+box_iou, generalized_box_iou = BoxIoU.function, GeneralizedBoxIoU.function
+box_encode, box_decode = BoxEncode.function, BoxDecode.function
+clip_boxes_to_image, nms_keep = ClipBoxesToImage.function, NMSKeep.function

@@ -27,6 +27,8 @@ INTERNAL = {
     "softmax_cross_entropy", "rnn", "lstm", "gru", "ctc", "linear_recurrence",
     "matrix_solve", "pseudo_inverse", "cofactor", "log_det", "cholesky_factor", "symmetric_eigen",
     "singular_values", "orthogonal_triangular", "power_norm", "attention",
+    "box_iou", "generalized_box_iou", "box_encode", "box_decode", "clip_boxes_to_image",
+    "roi_align", "roi_pool", "nms_keep", "nms_struck",
 }  # fmt: skip
 
 

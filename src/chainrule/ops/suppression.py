@@ -1,0 +1,234 @@
+"""Non-maximum suppression: of boxes that overlap, only the best is kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from chainrule.base.constraints import Interval
+from chainrule.base.errors import ShapeError, TraceError
+from chainrule.base.text import t
+from chainrule.graph.modes import mode
+from chainrule.graph.tensor import Tensor
+from chainrule.ops.boxes import check_boxes, iou, pairs
+from chainrule.ops.dispatch import apply
+from chainrule.ops.namespace import HOLE
+from chainrule.ops.op import Card, Op, op
+from chainrule.ops.windows import Ints_, Shapes
+
+#: So many boxes are compared with each other at once: their overlaps fit into the cache.
+BLOCK = 1024
+
+_BOXES = np.array([[0.0, 0.0, 2.0, 2.0], [0.2, 0.1, 2.1, 2.2], [5.0, 5.0, 7.0, 6.0],
+                   [0.4, 0.3, 2.0, 2.1], [5.1, 5.0, 7.2, 6.0], [3.0, 3.0, 3.0, 3.0]])  # fmt: skip
+_SCORES = np.array([0.6, 0.9, 0.3, 0.7, 0.3, 0.1])
+_GROUPS = np.array([0, 0, 1, 1, 1, 0])
+
+
+def _keep_shape(shapes: Shapes, params: dict[str, Any]) -> Ints_:
+    boxes, scores = shapes["boxes"], shapes["scores"]
+    check_boxes("nms", shapes, "boxes")
+    if len(boxes) != 2 or scores != boxes[:1] or shapes.get("idxs", scores) != scores:
+        raise ShapeError(
+            t(
+                "nms takes boxes (N, 4) with N scores (and N group numbers), got shapes {boxes} "
+                "and {scores}.",
+                boxes=boxes, scores=scores,
+            )
+        )  # fmt: skip
+    return scores
+
+
+def _next(F: Any, carry: Any, x: Any, constants: Any) -> Any:
+    """Keeps one box if no better one has struck it out; then it strikes out those it overlaps."""
+    (struck,) = carry
+    at_me, mine = x
+    kept = 1.0 - F.sum(struck * at_me)
+    return (F.maximum(struck, kept * mine),), (kept,)
+
+
+@op
+class NMSKeep(Op):
+    """Which of the boxes (N, 4) non-maximum suppression keeps: N booleans.
+
+    From the best score down, each box that is still there strikes out those that overlap it by
+    more than `iou_threshold`. idxs: group numbers; only boxes of one group strike each other out.
+    What `nms` does, in a form whose shape does not depend on the numbers, so that compiled
+    programs can have it.
+    """
+
+    name = "nms_keep"
+    math = "score is the best among the boxes that overlap it and are kept"
+    params = {"iou_threshold": Interval(0.0, 1.0, 0.5)}
+    optional = ("idxs",)
+    integers = ("idxs",)
+    differentiable = False
+    vjp = None
+    dtypes = "match"
+    method = False
+    always_check = True
+    axes = {"boxes": ("N, (x1, y1, x2, y2)",), "scores": ("N",)}
+    shape = staticmethod(_keep_shape)
+    samples: Any = (
+        ((_BOXES, _SCORES, None), {"iou_threshold": 0.5}),
+        ((_BOXES, _SCORES, _GROUPS), {"iou_threshold": 0.3}),
+        ((np.zeros((0, 4)), np.zeros(0), None), {}),
+    )
+    card = Card(
+        en="A detector finds each object several times; this leaves one box for each. Which boxes "
+        "stay is a yes or no: there is no gradient.",
+        zh="检测器会把每个物体找到好几次，这里只为每个物体留下一个框。去留是非此即彼的，没有梯度。",
+    )
+
+    def forward(F, boxes, scores, idxs, *, iou_threshold):
+        n = scores.shape[0]
+        if not n:
+            return F.greater(scores, scores)
+        order = F.argsort(scores, 0, True)
+        boxes = F.gather(boxes, (HOLE,), order)
+        over = F.greater(iou(F, *pairs(F, boxes, boxes))[0], iou_threshold)
+        if idxs is not None:
+            idxs = F.gather(idxs, (HOLE,), order)
+            same = F.equal(F.reshape(idxs, (n, 1)), F.reshape(idxs, (1, n)))
+            over = F.bitwise_and(over, same)
+        place = F.arange(n, "int64")
+        one, other = F.reshape(place, (n, 1)), F.reshape(place, (1, n))
+        over = F.astype(F.bitwise_and(over, F.less(one, other)), "float32")
+        itself = F.astype(F.equal(one, other), "float32")
+        _, (kept,) = F.scan(_next, (F.full((n,), 0.0, over.dtype),), (itself, over), ())
+        return F.greater(F.scatter_add(kept, (n,), (HOLE,), order), 0.5)
+
+
+@op
+class Struck(Op):
+    """Which of the boxes (N, 4) overlap any of `by` (M, 4) by more than `iou_threshold`."""
+
+    name = "nms_struck"
+    math = "max(iou(boxes, by)) > iou_threshold"
+    params = {"iou_threshold": Interval(0.0, 1.0, 0.5)}
+    optional = ("idxs", "by_idxs")
+    integers = ("idxs", "by_idxs")
+    differentiable = False
+    vjp = None
+    dtypes = "match"
+    method = False
+    always_check = True
+    samples = (
+        ((_BOXES, _BOXES[2:4], None, None), {"iou_threshold": 0.5}),
+        ((_BOXES, _BOXES[1:4], _GROUPS, _GROUPS[1:4]), {"iou_threshold": 0.3}),
+    )
+    card = Card(
+        en="One step of non-maximum suppression: the boxes that better ones strike out.",
+        zh="非极大值抑制的一步：被更好的框排除的框。",
+    )
+
+    @staticmethod
+    def shape(shapes: Shapes, params: dict[str, Any]) -> Ints_:
+        check_boxes("nms_struck", shapes, "boxes", "by")
+        if len(shapes["boxes"]) != 2 or len(shapes["by"]) != 2:
+            raise ShapeError(
+                t("nms_struck takes boxes (N, 4) and (M, 4), got shapes {boxes} and {by}.",
+                  boxes=shapes["boxes"], by=shapes["by"])
+            )  # fmt: skip
+        return shapes["boxes"][:1]
+
+    def forward(F, boxes, by, idxs, by_idxs, *, iou_threshold):
+        over = F.greater(iou(F, *pairs(F, boxes, by))[0], iou_threshold)
+        if idxs is not None:
+            n, m = over.shape
+            same = F.equal(F.reshape(idxs, (n, 1)), F.reshape(by_idxs, (1, m)))
+            over = F.bitwise_and(over, same)
+        return F.greater(F.max(F.astype(over, "int64"), 1), 0)
+
+
+# ---- functions ------------------------------------------------------------------------------
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float) -> Tensor:
+    """The indices of the boxes that are kept, best score first.
+
+    From the best down, each box (N, 4) that is still there strikes out those that overlap it by an
+    IoU of more than `iou_threshold`; equal scores in the order given. Boxes without area overlap
+    nothing. In a compiled program, where the number of boxes kept cannot be known: `nms_keep`.
+    """
+    return _suppressed("nms", boxes, scores, None, iou_threshold)
+
+
+def batched_nms(boxes: Tensor, scores: Tensor, idxs: Tensor, iou_threshold: float) -> Tensor:
+    """nms within each group of equal `idxs` (a class, a level): indices, best score first."""
+    return _suppressed("batched_nms", boxes, scores, idxs, iou_threshold)
+
+
+def _suppressed(
+    name: str, boxes: Tensor, scores: Tensor, idxs: Tensor | None, iou_threshold: float
+) -> Tensor:
+    threshold = NMSKeep.validate({"iou_threshold": iou_threshold})["iou_threshold"]
+    shapes = {"boxes": tuple(boxes.shape), "scores": tuple(scores.shape)}
+    if idxs is not None:
+        shapes["idxs"] = tuple(idxs.shape)
+    _keep_shape(shapes, {})
+    if mode.trace is not None:
+        raise TraceError(
+            t(
+                "{name} in a compiled program: how many boxes are kept is not known before it "
+                "runs. Use nms_keep, which gives a mask.",
+                name=name,
+            )
+        )
+    values = scores.detach().numpy()
+    order = np.argsort(-values, kind="stable")
+    sorted_boxes = np.ascontiguousarray(boxes.detach().numpy()[order])
+    groups = None if idxs is None else np.asarray(idxs.numpy())[order].astype(np.int64)
+    return Tensor(order[_greedy(sorted_boxes, groups, threshold)])
+
+
+def _greedy(boxes: np.ndarray, groups: np.ndarray | None, threshold: float) -> np.ndarray:
+    """The places of the boxes kept, of boxes sorted by score; block by block, all blocks of one
+    size, so that one kernel serves."""
+    n = len(boxes)
+    size = min(BLOCK, max(64, 1 << (n - 1).bit_length() if n else 0))
+    down = np.arange(size, 0, -1, dtype=boxes.dtype)  # scores that leave the order as it is
+    kept: list[np.ndarray] = []
+    tiles: list[tuple[Tensor, Tensor | None]] = []  # boxes kept so far, a block each
+    spare: tuple[np.ndarray, np.ndarray] = (np.zeros((0, 4), boxes.dtype), np.zeros(0, np.int64))
+    for start in range(0, n, size):
+        places = np.arange(start, min(start + size, n))
+        for tile, tile_groups in [*tiles, *_filled(*spare, size, groups is not None, some=True)]:
+            if not len(places):
+                break
+            block, numbers = _filled(
+                boxes[places], None if groups is None else groups[places], size, groups is not None
+            )[0]
+            struck = apply(Struck, block, tile, numbers, tile_groups, iou_threshold=threshold)
+            places = places[~struck.numpy()[: len(places)]]
+        if not len(places):
+            continue
+        mine = None if groups is None else groups[places]
+        block, numbers = _filled(boxes[places], mine, size, groups is not None)[0]
+        keep = apply(NMSKeep, block, Tensor(down), numbers, iou_threshold=threshold)
+        places = places[keep.numpy()[: len(places)]]
+        kept.append(places)
+        waiting = np.concatenate([spare[0], boxes[places]])
+        names = np.concatenate([spare[1], np.zeros(len(places), np.int64) if groups is None
+                                else groups[places]])  # fmt: skip
+        while len(waiting) >= size:
+            tiles += _filled(waiting[:size], names[:size], size, groups is not None)
+            waiting, names = waiting[size:], names[size:]
+        spare = waiting, names
+    return np.concatenate(kept) if kept else np.zeros(0, np.int64)
+
+
+def _filled(
+    boxes: np.ndarray, groups: np.ndarray | None, size: int, grouped: bool, some: bool = False
+) -> list[tuple[Tensor, Tensor | None]]:
+    """Filled up to `size` with boxes without area, which overlap nothing; none for no boxes if
+    `some` are wanted."""
+    if some and not len(boxes):
+        return []
+    rest = size - len(boxes)
+    full = np.concatenate([boxes, np.zeros((rest, 4), boxes.dtype)])
+    if not grouped:
+        return [(Tensor(full), None)]
+    assert groups is not None
+    return [(Tensor(full), Tensor(np.concatenate([groups, np.full(rest, -1, np.int64)])))]
