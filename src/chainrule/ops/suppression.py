@@ -11,8 +11,8 @@ from chainrule.base.errors import ShapeError, TraceError
 from chainrule.base.text import t
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor
+from chainrule.ops.arrays import NUMPY, native
 from chainrule.ops.boxes import check_boxes, iou, pairs
-from chainrule.ops.dispatch import apply
 from chainrule.ops.namespace import HOLE
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.windows import Ints_, Shapes
@@ -190,45 +190,41 @@ def _greedy(boxes: np.ndarray, groups: np.ndarray | None, threshold: float) -> n
     size = min(BLOCK, max(64, 1 << (n - 1).bit_length() if n else 0))
     down = np.arange(size, 0, -1, dtype=boxes.dtype)  # scores that leave the order as it is
     kept: list[np.ndarray] = []
-    tiles: list[tuple[Tensor, Tensor | None]] = []  # boxes kept so far, a block each
-    spare: tuple[np.ndarray, np.ndarray] = (np.zeros((0, 4), boxes.dtype), np.zeros(0, np.int64))
     for start in range(0, n, size):
         places = np.arange(start, min(start + size, n))
-        for tile, tile_groups in [*tiles, *_filled(*spare, size, groups is not None, some=True)]:
+        before = np.concatenate(kept) if kept else places[:0]
+        for k in range(0, len(before), size):
             if not len(places):
                 break
-            block, numbers = _filled(
-                boxes[places], None if groups is None else groups[places], size, groups is not None
-            )[0]
-            struck = apply(Struck, block, tile, numbers, tile_groups, iou_threshold=threshold)
-            places = places[~struck.numpy()[: len(places)]]
-        if not len(places):
-            continue
-        mine = None if groups is None else groups[places]
-        block, numbers = _filled(boxes[places], mine, size, groups is not None)[0]
-        keep = apply(NMSKeep, block, Tensor(down), numbers, iou_threshold=threshold)
-        places = places[keep.numpy()[: len(places)]]
-        kept.append(places)
-        waiting = np.concatenate([spare[0], boxes[places]])
-        names = np.concatenate([spare[1], np.zeros(len(places), np.int64) if groups is None
-                                else groups[places]])  # fmt: skip
-        while len(waiting) >= size:
-            tiles += _filled(waiting[:size], names[:size], size, groups is not None)
-            waiting, names = waiting[size:], names[size:]
-        spare = waiting, names
+            block, numbers = _filled(boxes, groups, places, size)
+            by, by_numbers = _filled(boxes, groups, before[k : k + size], size)
+            struck = _run(Struck, block, by, numbers, by_numbers, iou_threshold=threshold)
+            places = places[~struck[: len(places)]]
+        if len(places):
+            block, numbers = _filled(boxes, groups, places, size)
+            keep = _run(NMSKeep, block, down, numbers, iou_threshold=threshold)
+            kept.append(places[keep[: len(places)]])
     return np.concatenate(kept) if kept else np.zeros(0, np.int64)
 
 
 def _filled(
-    boxes: np.ndarray, groups: np.ndarray | None, size: int, grouped: bool, some: bool = False
-) -> list[tuple[Tensor, Tensor | None]]:
-    """Filled up to `size` with boxes without area, which overlap nothing; none for no boxes if
-    `some` are wanted."""
-    if some and not len(boxes):
-        return []
-    rest = size - len(boxes)
-    full = np.concatenate([boxes, np.zeros((rest, 4), boxes.dtype)])
-    if not grouped:
-        return [(Tensor(full), None)]
-    assert groups is not None
-    return [(Tensor(full), Tensor(np.concatenate([groups, np.full(rest, -1, np.int64)])))]
+    boxes: np.ndarray, groups: np.ndarray | None, places: np.ndarray, size: int
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The boxes and group numbers at these places, filled up to `size` with boxes without area,
+    which overlap nothing."""
+    block = np.zeros((size, 4), boxes.dtype)
+    block[: len(places)] = boxes[places]
+    if groups is None:
+        return block, None
+    numbers = np.zeros(size, groups.dtype)
+    numbers[: len(places)] = groups[places]
+    return block, numbers
+
+
+def _run(operation: type[Op], *inputs: Any, **params: Any) -> np.ndarray:
+    """By a native kernel where there is one: of all pairs, it pays for few boxes already."""
+    source = native.source()
+    found = native.NONE if source is None else source.forward(operation, inputs, params)
+    if found is native.NONE:
+        found = mode.quiet(operation.forward, NUMPY, *inputs, **params)
+    return np.asarray(found)
