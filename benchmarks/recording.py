@@ -1,8 +1,9 @@
 """What recording for an explanation costs: `python -m benchmarks.recording [--rounds N]`.
 
 The notes' CNN, batch 64: forward, loss and backward in glass mode, plain and inside
-`cr.explain.recording()`, in turns; beside them, where torchlens is installed, the equal PyTorch
-model's forward, loss and backward, plain and with the full capture of its forward. Medians.
+`cr.explain.recording()`, in a new order each round; beside them, where torchlens is installed, the
+equal PyTorch model's forward, loss and backward, plain and with the full capture of its forward.
+Medians.
 """
 
 from __future__ import annotations
@@ -82,8 +83,11 @@ def main() -> None:
     if find_spec("torchlens") is not None:
         steps |= peers()
     seconds: dict[str, list[float]] = {name: [] for name in steps}
+    draw = np.random.default_rng(0)
     for k in range(rounds + 3):
-        for name, step in steps.items():
+        # In an order of its own each round: who comes after a peer finds the caches cold.
+        for name in draw.permutation(list(steps)).tolist():
+            step = steps[name]
             start = time.perf_counter()
             step()
             if k >= 3:

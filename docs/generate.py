@@ -1,6 +1,7 @@
 """Writes the pages that follow from the code: `python docs/generate.py [--check]`.
 
-primitives.md from the table of primitives, reference/*.md from the public names and docstrings.
+primitives.md from the table of primitives, operations.md from the cards, zh/benchmarks.md from
+benchmarks.md, reference/*.md from the public names and docstrings.
 """
 
 from __future__ import annotations
@@ -13,6 +14,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from builder import chinese
+
+import chainrule
 from chainrule.base.text import set_language
 from chainrule.explain.worksheet import to_text, worksheet
 from chainrule.ops.functional import PUBLIC
@@ -25,7 +29,8 @@ ROOMS = [
     "nn.utils.rnn", "optim", "optim.lr_scheduler",
     "optim.swa_utils", "data",
     "data.transforms", "files", "train", "models", "compile", "testing", "explain",
-    "explain.report", "utils.data", "utils.checkpoint",
+    "explain.Explanation", "explain.report", "learn", "learn.metrics", "utils.data",
+    "utils.checkpoint",
 ]  # fmt: skip
 NOTE = "<!-- Written by docs/generate.py: change the code, not this page. -->\n"
 
@@ -52,10 +57,39 @@ def signature(name: str, x: Any) -> str:
 
 
 def public_names(module: Any) -> list[str]:
+    if inspect.isclass(module):
+        return [n for n in sorted(dir(module)) if not n.startswith("_")]
     names = getattr(module, "__all__", None)
     if names is None:
         names = [n for n in vars(module) if not n.startswith("_")]
     return sorted(n for n in names if not inspect.ismodule(getattr(module, n)))
+
+
+def rooms() -> dict[str, list[tuple[str, Any]]]:
+    """For each page of the reference its names and what they are."""
+    tensor = chainrule.Tensor
+    out = {
+        "functions": [(n, PUBLIC[n]) for n in sorted(PUBLIC)],
+        "tensor": [(n, inspect.getattr_static(tensor, n)) for n in public_names(tensor)],
+    }
+    for room in ROOMS:
+        package, _, name = room.rpartition(".")
+        if name[0].isupper():
+            kind = getattr(import_module(f"chainrule.{package}"), name)
+            members = [(n, inspect.getattr_static(kind, n)) for n in public_names(kind)]
+            out[room] = [(name, kind), *members]
+            continue
+        module = import_module(f"chainrule.{room}")
+        out[room] = [(n, getattr(module, n)) for n in public_names(module)]
+        if room == "explain":  # the module is the function
+            out[room] = [("explain", module.__call__), ("recording", module.recording), *out[room]]
+    return out
+
+
+def title_of(room: str) -> str:
+    return {"functions": "chainrule: functions", "tensor": "chainrule.Tensor"}.get(
+        room, f"chainrule.{room}"
+    )
 
 
 def entry(name: str, x: Any) -> str:
@@ -72,19 +106,38 @@ def page(title: str, entries: list[str]) -> str:
     return f"{NOTE}\n# {title}\n\n" + "\n".join(entries)
 
 
-def primitives() -> str:
-    lines = [
-        NOTE, "# Primitives", "",
-        f"The {len(PRIMITIVES)} functions that every namespace offers (NumPy, recording, tracing) "
-        "and that the compiler", "lowers. Everything else is a composite, traced through.", "",
-    ]  # fmt: skip
+def primitives(language: str = "en") -> str:
+    zh = language == "zh"
+    count = len(PRIMITIVES)
+    head = (
+        chinese.PRIMITIVES_HEAD.format(n=count)
+        if zh
+        else f"# Primitives\n\nThe {count} functions that every namespace offers (NumPy, "
+        "recording, tracing) and that the compiler\nlowers. Everything else is a composite, traced "
+        "through.\n"
+    )
+    lines = [NOTE, head]
     for kind in dict.fromkeys(p.kind for p in PRIMITIVES.values()):
-        lines += [f"## {kind}", "", "| primitive | computes |", "|---|---|"]
+        lines += [f"## {chinese.KINDS[kind] if zh else kind}", ""]
+        lines += ["| 基元 | 计算什么 |" if zh else "| primitive | computes |", "|---|---|"]
         for name, p in PRIMITIVES.items():
             if p.kind == kind:
-                lines.append(f"| `{name}({p.signature})` | {p.meaning.replace('|', '∣')} |")
+                words = (chinese.meaning(p.meaning) if zh else p.meaning).replace("|", "∣")
+                lines.append(f"| `{name}({p.signature})` | {words} |")
         lines.append("")
     return "\n".join(lines)
+
+
+def operations(language: str = "en") -> str:
+    """Every operation with its formula and the sentence of its card."""
+    zh = language == "zh"
+    cards = [
+        f"| `{name}` | `{op.math}` | {op.card.zh if zh else op.card.en} |".replace("||", "∣∣")
+        for name, op in sorted(REGISTRY.items())
+    ]
+    head = "| 运算 | 公式 | 说明 |" if zh else "| operation | formula | what it is |"
+    title = "运算" if zh else "Operations"
+    return f"{NOTE}\n# {title}\n\n" + "\n".join([head, "|---|---|---|", *cards, ""])
 
 
 def picture(language: str) -> str:
@@ -117,29 +170,17 @@ def picture(language: str) -> str:
 
 
 def pages() -> dict[Path, str]:
-    out = {HERE / "primitives.md": primitives()}
+    out = {}
+    for language, folder in (("en", HERE), ("zh", HERE / "zh")):
+        out[folder / "primitives.md"] = primitives(language)
+        out[folder / "operations.md"] = operations(language)
+    measured = (HERE / "benchmarks.md").read_text(encoding="utf-8")
+    out[HERE / "zh" / "benchmarks.md"] = chinese.benchmarks(measured)
     for language, name in (("en", "explain.svg"), ("zh", "explain.zh.svg")):
         out[HERE / "images" / name] = picture(language)
-    out[HERE / "reference" / "functions.md"] = page(
-        "chainrule: functions", [entry(n, PUBLIC[n]) for n in sorted(PUBLIC)]
-    )
-    from chainrule import Tensor
-
-    methods = [n for n in sorted(dir(Tensor)) if not n.startswith("_")]
-    out[HERE / "reference" / "tensor.md"] = page(
-        "chainrule.Tensor", [entry(n, inspect.getattr_static(Tensor, n)) for n in methods]
-    )
-    for room in ROOMS:
-        module = import_module(f"chainrule.{room}")
-        out[HERE / "reference" / f"{room}.md"] = page(
-            f"chainrule.{room}", [entry(n, getattr(module, n)) for n in public_names(module)]
-        )
-    cards = [
-        f"| `{name}` | `{op.math}` | {op.card.en} | {op.card.zh} |".replace("||", "∣∣")
-        for name, op in sorted(REGISTRY.items())
-    ]
-    table = ["| operation | formula | what it is | 说明 |", "|---|---|---|---|", *cards, ""]
-    out[HERE / "operations.md"] = f"{NOTE}\n# Operations\n\n" + "\n".join(table)
+    for room, names in rooms().items():
+        entries = [entry(name, x) for name, x in names]
+        out[HERE / "reference" / f"{room}.md"] = page(title_of(room), entries)
     return out
 
 

@@ -46,7 +46,7 @@ def measure(name: str, options: dict[str, object], rows: int) -> tuple[str, ...]
     answers = classes if name.endswith("Classifier") else y
     other = getattr(sklearn.tree, name, None) or getattr(sklearn.ensemble, name)
     times: dict[tuple[str, str], list[float]] = {}
-    turns = 5 if rows <= 1000 else 3 if rows <= 10_000 else 1
+    turns = 7 if rows <= 1000 else 5 if rows <= 10_000 else 2
     getattr(learn, name)(**options).fit(X[:200], answers[:200]).predict(X[:200])
     for _ in range(turns):
         for who, kind in (("ours", getattr(learn, name)), ("sklearn", other)):

@@ -5,34 +5,17 @@ from __future__ import annotations
 import html
 import inspect
 import re
-from importlib import import_module
 from typing import Any
 
 import generate
 
-import chainrule
 from builder.card_pages import linked
-from builder.render import Body, plain
+from builder.render import Body, code, plain
 from builder.site import LANGUAGES, Page, Site
 from chainrule.explain.cards import card, entries
 from chainrule.explain.report.markup import Words
-from chainrule.ops.functional import PUBLIC
 
 _HEADED = re.compile(r"^(Args|Arguments|Returns|Yields|Raises|Errors|Shape|Shapes|Attributes):$")
-
-
-def modules() -> dict[str, list[tuple[str, Any]]]:
-    """For each page of the reference its names and what they are."""
-    tensor = chainrule.Tensor
-    methods = [n for n in sorted(dir(tensor)) if not n.startswith("_")]
-    found = {
-        "functions": [(n, PUBLIC[n]) for n in sorted(PUBLIC)],
-        "tensor": [(n, inspect.getattr_static(tensor, n)) for n in methods],
-    }
-    for room in generate.ROOMS:
-        module = import_module(f"chainrule.{room}")
-        found[room] = [(n, getattr(module, n)) for n in generate.public_names(module)]
-    return found
 
 
 def title_of(room: str) -> str:
@@ -41,7 +24,7 @@ def title_of(room: str) -> str:
 
 def add_reference(site: Site) -> None:
     """A page for each module in both trees, and one that lists them."""
-    found = modules()
+    found = generate.rooms()
     for language in LANGUAGES:
         for room, names in found.items():
             site.add(_page(room, names, language))
@@ -91,7 +74,9 @@ def docstring(text: str) -> str:
             parts.append(f'<p class="head">{lines[0].strip()}</p>{_fields(lines[1:])}')
         elif lines and re.match(r"^[\w.]+\(.*\)$", lines[0]) and len(lines) == 1:
             continue  # the signature once more
-        elif ">>> " in block or all(line.startswith("    ") for line in lines):
+        elif block.lstrip().startswith(">>> "):
+            parts.append(code(inspect.cleandoc(block) + "\n", "pycon"))
+        elif all(line.startswith("    ") for line in lines):
             parts.append(f"<pre>{html.escape(inspect.cleandoc(block))}</pre>")
         else:
             parts.append(plain(_escaped(block)))

@@ -64,6 +64,9 @@ def _parser() -> MarkdownIt:
 
 
 PARSER = _parser()
+_ADDRESS = PARSER.validateLink
+# A working's pictures are SVG in the page itself; as images they can run nothing.
+PARSER.validateLink = lambda url: url.startswith("data:image/svg+xml;") or _ADDRESS(url)
 
 
 def plain(text: str) -> str:
@@ -91,6 +94,7 @@ def render(text: str, link: Link, shown: list[Shown] | None = None) -> Body:
                 body.title = words
             elif token.tag == "h2":
                 body.headings.append((name, words))
+        _join(token.children or [])
         for child in token.children or []:
             if child.type == "link_open":
                 child.attrSet("href", link(str(child.attrGet("href")), False))
@@ -98,6 +102,17 @@ def render(text: str, link: Link, shown: list[Shown] | None = None) -> Body:
                 child.attrSet("src", link(str(child.attrGet("src")), True))
     body.html = _html(tokens, results)
     return body
+
+
+_WIDE = re.compile(r"[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef“”…—]")
+
+
+def _join(parts: list[Token]) -> None:
+    """Chinese goes on over the end of a line without a space."""
+    for before, part, after in zip(parts, parts[1:], parts[2:]):
+        ends = before.content[-1:] + after.content[:1]
+        if part.type == "softbreak" and len(ends) == 2 and all(map(_WIDE.match, ends)):
+            part.type, part.content = "text", ""
 
 
 def _results(text: str, shown: list[Shown] | None) -> list[Shown | None]:

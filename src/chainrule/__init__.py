@@ -74,6 +74,7 @@ _LAZY = {
 _native.offer(lambda: _import_module("chainrule.compile.eager").source())  # type: ignore[no-any-return]
 # The training loop starts the live page without knowing who draws it.
 _provide("watch", lambda: _import_module("chainrule.explain.watch").Watch)
+_provide("explanation", lambda: _import_module("chainrule.explain"))
 
 
 def __getattr__(name: str) -> _Any:

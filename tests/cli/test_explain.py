@@ -1,7 +1,9 @@
 """`chainrule explain`, `ops`, `gradcheck` and `summary`."""
 
 import json
+import re
 
+import numpy as np
 import pytest
 
 from chainrule import models
@@ -159,3 +161,47 @@ def test_signs_before_an_expression_are_no_options(cli, refused):
     assert "--chek" in refused("explain", "x", "x=1", "--chek")
     assert "'-1' is not a whole number" in refused("explain", "x", "x=1", "--digits", "-1")
     assert "'-1,28,28' is not a shape" in refused("summary", "lenet", "--input", "-1,28,28")
+
+
+# ---- pages -------------------------------------------------------------------------------------
+
+
+def data_of(path):
+    text = path.read_text(encoding="utf-8")
+    (found,) = re.findall(r'<script type="application/json" id="data">(.*?)</script>', text, re.S)
+    return json.loads(found)["explanation"]
+
+
+def test_explain_makes_a_page_of_a_trained_run(cli, run_folder, tmp_path):
+    path = tmp_path / "run.html"
+    result = cli("explain", run_folder, "--html", path)
+    assert result.status == 0 and str(path) in result.out
+    trained = models.load(run_folder).state_dict()
+    nodes = {node["title"]: node for node in data_of(path)["nodes"]}
+    for name, value in trained.items():
+        norm = float(np.linalg.norm(np.asarray(value.numpy(), float)))
+        assert nodes[name]["outputs"][0]["value"]["statistics"]["norm"] == pytest.approx(norm)
+
+
+def test_a_folder_that_is_no_run_is_refused(refused, tmp_path):
+    assert "settings.json" in refused("explain", tmp_path, "--html", tmp_path / "run.html")
+
+
+@pytest.mark.parametrize(
+    "words", [("explain", "linear", "--html"), ("card", "exp", "--html"), ("card", "exp", "--svg")]
+)
+def test_a_file_that_cannot_be_written_is_refused_before_the_work(
+    refused, tmp_path, monkeypatch, words
+):
+    from chainrule.cli import card, explain
+
+    def working(*_):
+        raise AssertionError("the work began")
+
+    monkeypatch.setattr(explain, "explained", working)
+    monkeypatch.setattr(card, "card", working)
+    missing = tmp_path / "nowhere" / "page.html"
+    said = refused(*words, missing)
+    assert str(missing) in said and str(missing.parent) in said
+    assert str(tmp_path) in refused(*words, tmp_path)
+    assert "无法写入" in refused(*words, missing, "--lang", "zh")

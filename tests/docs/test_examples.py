@@ -16,8 +16,9 @@ from chainrule.base.text import set_language  # noqa: E402
 
 SLOW = os.environ.get("CHAINRULE_SLOW") == "1"
 WORKED = sorted(path.stem for path in (ROOT / "docs" / "worked").glob("*.md"))
-PAGES = ["README.md", "docs/getting_started.md", "docs/compiled.md"]
-CHINESE = ["README.zh.md", "docs/zh/getting_started.md", "docs/zh/compiled.md"]
+GUIDES = ("getting_started", "explain", "learn", "compiled")
+PAGES = ["README.md", *(f"docs/{name}.md" for name in GUIDES)]
+CHINESE = ["README.zh.md", *(f"docs/zh/{name}.md" for name in GUIDES)]
 
 
 def worked(name, language):

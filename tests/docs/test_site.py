@@ -1,5 +1,6 @@
 """The site: formulas, links, search; the whole build with CHAINRULE_SLOW=1."""
 
+import inspect
 import os
 import re
 import shutil
@@ -16,9 +17,11 @@ ROOT = Path(__file__).parents[2]
 sys.path.insert(0, str(ROOT / "docs"))
 
 from builder import card_pages, check, frame  # noqa: E402
+from builder.reference_pages import docstring  # noqa: E402
 from builder.render import mathml, render  # noqa: E402
 from builder.run import Shown, examples  # noqa: E402
 from builder.site import Site, address_of, english  # noqa: E402
+from generate import rooms  # noqa: E402
 
 from chainrule.explain.cards import card, entries  # noqa: E402
 
@@ -54,6 +57,16 @@ def test_a_page_shows_code_output_worksheets_and_links():
     assert body.html.count("<h1") == 1
 
 
+def test_chinese_lines_join_without_a_space():
+    body = render("# 标题\n\n一个小网络\n走完全程，the\nend\n完。\n", lambda target, image: target)
+    assert "一个小网络走完全程，the\nend\n完。" in body.html
+
+
+def test_examples_of_docstrings_are_shown_as_code():
+    shown = docstring("Adds.\n\n>>> f(1)\n2\n\nArgs:\n    x: a number")
+    assert '<pre class="code" data-language="pycon">' in shown and "<li><code>x</code>" in shown
+
+
 def test_card_pages_hold_picture_formula_and_worked_numbers(site):
     for language, words in (("en", "Worked with numbers"), ("zh", "代入数字")):
         page = (site / language / "cards/operations/sigmoid.html").read_text(encoding="utf-8")
@@ -71,6 +84,29 @@ def test_nearly_every_operation_with_a_gradient_has_worked_numbers():
     names = [n for n, e in entries().items() if e.kind == "operation" and e.op.differentiable]
     missing = {name for name in names if not card_pages.with_numbers(entries()[name])}
     assert missing <= {"cast", "view_write"}
+
+
+def test_what_people_look_up_has_an_example():
+    """By place: how many of the names have one at least, and the first that must."""
+    sought = {
+        "functions": (
+            110,
+            "tensor zeros arange sum mean max matmul cat where reshape softmax relu",
+        ),
+        "tensor": (90, "backward detach item numpy tolist view to"),
+        "nn": (50, "Module Linear Conv2d LSTM BatchNorm2d Sequential CrossEntropyLoss MSELoss"),
+        "nn.init": (6, "xavier_uniform_ kaiming_normal_"),
+        "optim": (6, "SGD Adam AdamW RMSprop"),
+        "optim.lr_scheduler": (8, "StepLR CosineAnnealingLR ReduceLROnPlateau"),
+        "data": (8, "Dataset DataLoader TensorDataset random_split load"),
+        "train": (5, "Trainer Accuracy"),
+        "autograd": (5, "grad gradcheck Function"),
+        "compile": (1, "compile"),
+    }
+    for room, (least, first) in sought.items():
+        shown = {n for n, x in rooms()[room] if ">>> " in (inspect.getdoc(x) or "")}
+        assert set(first.split()) <= shown, (room, set(first.split()) - shown)
+        assert len(shown) >= least, (room, len(shown))
 
 
 def test_addresses_differ_where_case_does_not_count():

@@ -1,5 +1,9 @@
 """What is kept, for how long, and what is said where nothing was."""
 
+import gc
+import importlib
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -76,6 +80,51 @@ def test_nothing_stays_switched_on():
     assert mode.watch is None and mode.F is NUMPY
 
 
+def test_what_is_not_asked_for_costs_nothing():
+    capture = importlib.import_module("chainrule.explain.explanation.capture")
+    model, x = net(), cr.randn(5, 3)
+    gc.collect()
+    before = len(capture._records)
+    tracemalloc.start()
+    try:
+        loss = model(x).square().mean()
+        loss.backward()
+        taken = tracemalloc.take_snapshot()
+    finally:
+        tracemalloc.stop()
+    kept = taken.filter_traces([tracemalloc.Filter(True, capture.__file__)])
+    assert len(capture._records) == before and not kept.statistics("filename")
+
+
+def test_records_go_with_the_loss():
+    capture = importlib.import_module("chainrule.explain.explanation.capture")
+    model, x = net(), cr.randn(5, 3)
+    gc.collect()
+    before = len(capture._records)
+    with cr.explain.recording():
+        loss = model(x).square().mean()
+    assert len(capture._records) > before
+    del loss
+    gc.collect()
+    assert len(capture._records) == before
+
+
+def test_recording_sees_into_compiled_functions_and_checkpoints():
+    model, x = net(), cr.randn(5, 3)
+    checkpoint = cr.utils.checkpoint.checkpoint
+    with cr.explain.recording():
+        losses = [
+            cr.compile(model)(x).square().mean(),
+            cr.compile(lambda x: model(x).square().mean())(x),
+            checkpoint(model, x, use_reentrant=False).square().mean(),
+        ]
+    for loss in losses:
+        names = [s.op_name for s in cr.explain(loss).graph.operations]
+        assert names == ["linear", "tanh", "linear", "square", "mean"]
+    with pytest.raises(AutogradError, match="keeps no graph"):
+        cr.explain(cr.compile(model)(x).sum())
+
+
 def test_recording_changes_no_number():
     x = cr.randn(20, 600)
     model = nn.Sequential(nn.Linear(600, 500), nn.ReLU(), nn.Linear(500, 3))
@@ -126,6 +175,8 @@ def test_errors():
     x = cr.randn(3, requires_grad=True)
     with pytest.raises(ArgumentError, match="not float"):
         cr.explain(1.0)
+    with pytest.raises(AutogradError, match="anything that wrt names"):
+        cr.explain(x.sum(), wrt=cr.randn(3, requires_grad=True))
     with pytest.raises(AutogradError, match="requires a gradient"):
         cr.explain(cr.ones(1))
     with pytest.raises(ShapeError, match=r"loss\.sum"):

@@ -5,6 +5,8 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn
+from chainrule.base.text import speaking
+from chainrule.explain.explanation.verify import verify
 
 
 class Cube(cr.autograd.Function):
@@ -108,3 +110,40 @@ def test_a_result_that_is_not_finite_speaks_against_no_rule():
     x = cr.tensor([float("nan"), 1.0], requires_grad=True)
     found = cr.explain((x * 2).sum()).verify()
     assert {c.status for c in found.checks.values()} == {"unknown"}
+
+
+def test_large_inputs_are_checked_in_a_sample_and_that_is_said():
+    w = cr.randn(30, 40, requires_grad=True)
+    found = cr.explain((cr.randn(5, 30) @ w).square().sum()).verify()
+    assert max(c.sampled for c in found.checks.values() if c.sampled) == (3, 1200)
+    assert "in a sample of entries (at the least 3 of 1200)" in str(found)
+    small = cr.explain(cr.tensor([1.0, 2.0], requires_grad=True).exp().sum()).verify()
+    assert "sample" not in str(small)
+    with speaking("zh"):
+        assert "抽取部分元素" in str(found)
+
+
+def test_ctrl_c_keeps_what_was_checked(capsys):
+    x = cr.tensor([1.0, 2.0], requires_grad=True)
+    explanation = cr.explain(x.exp().sin().sum())
+    calls = []
+
+    def stop(done, count, step):
+        calls.append((done, count, step.op_name))
+        if done == 2:
+            raise KeyboardInterrupt
+
+    found = verify(explanation.graph, 0, stop)
+    assert calls == [(0, 3, "exp"), (1, 3, "sin"), (2, 3, "sum")]
+    assert len(found.checks) == 2 and len(found.left) == 1 and found.right
+    assert "1 steps were left" in str(found)
+    assert explanation.verify(progress=True).left == ()
+    assert capsys.readouterr().err == ""  # nothing within the first second
+
+
+def test_a_strong_bend_is_no_mistake():
+    # Two values closer together than √ε: the third derivative is what differences see.
+    x = cr.tensor([[1.0, 2.0], [1.0 + 3e-4, 2.0]], dtype=cr.float64, requires_grad=True)
+    norm = nn.BatchNorm1d(2, eps=1e-8).double()
+    found = cr.explain((norm(x) * cr.tensor([[1.0, 2.0], [3.0, 5.0]]).double()).sum()).verify()
+    assert found.right, [found.checks[i].text for i in found.wrong]

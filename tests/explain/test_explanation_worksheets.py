@@ -118,3 +118,24 @@ def test_every_printed_number_can_be_computed_again(seed):
             size = 1 + abs(float(loss))
             if not kinks:
                 assert g[place] == pytest.approx(slope, rel=1e-5, abs=1e-7 * size)
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_printed_statistics_can_be_computed_again(seed):
+    """Of large tensors: mean, deviation and range, of values and of gradients."""
+    random = np.random.default_rng(seed)
+    x = cr.tensor(random.normal(size=(5, 7)), requires_grad=True)
+    w = cr.tensor(random.normal(size=(7, 6)), requires_grad=True)
+    with cr.explain.recording():
+        loss = cr.tanh(x @ w).square().mean()
+    explanation = cr.explain(loss)
+    seen = 0
+    for each in explanation.steps:
+        for line in explanation.lines(each, DIGITS):
+            value = line.numbers.get("value", line.numbers.get("result"))
+            if value is None or np.size(value) <= 16 or ": mean " not in line.text:
+                continue
+            wanted = (np.mean(value), np.std(value), np.min(value), np.max(value))
+            assert numbers_in(line.text.split(": mean ")[1]) == printed(wanted), line.text
+            seen += 1
+    assert seen >= 6

@@ -24,14 +24,14 @@ function pictures(
     if (kind === "gradient" && !both) break;
     const frame = el("span", { class: `frame ${kind}` });
     if (picture) {
-      const canvas = thumbnail(picture, PICTURE, kind);
-      canvas.addEventListener("pointermove", (event) => {
-        const at = event.buttons ? null : cellUnder(canvas, event);
-        if (at) showTip(id, at.row, at.column, canvas.closest(".item") ?? canvas);
+      const image = thumbnail(picture, PICTURE, kind);
+      image.addEventListener("pointermove", (event) => {
+        const at = event.buttons ? null : cellUnder(image, picture, event);
+        if (at) showTip(id, at.row, at.column, image.closest(".item") ?? image);
         else hideTip();
       });
-      canvas.addEventListener("pointerleave", hideTip);
-      frame.append(canvas);
+      image.addEventListener("pointerleave", hideTip);
+      frame.append(image);
     }
     box.append(frame);
   }
@@ -56,6 +56,18 @@ function fillNode(card: HTMLElement, node: Node): void {
   card.append(text, pictures(node.id, out?.value ?? null, out?.gradient ?? null, node.kind !== "input"));
 }
 
+/** What unfolds a folded group, or folds an unfolded one. */
+function folder(group: Group): HTMLElement {
+  const folded = group.folded;
+  return el("button", {
+    class: "folder", type: "button", tabindex: -1, "aria-label": say(folded ? W.unfold : W.fold),
+    click: (event) => {
+      event.stopPropagation();
+      fold(group, !folded);
+    },
+  }, folded ? "+" : "−");
+}
+
 function fillGroup(card: HTMLElement, group: Group): void {
   const result = resultOf(group);
   const operations = group.all.filter((node) => node.kind === "operation").length;
@@ -74,19 +86,13 @@ function fillGroup(card: HTMLElement, group: Group): void {
   card.append(text, result
     ? pictures(result.id, out?.value ?? null, out?.gradient ?? null)
     : el("span", { class: "pictures" }));
-  const button = el("button", {
-    class: "folder", type: "button", tabindex: -1, "aria-label": say(W.unfold),
-    click: (event) => {
-      event.stopPropagation();
-      fold(group, false);
-    },
-  }, "+");
-  card.append(button);
+  card.append(folder(group));
 }
 
 /** A card or frame, empty until it is filled. */
 export function shell(item: Item): HTMLElement {
-  const kind = item.box ? "box" : item.group ? "group" : (item.node?.kind ?? "input");
+  const node = item.node ? `${item.node.kind}${item.group ? " composite" : ""}` : "group";
+  const kind = item.box ? (item.node ? "box composite" : "box") : node;
   const card = el("div", {
     class: `item ${kind}`, role: "button", tabindex: -1, "data-id": item.id,
     click: () => choose(item.id),
@@ -104,23 +110,18 @@ export function fill(card: HTMLElement, item: Item): void {
   const group = groups.get(item.id);
   const node = nodes.get(item.id);
   if (item.box && group) {
-    const button = el("button", {
-      class: "folder", type: "button", tabindex: -1, "aria-label": say(W.fold),
-      click: (event) => {
-        event.stopPropagation();
-        fold(group, true);
-      },
-    }, "−");
     card.append(el("span", { class: "head" }, el("b", {}, group.name || group.path),
-      el("span", { class: "given" }, group.type), button));
-    card.setAttribute("aria-label", `${say(W.module)} ${group.path} ${group.type}`);
-  } else if (group) {
+      el("span", { class: "given" }, group.type), folder(group)));
+    card.setAttribute("aria-label", group.node
+      ? `${say(W.composite)} ${group.name} ${group.id}` : `${say(W.module)} ${group.path} ${group.type}`);
+  } else if (group && !group.node) {
     fillGroup(card, group);
     const norm = parameterGradient(group);
     card.setAttribute("aria-label", `${say(W.module)} ${group.path} ${group.type}, ${
       norm === null ? "" : say(W.carries, { norm: number(norm) })}`);
   } else if (node) {
     fillNode(card, node);
+    if (group) card.append(folder(group));
     const said = node.formula ? tell(node.formula.text) : shapeText(node.outputs[0]?.shape);
     const norm = real(node.gradient_norm);
     card.setAttribute("aria-label", `${say(W[node.kind])} ${node.title}: ${said}${

@@ -39,6 +39,9 @@ export interface Edge {
   from: string; output: number; to: string; input: number; shape: number[] | null;
   gradient_norm: Num; share: Num;
 }
+/** The elementary steps of a composite, joined to the steps around it. */
+export interface Composite { nodes: Node[]; edges: Edge[]; play: Step[] }
+interface Inner { composites: Record<string, Composite>; cells: Record<string, Cells> }
 export interface Module {
   path: string; name: string; type: string | null; nodes: string[]; children: Module[];
 }
@@ -57,9 +60,18 @@ export type Cell = [
   forward: Num[] | Sum | null, backward: Sum | null,
 ];
 export interface Cells { template: string | null; cells: Cell[] }
-export interface Page { open: "en" | "zh"; explanation: Explanation; cells: Record<string, Cells> }
+export interface Page {
+  open: "en" | "zh"; explanation: Explanation; cells: Record<string, Cells>;
+  /** Of each composite: into how many steps it unfolds, whether they are on the page (or too many
+   * for one), and how far both views are apart. */
+  agreement: Record<string, {
+    steps: number; here: boolean; values: Num; gradients: Num;
+  }>;
+}
 
-export const page = JSON.parse(document.getElementById("data")?.textContent ?? "") as Page;
+const read = (id: string): unknown => JSON.parse(document.getElementById(id)?.textContent ?? "");
+
+export const page = read("data") as Page;
 export const explanation = page.explanation;
 export const nodes = new Map(explanation.nodes.map((node) => [node.id, node]));
 
@@ -74,18 +86,41 @@ export function real(value: Num | undefined): number | null {
   return typeof value === "number" ? value : Number(value);
 }
 
+let insides: Inner | null = null;
+
+/** The insides of all composites: read from the page when they are first asked for. */
+export function inner(): Record<string, Composite> {
+  if (!insides) {
+    insides = read("inner") as Inner;
+    for (const composite of Object.values(insides.composites)) {
+      for (const node of composite.nodes) nodes.set(node.id, node);
+      composite.edges.forEach(learn);
+    }
+  }
+  return insides.composites;
+}
+
+/** What is worked of the entries of a node. */
+export const cellsOf = (id: string): Cells | null => page.cells[id] ?? insides?.cells[id] ?? null;
+
 /** The cell of a preview that stands for row and column, with its numbers. */
 export function cellAt(id: string, row: number, column: number): Cell | null {
-  const found = page.cells[id]?.cells.find((cell) => cell[0] === row && cell[1] === column);
-  return found ?? null;
+  return cellsOf(id)?.cells.find((cell) => cell[0] === row && cell[1] === column) ?? null;
 }
 
 const consumers = new Map<string, Edge[]>();
 const producers = new Map<string, Edge[]>();
-for (const edge of explanation.edges) {
-  consumers.set(edge.from, [...(consumers.get(edge.from) ?? []), edge]);
-  producers.set(edge.to, [...(producers.get(edge.to) ?? []), edge]);
+/** A step is joined to those of its own level; one within a composite also to those around that. */
+function learn(edge: Edge): void {
+  const [from, to] = [nodes.get(edge.from)?.parent?.id, nodes.get(edge.to)?.parent?.id];
+  if (from !== undefined || to === undefined) {
+    consumers.set(edge.from, [...(consumers.get(edge.from) ?? []), edge]);
+  }
+  if (to !== undefined || from === undefined) {
+    producers.set(edge.to, [...(producers.get(edge.to) ?? []), edge]);
+  }
 }
+explanation.edges.forEach(learn);
 export const edgesFrom = (id: string): Edge[] => consumers.get(id) ?? [];
 export const edgesTo = (id: string): Edge[] => producers.get(id) ?? [];
 

@@ -3,7 +3,7 @@
 import { el } from "../shared/dom";
 import { number } from "../shared/format";
 import { say } from "../shared/words";
-import { cellAt, explanation, nodes, page, real } from "./data";
+import { cellAt, cellsOf, explanation, nodes, real } from "./data";
 import { gradientLine, updateLine, valueLine } from "./formulas";
 import { W } from "./words";
 
@@ -22,7 +22,7 @@ export function entryLines(id: string, row: number, column: number, rated: boole
   const picture = node.outputs[0]?.value;
   const shown = real(picture?.preview.data[row]?.[column]);
   const own = real(value);
-  if (shown !== null && own !== null && Math.abs(shown - own) > 1e-4 * Math.abs(own)) {
+  if (shown !== null && own !== null && Math.abs(shown - own) > 1e-2 * Math.abs(own)) {
     head.append(el("span", { class: "hint" }, ` ${say(W.block, { mean: number(shown) })}`));
   }
   out.push(head);
@@ -32,7 +32,7 @@ export function entryLines(id: string, row: number, column: number, rated: boole
     if (x !== null) numbers.append(el("dt", {}, say(words)), el("dd", {}, number(real(x))));
   }
   out.push(numbers);
-  const template = page.cells[id]?.template ?? null;
+  const template = cellsOf(id)?.template ?? null;
   for (const line of [valueLine(id, cell, template, more), gradientLine(id, cell, more)]) {
     if (line) out.push(el("p", { class: "put" }, line));
   }
@@ -50,6 +50,6 @@ export function entryLines(id: string, row: number, column: number, rated: boole
 
 /** The cell that is worked where none is pointed at: the one with the largest gradient. */
 export function firstCell(id: string): { row: number; column: number } | null {
-  const cell = page.cells[id]?.cells[0];
+  const cell = cellsOf(id)?.cells[0];
   return cell ? { row: cell[0], column: cell[1] } : null;
 }

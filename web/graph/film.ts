@@ -3,21 +3,19 @@
 import { el, write } from "../shared/dom";
 import { number } from "../shared/format";
 import { say, told, type Words } from "../shared/words";
-import { explanation, nodes, real, tell, type Phase } from "./data";
+import { nodes, real, tell, type Phase } from "./data";
 import { nameOf } from "./formulas";
-import { goTo, on, state, stepNow } from "./state";
+import { goTo, on, play, state, stepNow } from "./state";
 import { W } from "./words";
 
 const PAUSE = 900;
-const play = explanation.play;
-const total = play.length;
 const phases: [Phase, Words][] = [
   ["forward", W.forward], ["backward", W.backward], ["update", W.update],
 ];
 
 let timer = 0;
 const caption = el("p", { class: "caption", "aria-live": "polite" });
-const slider = el("input", { type: "range", min: 0, max: total, value: 0, step: 1, class: "slider" });
+const slider = el("input", { type: "range", min: 0, max: 0, value: 0, step: 1, class: "slider" });
 const playButton = el("button", { type: "button", class: "main play", click: () => toggle() });
 
 // Drawn, for not every font has signs for them.
@@ -55,7 +53,7 @@ export function step(by: number): void {
 
 export function jump(to: number): void {
   stop();
-  goTo(to < 0 ? total : to);
+  goTo(to < 0 ? play.length : to);
 }
 
 function stop(): void {
@@ -70,10 +68,10 @@ export function toggle(): void {
     stop();
     return;
   }
-  if (state.step >= total) goTo(0);
+  if (state.step >= play.length) goTo(0);
   else goTo(state.step + 1);
   timer = window.setInterval(() => {
-    if (state.step >= total) stop();
+    if (state.step >= play.length) stop();
     else goTo(state.step + 1);
   }, PAUSE);
   showPlay();
@@ -116,7 +114,16 @@ function showStep(): void {
 /** A bar for each step: its height is the logarithm of the gradient's norm. */
 const bars = el("div", { class: "bars", "aria-hidden": "true" });
 
+let drawn: typeof play | null = null;
+
 function drawBars(): void {
+  if (drawn === play) return;
+  drawn = play;
+  bars.replaceChildren();
+  slider.max = String(play.length);
+  for (const [phase, button] of shares) {
+    button.style.flexGrow = String(play.filter((each) => each.phase === phase).length);
+  }
   const normOf = (id: string): number | null => real(nodes.get(id)?.gradient_norm ?? null);
   const all = play.flatMap((each) => (each.phase === "forward" ? [] : normOf(each.node) || []));
   const [low, high] = [Math.min(...all), Math.max(...all)];
@@ -132,17 +139,19 @@ function drawBars(): void {
   });
 }
 
+const shares = new Map<Phase, HTMLElement>();
+
 export function film(): HTMLElement {
-  drawBars();
   const legend = el("div", { class: "phases" });
   for (const [phase, words] of phases) {
-    const first = play.findIndex((each) => each.phase === phase);
-    if (first < 0) continue;
-    const out = el("button", { type: "button", class: `phase ${phase}`, click: () => jump(first + 1) });
-    out.style.flexGrow = String(play.filter((each) => each.phase === phase).length);
+    const first = (): number => play.findIndex((each) => each.phase === phase);
+    if (first() < 0) continue;
+    const out = el("button", { type: "button", class: `phase ${phase}`, click: () => jump(first() + 1) });
+    shares.set(phase, out);
     told(out, () => write(out, say(words)));
     legend.append(out);
   }
+  drawBars();
   slider.addEventListener("input", () => {
     stop();
     goTo(slider.valueAsNumber);
@@ -152,10 +161,11 @@ export function film(): HTMLElement {
     showStep();
     showPlay();
   });
+  on("folded", drawBars);
   on("step", showStep);
   return el("section", { class: "film" },
     el("div", { class: "controls" },
       button(W.first, "first", () => 0), button(W.previous, "previous", () => state.step - 1), playButton,
-      button(W.next, "next", () => state.step + 1), button(W.last, "last", () => total)),
+      button(W.next, "next", () => state.step + 1), button(W.last, "last", () => play.length)),
     el("div", { class: "track" }, bars, slider, legend), caption);
 }

@@ -44,7 +44,7 @@ const SPECIAL: Record<string, string> = {
 
 /** A name as formulas write it: n3 with an index, conv1.weight upright. */
 export function symbol(name: string): string {
-  const short = /^([A-Za-z])(\d*)$/.exec(name);
+  const short = /^([A-Za-z])(\d*|\d+(?:\.\d+)+)$/.exec(name);
   if (short) return short[2] ? `${short[1]}_{${short[2]}}` : name;
   return `\\mathrm{${[...name].map((sign) => SPECIAL[sign] ?? sign).join("")}}`;
 }
@@ -115,7 +115,7 @@ export function valueLine(
   if (Array.isArray(forward)) {
     if (template === null) return null;
     const put = (k: string): string => bracketed(forward[Number(k)] ?? null)[0];
-    const inner = template.replace(/(?:\\mathrm\{)?⟨(\d+)⟩\}?/g, (_, k: string) => put(k));
+    const inner = template.replace(/(?:\\(?:mathrm|text)\{)?⟨(\d+)⟩\}?/g, (_, k: string) => put(k));
     right = [inner, forward.map((x) => written(x)[1]).join(", ")];
   } else {
     right = sum(forward, more);

@@ -71,23 +71,27 @@ export function fitted(picture: Picture, width: number, height: number): [number
   ];
 }
 
-/** A small picture of fixed size. */
-export function thumbnail(picture: Picture, side: number, kind: string): HTMLCanvasElement {
-  const canvas = el("canvas", { class: `thumb ${kind}`, "aria-hidden": "true" });
+const drawing = el("canvas");
+
+/** A small picture of fixed size: an image, for hundreds of canvases make moving slow. */
+export function thumbnail(picture: Picture, side: number, kind: string): HTMLImageElement {
+  const image = el("img", { class: `thumb ${kind}`, alt: "", decoding: "sync", draggable: "false" });
   const [width, height] = fitted(picture, side, side);
-  canvas.style.width = `${width}px`;
-  canvas.style.height = `${height}px`;
-  paint(canvas, picture);
-  return canvas;
+  image.style.width = `${width}px`;
+  image.style.height = `${height}px`;
+  paint(drawing, picture);
+  image.src = drawing.toDataURL();
+  return image;
 }
 
 /** The cell of a picture under the pointer. */
 export function cellUnder(
-  canvas: HTMLCanvasElement, event: MouseEvent,
+  shown: HTMLElement, picture: Picture, event: MouseEvent,
 ): { row: number; column: number } | null {
-  const box = canvas.getBoundingClientRect();
-  const column = Math.floor(((event.clientX - box.left) / box.width) * canvas.width);
-  const row = Math.floor(((event.clientY - box.top) / box.height) * canvas.height);
-  if (row < 0 || column < 0 || row >= canvas.height || column >= canvas.width) return null;
+  const box = shown.getBoundingClientRect();
+  const { rows, columns } = picture.preview;
+  const column = Math.floor(((event.clientX - box.left) / box.width) * columns);
+  const row = Math.floor(((event.clientY - box.top) / box.height) * rows);
+  if (row < 0 || column < 0 || row >= rows || column >= columns) return null;
   return { row, column };
 }

@@ -3,7 +3,9 @@
 import { el } from "../shared/dom";
 import { number, percent } from "../shared/format";
 import { say, told, type Words } from "../shared/words";
-import { edgesFrom, edgesTo, nodes, real, shapeOf, tell, type Line, type Node, type Picture } from "./data";
+import {
+  edgesFrom, edgesTo, nodes, page, real, shapeOf, tell, type Line, type Node, type Picture,
+} from "./data";
 import { entryLines, firstCell, update } from "./entry";
 import { formula, math, nameOf } from "./formulas";
 import { cellUnder, fitted, paint } from "./heat";
@@ -63,7 +65,7 @@ function picture(node: Node, shown: Picture, kind: string, side: number): HTMLEl
   frame.style.width = `${width}px`;
   frame.style.height = `${height}px`;
   const follow = (event: MouseEvent): void => {
-    const at = cellUnder(canvas, event);
+    const at = cellUnder(canvas, shown, event);
     if (at && state.output === 0) pointAt(at.row, at.column);
   };
   canvas.addEventListener("pointermove", follow);
@@ -79,7 +81,9 @@ function picture(node: Node, shown: Picture, kind: string, side: number): HTMLEl
   });
   squares.push({ square, canvas });
   const [cells, count] = [shown.preview.rows * shown.preview.columns, shown.statistics.count];
-  const plane = node.outputs[state.output]?.shape.slice(-2).reduce((a, b) => a * b, 1) ?? count;
+  const axes = shown.preview.slice.slice(1, -1).split(", ");
+  const plane = node.outputs[state.output]?.shape
+    .reduce((size, n, i) => (axes[i] === ":" ? size * n : size), 1) ?? count;
   const averaged = cells < plane;
   const note = say(W.shown, { slice: shown.preview.slice }) + (averaged ? `, ${say(W.averaged)}` : "");
   return el("figure", { class: kind }, frame,
@@ -256,6 +260,21 @@ function outputs(node: Node): HTMLElement | null {
   return row;
 }
 
+/** A composite unfolds; that both views of it agree is said with the numbers. */
+function levels(node: Node): HTMLElement | null {
+  const group = groups.get(node.id);
+  const apart = page.agreement[node.id];
+  if (!apart) return null;
+  const [values, gradients] = [number(real(apart.values)), number(real(apart.gradients))];
+  const said = say(W.agree, { n: apart.steps, values, gradients });
+  return group ? el("div", { class: "levels" }, foldButton(group), el("p", { class: "hint" }, said))
+    : el("p", { class: "hint" }, `${said} ${say(W.tooMany, { id: node.id })}`);
+}
+
+const foldButton = (group: Group): HTMLElement =>
+  el("button", { type: "button", click: () => fold(group, !group.folded) },
+    say(group.folded ? W.unfold : W.fold));
+
 function nodePanel(node: Node): (HTMLElement | null)[] {
   const kind = el("span", { class: `badge ${node.kind}` }, say(W[node.kind]));
   const composite = node.composite ? el("span", { class: "badge" }, say(W.composite)) : null;
@@ -269,6 +288,7 @@ function nodePanel(node: Node): (HTMLElement | null)[] {
     el("h2", {}, node.title, kind, composite),
     node.summary ? el("p", { class: "hint" }, tell(node.summary)) : null,
     verdict(node),
+    levels(node),
     facts([
       [W.module, node.module ? `${node.module}${node.module_type ? ` · ${node.module_type}` : ""}` : null],
       [W.settings, settings],
@@ -298,8 +318,7 @@ function groupPanel(group: Group): (HTMLElement | null)[] {
         say(W.parameters, { n: parameters.toLocaleString("en-US") })}`],
       [W.gradient, norm === null ? null : say(W.carries, { norm: number(norm) })],
     ]),
-    el("button", { type: "button", click: () => fold(group, !group.folded) },
-      say(group.folded ? W.unfold : W.fold)),
+    foldButton(group),
     el("h3", {}, say(W.contains)), list,
   ];
 }

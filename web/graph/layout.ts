@@ -2,9 +2,9 @@
 // box for the group around it. Edges that cross its border pass through ports at top and bottom.
 
 import { graphlib, layout as arrange } from "@dagrejs/dagre";
-import { explanation, nodes, real, type Edge, type Node } from "./data";
+import { nodes, real, type Edge, type Node } from "./data";
 import { sizeOfGroup, sizeOfNode } from "./sizes";
-import { around, groupAround, root, type Group } from "./tree";
+import { around, edgesAround, groupAround, root, type Group } from "./tree";
 
 export interface Point { x: number; y: number }
 export interface Item {
@@ -18,7 +18,8 @@ export interface Drawing { width: number; height: number; items: Item[]; wires: 
 
 type Graph = graphlib.Graph;
 
-interface Crossing { edge: Edge; from: string; to: string }
+/** `source`: what stands, for those outside, at the beginning of the edge. */
+interface Crossing { edge: Edge; from: string; to: string; source: string }
 interface Box {
   key: string; width: number; height: number; items: Item[]; wires: Wire[];
   into: Map<string, number>; out: Map<string, number>;
@@ -66,23 +67,27 @@ function place(owner: Group, inner: Map<string, Box>, key: string): Box {
   const within: Crossing[] = [];
   const ports = { into: new Set<string>(), out: new Set<string>() };
   const crossing: Crossing[] = [];
-  for (const edge of explanation.edges) {
+  for (const edge of edgesAround(owner)) {
     const from = itemIn(owner, edge.from, chains);
     const to = itemIn(owner, edge.to, chains);
-    if (from && to && from !== to) within.push({ edge, from, to });
+    // The results of a composite's steps leave it as its own.
+    const own = nodes.get(edge.from)?.parent?.id === edge.to;
+    const source = own ? edge.to : edge.from;
+    if (from && to && from !== to) within.push({ edge, from, to, source });
     else if (from && !to) {
-      ports.out.add(edge.from);
-      crossing.push({ edge, from, to: `out:${edge.from}` });
+      ports.out.add(source);
+      crossing.push({ edge, from, to: `out:${source}`, source });
     } else if (to && !from) {
-      ports.into.add(edge.from);
-      crossing.push({ edge, from: `into:${edge.from}`, to });
+      ports.into.add(source);
+      crossing.push({ edge, from: `into:${source}`, to, source });
     }
   }
   for (const id of ports.into) graph.setNode(`into:${id}`, { width: 6, height: 0 });
   for (const node of owner.nodes) graph.setNode(node.id, { ...sizeOfNode(node) });
   for (const child of owner.children) {
     const box = inner.get(child.id);
-    graph.setNode(child.id, box ? { width: box.width, height: box.height } : { ...sizeOfGroup() });
+    const size = child.node ? sizeOfNode(child.node) : sizeOfGroup();
+    graph.setNode(child.id, box ? { width: box.width, height: box.height } : { ...size });
   }
   for (const id of ports.out) graph.setNode(`out:${id}`, { width: 6, height: 0 });
   for (const { edge, from, to } of [...within, ...crossing]) {
@@ -92,7 +97,8 @@ function place(owner: Group, inner: Map<string, Box>, key: string): Box {
   pin(graph, ports);
   arrange(graph);
   mirror(graph);
-  for (const node of owner.nodes) if (node.inputs.length > 2) inOrder(graph, node);
+  const folded = owner.children.flatMap((child) => (child.folded ? child.node ?? [] : []));
+  for (const node of [...owner.nodes, ...folded]) if (node.inputs.length > 2) inOrder(graph, node);
   return measured(owner, inner, key, graph, within, crossing);
 }
 
@@ -183,7 +189,7 @@ function measured(
     const { x, y, width, height } = graph.node(id);
     const item: Item = {
       id, x: x - width / 2 + dx, y: y - height / 2 + dy, width, height,
-      node: byId.get(id) ?? null, group: groups.get(id) ?? null, box: inner.has(id),
+      node: byId.get(id) ?? groups.get(id)?.node ?? null, group: groups.get(id) ?? null, box: inner.has(id),
     };
     at.set(id, item);
     box.items.push(item);
@@ -201,20 +207,20 @@ function wires(
 ): Wire[] {
   const bundles = new Map<string, Crossing[]>();
   for (const each of all) {
-    const apart = box.inner.has(each.from) || box.inner.has(each.to) ? each.edge.from : "";
+    const apart = box.inner.has(each.from) || box.inner.has(each.to) ? each.source : "";
     const key = `${each.from}→${each.to}→${apart}`;
     bundles.set(key, [...(bundles.get(key) ?? []), each]);
   }
   const out: Wire[] = [];
   for (const [key, bundle] of bundles) {
-    const { from, to, edge } = bundle[0]!;
+    const { from, to, source } = bundle[0]!;
     const points: Point[] = (graph.edge(from, to)?.points ?? [])
       .map((p: Point) => ({ x: p.x + dx, y: p.y + dy }));
     if (points.length < 2) continue;
     const middle = points.slice(1, -1);
     const last = points.length - 1;
-    const start = end(box, at, from, "out", edge.from, middle[0] ?? points[last]!);
-    const stop = end(box, at, to, "into", edge.from, middle[middle.length - 1] ?? points[0]!);
+    const start = end(box, at, from, "out", source, middle[0] ?? points[last]!);
+    const stop = end(box, at, to, "into", source, middle[middle.length - 1] ?? points[0]!);
     const norms = bundle.map((each) => real(each.edge.gradient_norm)).filter((n) => n !== null);
     out.push({
       id: `${box.key}/${key}`, points: [start, ...middle, stop],

@@ -10,8 +10,8 @@ import { film, jump, step, toggle as togglePlay } from "./film";
 import { inspector, show } from "./inspector";
 import { canvas, fit, neighbour, range, redraw, refill, start, toggle, widthOf, zoom } from "./scene";
 import { focusSearch, searchBox } from "./search";
-import { openTab, tell, type Tab } from "./state";
-import { everyGroup, openSmall } from "./tree";
+import { openTab, refolded, type Tab } from "./state";
+import { everyGroup, openAll, openSmall } from "./tree";
 import { W } from "./words";
 
 function tool(words: Words, sign: string, act: () => void): HTMLElement {
@@ -24,10 +24,12 @@ function tool(words: Words, sign: string, act: () => void): HTMLElement {
 }
 
 function foldAll(folded: boolean): void {
-  everyGroup((each) => {
-    each.folded = folded;
-  });
-  tell("folded");
+  if (folded) {
+    everyGroup((each) => {
+      each.folded = true;
+    });
+  } else openAll();
+  refolded();
   fit(true);
 }
 

@@ -4,9 +4,9 @@ import { el } from "../shared/dom";
 import { number } from "../shared/format";
 import { say, told } from "../shared/words";
 import { fill, shell, squeeze } from "./cards";
-import { edgesFrom, edgesTo, explanation, nodes, real, shapeOf } from "./data";
+import { edgesFrom, edgesTo, explanation, nodes, real, shapeOf, type Step } from "./data";
 import { layout, type Drawing, type Item, type Point, type Wire } from "./layout";
-import { choose, fold, groups, on, state, stepNow } from "./state";
+import { choose, fold, groups, on, play, state, stepNow } from "./state";
 import { groupAround, shownFor } from "./tree";
 import { W } from "./words";
 
@@ -226,15 +226,29 @@ function showChosen(): void {
   }
 }
 
+/** When what happens to a node; to an unfolded composite, when the last of its steps has. */
 const order = new Map<string, Record<string, number>>();
-explanation.play.forEach((step, i) => {
-  order.set(step.node, { ...order.get(step.node), [step.phase]: i + 1 });
-});
+let ordered: Step[] | null = null;
+
+function learnOrder(): void {
+  if (ordered === play) return;
+  ordered = play;
+  order.clear();
+  const put = (id: string, phase: string, at: number): void => {
+    order.set(id, { ...order.get(id), [phase]: at });
+  };
+  play.forEach((step, i) => {
+    put(step.node, step.phase, i + 1);
+    const whole = nodes.get(step.node)?.parent?.id;
+    if (whole !== undefined) put(whole, step.phase, i + 1);
+  });
+}
 const happened = (id: string, phase: string): boolean =>
   (order.get(id)?.[phase] ?? Infinity) <= state.step;
 
 /** What each item has behind it at the step of the film that is shown. */
 function showFilm(): void {
+  learnOrder();
   const now = stepNow();
   world.dataset["phase"] = now?.phase ?? "overview";
   const current = now ? shownFor(now.node) : "";
@@ -301,7 +315,7 @@ function hands(): void {
 /** To a neighbour of the chosen node: what it is made from (up), or what uses it (down). */
 export function neighbour(up: boolean): void {
   const group = groups.get(state.chosen);
-  const own = group ? (up ? group.all[0] : group.all[group.all.length - 1])?.id : state.chosen;
+  const own = group && !group.node ? (up ? group.all[0] : group.all[group.all.length - 1])?.id : state.chosen;
   if (own === undefined) return;
   const edges = up ? edgesTo(own) : edgesFrom(own);
   const next = edges.map((edge) => shownFor(up ? edge.from : edge.to)).find((id) => id !== state.chosen);

@@ -2,10 +2,10 @@
 
 import { el } from "../shared/dom";
 import { say, told } from "../shared/words";
-import { explanation, shapeOf, tell, type Node } from "./data";
+import { nodes, shapeOf, tell, type Node } from "./data";
 import { nameOf } from "./formulas";
 import { choose, reveal } from "./state";
-import { around, groupAround } from "./tree";
+import { around, fillComposites, groupAround } from "./tree";
 import { W } from "./words";
 
 const SHOWN = 12;
@@ -29,12 +29,15 @@ function haystack(node: Node): string {
   return text;
 }
 
-/** Nodes in which all words occur; those whose title begins with the first come first. */
+/** Nodes in which all words occur; those whose title begins with the first come first, steps within
+ * composites after others. */
 function search(query: string): Node[] {
   const words = query.toLowerCase().split(/\s+/).filter(Boolean);
   if (!words.length) return [];
-  const found = explanation.nodes.filter((n) => words.every((word) => haystack(n).includes(word)));
-  const rank = (node: Node): number => (node.title.toLowerCase().startsWith(words[0]!) ? 0 : 1);
+  fillComposites();
+  const found = [...nodes.values()].filter((n) => words.every((word) => haystack(n).includes(word)));
+  const rank = (node: Node): number =>
+    (node.title.toLowerCase().startsWith(words[0]!) ? 0 : 2) + (node.parent ? 1 : 0);
   return found.sort((a, b) => rank(a) - rank(b));
 }
 
@@ -73,7 +76,8 @@ function show(): void {
     },
       el("b", {}, node.title), " ",
       el("span", { class: "hint" }, [
-        node.kind === "operation" ? nameOf(node.id) : say(W[node.kind]), node.module ?? "",
+        node.kind === "operation" ? (node.parent ? node.id : nameOf(node.id)) : say(W[node.kind]),
+        node.parent ? say(W.within, { name: node.parent.op }) : "", node.module ?? "",
         node.formula ? tell(node.formula.text) : shape,
       ].filter(Boolean).join(" · ")));
     list.append(option);

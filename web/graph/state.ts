@@ -1,7 +1,9 @@
 // What is chosen: an item, an entry of it, a step of the film, a tab. Whoever shows it listens.
 
-import { explanation, nodes, type Step } from "./data";
-import { everyGroup, type Group } from "./tree";
+import { explanation, inner, nodes, type Step } from "./data";
+import { around, fillComposites, groupAround, groups, type Group } from "./tree";
+
+export { groups };
 
 export type Tab = "value" | "gradient" | "formula" | "source";
 export interface Place { row: number; column: number }
@@ -9,8 +11,8 @@ export interface Place { row: number; column: number }
 type Change = "chosen" | "entry" | "step" | "tab" | "folded";
 
 const listeners: [Change, () => void][] = [];
-export const groups = new Map<string, Group>();
-everyGroup((each) => groups.set(each.id, each));
+/** The film: a composite is one step; unfolded, all of those in it. */
+export let play: Step[] = explanation.play;
 
 export const state = {
   /** Id of the chosen node or group. */
@@ -33,7 +35,38 @@ export function tell(...changes: Change[]): void {
   for (const [change, listener] of listeners) if (changes.includes(change)) listener();
 }
 
-export const stepNow = (): Step | null => explanation.play[state.step - 1] ?? null;
+export const stepNow = (): Step | null => play[state.step - 1] ?? null;
+
+/** Where a step is in the film: of a composite that is unfolded, where the first of its own is; of
+ * one within a composite that is folded, where that is. -1 if it is nowhere. */
+export function indexOf(phase: string, id: string): number {
+  const find = (wanted: (step: Step) => boolean): number =>
+    play.findIndex((each) => each.phase === phase && wanted(each));
+  const own = find(({ node }) => node === id);
+  if (own >= 0) return own;
+  const first = find(({ node }) => nodes.get(node)?.parent?.id === id);
+  const whole = nodes.get(id)?.parent?.id;
+  return first >= 0 || whole === undefined ? first : find(({ node }) => node === whole);
+}
+
+/** The film as the composites are folded now; the step that is shown stays. */
+function replay(): void {
+  const now = stepNow();
+  const open = (id: string): boolean => {
+    const found = groups.get(id);
+    return found?.node !== null && found?.folded === false
+      && !around(groupAround(id)).some((each) => each.folded);
+  };
+  play = explanation.play.flatMap((step) => (open(step.node)
+    ? (inner()[step.node]?.play ?? []).filter((each) => each.phase === step.phase) : step));
+  if (now) state.step = indexOf(now.phase, now.node) + 1;
+}
+
+/** Groups were folded or unfolded. */
+export function refolded(): void {
+  replay();
+  tell("folded", "step");
+}
 
 export function choose(id: string): void {
   if (!nodes.has(id) && !groups.has(id)) return;
@@ -46,7 +79,7 @@ export function choose(id: string): void {
 }
 
 export function goTo(step: number): void {
-  state.step = Math.max(0, Math.min(explanation.play.length, step));
+  state.step = Math.max(0, Math.min(play.length, step));
   const now = stepNow();
   if (now && now.node !== state.chosen) {
     state.chosen = now.node;
@@ -68,9 +101,10 @@ export function openTab(tab: Tab): void {
 }
 
 export function fold(each: Group, folded: boolean): void {
+  if (each.node) fillComposites();
   each.folded = folded;
   state.anchor = each.id;
-  tell("folded");
+  refolded();
   state.anchor = null;
 }
 
@@ -78,6 +112,6 @@ export function fold(each: Group, folded: boolean): void {
 export function reveal(inside: Group[]): boolean {
   const shut = inside.filter((each) => each.folded);
   for (const each of shut) each.folded = false;
-  if (shut.length) tell("folded");
+  if (shut.length) refolded();
   return shut.length > 0;
 }

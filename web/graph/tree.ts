@@ -1,11 +1,15 @@
 // The modules as groups that fold, with the nodes that are directly in each.
 
-import { edgesFrom, explanation, nodes, real, type Module, type Node } from "./data";
+import {
+  edgesFrom, explanation, inner, nodes, page, real, type Edge, type Module, type Node,
+} from "./data";
 
 export interface Group {
   id: string; name: string; type: string; path: string;
   nodes: Node[]; children: Group[]; parent: Group | null;
   folded: boolean;
+  /** Of a composite: the node that it is, folded. */
+  node: Node | null;
   /** All nodes in it, at any depth, in the order of computing. */
   all: Node[];
 }
@@ -15,12 +19,18 @@ const MOST = 150;
 const PART = 40;
 /** So many items are shown when the page opens. */
 const OPEN = 40;
+/** With more items than this on the page, "unfold all" opens no further composite. */
+const CROWD = 400;
 
 const groupOf = new Map<string, Group>();
+/** All groups but the root, by id; that of a composite has the id of its node. */
+export const groups = new Map<string, Group>();
 const place = new Map(explanation.nodes.map((node, i) => [node.id, i]));
 
 function group(id: string, name: string, type: string, path: string): Group {
-  return { id, name, type, path, nodes: [], children: [], parent: null, folded: true, all: [] };
+  return {
+    id, name, type, path, nodes: [], children: [], parent: null, folded: true, node: null, all: [],
+  };
 }
 
 function known(ids: string[]): Node[] {
@@ -124,14 +134,52 @@ function dissolve(owner: Group): Node[] {
   return all;
 }
 
+/** Composites that unfold are groups, too. What is in them comes when the first is unfolded. */
+function composites(owner: Group): void {
+  owner.children.forEach(composites);
+  owner.nodes = owner.nodes.filter((node) => {
+    if (!page.agreement[node.id]?.here) return true;
+    const out = group(node.id, node.title, node.id, owner.path);
+    out.node = node;
+    owner.children.push(out);
+    return false;
+  });
+}
+
 function finish(owner: Group): void {
   for (const child of owner.children) {
     child.parent = owner;
+    groups.set(child.id, child);
     finish(child);
+    if (child.node) groupOf.set(child.id, owner);
   }
   for (const node of owner.nodes) groupOf.set(node.id, owner);
-  owner.all = [...owner.nodes, ...owner.children.flatMap((child) => child.all)]
-    .sort((a, b) => place.get(a.id)! - place.get(b.id)!);
+  owner.all = [...owner.nodes, ...owner.children.flatMap((child) => child.node ?? child.all)]
+    .sort((a, b) => (place.get(a.id) ?? 0) - (place.get(b.id) ?? 0));
+}
+
+let filled = false;
+
+/** Puts their elementary steps into the composites. */
+export function fillComposites(): void {
+  if (filled) return;
+  filled = true;
+  for (const [id, found] of Object.entries(inner())) {
+    const owner = groups.get(id);
+    if (!owner) continue;
+    found.nodes.forEach((node, i) => place.set(node.id, i));
+    owner.nodes = found.nodes.flatMap((node) => nodes.get(node.id) ?? []);
+    split(owner);
+    finish(owner);
+  }
+}
+
+/** The edges among which those of a group are: of a composite, or of the whole graph. */
+export function edgesAround(owner: Group): Edge[] {
+  for (let at: Group | null = owner; at; at = at.parent) {
+    if (at.node) return inner()[at.id]?.edges ?? [];
+  }
+  return explanation.edges;
 }
 
 function build(): Group {
@@ -161,6 +209,7 @@ function build(): Group {
   merge(root);
   dissolve(root);
   split(root);
+  composites(root);
   finish(root);
   root.folded = false;
   return root;
@@ -192,14 +241,27 @@ export function visible(from: Group = root): number {
 
 /** Unfolds level by level as long as the page stays small. */
 export function openSmall(): void {
-  let level = root.children;
+  const modules = (each: Group): Group[] => each.children.filter((child) => !child.node);
+  let level = modules(root);
   while (level.length) {
     for (const each of level) each.folded = false;
     if (visible() > OPEN) {
       for (const each of level) each.folded = true;
       return;
     }
-    level = level.flatMap((each) => each.children);
+    level = level.flatMap(modules);
+  }
+}
+
+/** Unfolds all modules; where they all are already, the composites in them, as many as can be
+ * looked at. */
+export function openAll(): void {
+  const shut = [...groups.values()].filter((each) => each.folded);
+  const modules = shut.filter((each) => !each.node);
+  if (!modules.length) fillComposites();
+  for (const each of modules.length ? modules : shut) {
+    if (each.node && visible() > CROWD) return;
+    each.folded = false;
   }
 }
 

@@ -36,6 +36,15 @@ export const W = {
   input: ["data", "数据"],
   module: ["Module", "模块"],
   composite: ["composite", "复合"],
+  tooMany: [
+    "They are too many for this page: explanation.unfold(\"{id}\") gives them.",
+    "步骤太多，本页放不下：explanation.unfold(\"{id}\") 可以得到它们。",
+  ],
+  within: ["in {name}", "在 {name} 内"],
+  agree: [
+    "Folded: the closed form. Unfolded: the chain rule through {n} elementary steps. At the border both have the same numbers: values to {values}, gradients to {gradients}.",
+    "折叠时是闭式公式；展开后是经过 {n} 个基本步骤的链式法则。两者在边界上数值一致：值相差不超过 {values}，梯度相差不超过 {gradients}。",
+  ],
   scalar: ["a single number", "单个数"],
   noGradient: ["No gradient flows here.", "此处没有梯度流过。"],
   noValue: ["This value was not kept.", "该值没有保留。"],

@@ -27,6 +27,7 @@ const HEIGHT = 200;
 export class Chart {
   readonly element: HTMLElement;
   private readonly plot = el("div", { class: "plot" });
+  private readonly none = el("p", { class: "hint" }, text(["Nothing of this kind here.", "这里没有这类数据。"]));
   private readonly legend = el("ul", { class: "legend" });
   private readonly hidden = new Set<string>();
   private chart: uPlot | null = null;
@@ -42,7 +43,7 @@ export class Chart {
       options.note ? text(options.note) : null];
     this.element = el("figure", { class: "card chart" },
       el("h3", {}, text(title), ...notes.map((note) => note && el("span", { class: "hint" }, note))),
-      this.plot, this.legend);
+      this.none, this.plot, this.legend);
     told(this.plot, () => {
       this.plot.setAttribute("role", "img");
       this.plot.setAttribute("aria-label", say(this.title));
@@ -60,6 +61,7 @@ export class Chart {
   draw(): void {
     const { series, data } = this.curves();
     const width = this.plot.clientWidth;
+    this.none.hidden = series.length > 0;
     if (!width || !series.length) return;
     const shape = series.map((each) => each.name()).join("\n");
     if (shape !== this.shape) this.make(series, width);

@@ -8,7 +8,7 @@ import { Chart } from "./charts";
 import { chosen, deadAndSaturated, loss, metric, ofLayers, rate } from "./curves";
 import { LayerCard } from "./layers";
 import { kernels, ramp } from "./pictures";
-import { Samples } from "./samples";
+import { Samples, written } from "./samples";
 import { Store, type About } from "./store";
 import { ask, listen, type Connection } from "./stream";
 import { METRICS, STATES, TEXT } from "./texts";
@@ -91,6 +91,7 @@ const body = el("div");
 const kernelBox = el("div", { class: "card" });
 const kernelTitle = el("h2");
 const sampleList = el("ul", { class: "samples" });
+const writtenBox = el("div");
 const sampleHint = el("p", { class: "hint" });
 const layersHint = el("p", { class: "hint" });
 
@@ -128,7 +129,8 @@ function build(about: About): void {
       el("ul", { class: "layers" }, ...cards.map((card) => card.element))),
     el("section", { id: "kernels" }, kernelTitle, el("p", { class: "hint" }, text(TEXT.kernelsHint)),
       kernelBox),
-    el("section", { id: "predictions" }, el("h2", {}, text(TEXT.predictions)), sampleHint, sampleList),
+    el("section", { id: "predictions" }, el("h2", {}, text(TEXT.predictions)), sampleHint, sampleList,
+      writtenBox),
   );
   charts.push(...inside);
 }
@@ -201,7 +203,10 @@ function drawLook(about: About): void {
   const predictions = look?.predictions ?? [];
   const hint = about.validation ? TEXT.predictionsHint : TEXT.predictionsTraining;
   write(sampleHint, say(predictions.length ? hint : look ? TEXT.noPredictions : TEXT.noLooks));
+  sampleList.classList.toggle("texts", predictions.some((each) => typeof each.true === "string"));
   sampleList.replaceChildren(...samples.items(about, predictions));
+  const own = written(look?.written);
+  writtenBox.replaceChildren(...(own ? [own] : []));
 }
 
 let waiting = false;

@@ -5,8 +5,10 @@ export interface Layer { name: string; kind: string; parameters: number }
 export interface Picture { shape: number[]; data: string }
 export interface Kernels { layer: string; shape: number[]; limit: number; data: string }
 export interface Prediction {
-  true?: number; predicted?: number; probability?: number; right?: number;
+  /** Numbers, or of a text what follows and what was expected, place by place. */
+  true?: number | string; predicted?: number | string; probability?: number; right?: number;
 }
+export interface Written { prompt: string; text: string }
 export interface LayerRow {
   [statistic: string]: number | Histogram | null | undefined;
   weights?: Histogram | null;
@@ -24,7 +26,7 @@ export interface Tick {
 }
 export interface Row { step: number; layers: Record<string, LayerRow> }
 export interface Look extends Row {
-  kernels?: Kernels | null; predictions?: Prediction[];
+  kernels?: Kernels | null; predictions?: Prediction[]; written?: Written | null;
 }
 
 const MOST_POINTS = 4000;

@@ -77,7 +77,13 @@ def get_default_dtype() -> DType:
 
 
 def set_default_dtype(dtype: DType) -> None:
-    """Use `dtype` (a floating dtype) for Python floats from now on."""
+    """Use `dtype` (a floating dtype) for Python floats from now on.
+
+    >>> cr.set_default_dtype(cr.float64)
+    >>> cr.tensor([1.0]).dtype
+    chainrule.float64
+    >>> cr.set_default_dtype(cr.float32)
+    """
     global _default
     if not as_dtype(dtype).is_floating_point:
         raise DTypeError(t("The default dtype must be floating point, not {dtype}.", dtype=dtype))

@@ -21,6 +21,15 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str | Iterable[b
         chunks = (bytes(content),)
     else:
         chunks = content
+    try:
+        return _written(path, chunks)
+    except OSError as error:
+        # Not the temporary name, of which nobody else knows.
+        error.filename, error.filename2 = str(path), None
+        raise
+
+
+def _written(path: Path, chunks: Iterable[bytes]) -> Path:
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
     try:
         with os.fdopen(handle, "wb") as file:

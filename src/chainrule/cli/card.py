@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 import textwrap
-from pathlib import Path
 from typing import Any
 
+from chainrule.base.files import atomic_write
 from chainrule.base.text import t
+from chainrule.cli.options import new_file
 from chainrule.cli.parser import Parser, UsageError
 from chainrule.explain.cards import card, entries
 
@@ -18,8 +19,10 @@ def add_arguments(parser: Parser) -> None:
         "name", nargs="?", metavar=t("NAME"),
         help=t("what the card is about; without it, all names"),
     )  # fmt: skip
-    parser.add_argument("--html", metavar=t("FILE"), help=t("write a page (HTML)"))
-    parser.add_argument("--svg", metavar=t("FILE"), help=t("write the picture (SVG)"))
+    parser.add_argument("--html", type=new_file, metavar=t("FILE"), help=t("write a page (HTML)"))
+    parser.add_argument(
+        "--svg", type=new_file, metavar=t("FILE"), help=t("write the picture (SVG)")
+    )
     parser.add_argument("--json", action="store_true", help=t("print JSON"))
 
 
@@ -35,7 +38,7 @@ def run(options: Any) -> int:
     found = card(options.name)
     for path, text in ((options.html, found.html), (options.svg, found.svg)):
         if path:
-            Path(path).write_text(text() + "\n", encoding="utf-8")
+            atomic_write(path, text() + "\n")
             if not options.json:
                 print(t("Written: {path}", path=path))
     if options.json:

@@ -11,7 +11,7 @@ from typing import Any
 
 from chainrule.base.text import t
 from chainrule.cli.explain_page import explained
-from chainrule.cli.options import filled, whole
+from chainrule.cli.options import new_file, whole
 from chainrule.cli.parser import Parser, UsageError
 from chainrule.explain.worksheet import read_value, show, to_dict, to_text, worksheet
 from chainrule.explain.worksheet.steps import disagreements
@@ -40,7 +40,7 @@ def add_arguments(parser: Parser) -> None:
     )
     parser.add_argument("--json", action="store_true", help=t("print JSON with all digits"))
     parser.add_argument(
-        "--html", type=filled, metavar=t("FILE"),
+        "--html", type=new_file, metavar=t("FILE"),
         help=t("write a page of one training step; EXPRESSION is a model or the folder of a run"),
     )  # fmt: skip
 

@@ -92,6 +92,11 @@ def _list(found: dict[str, type[Op]]) -> None:
     print(t("{n} operations; chainrule ops NAME tells more.", n=len(found)))
 
 
+def _is_prose(paragraph: str) -> bool:
+    """Whether lines may be broken anew: neither a list nor an example."""
+    return "\n " not in paragraph and not paragraph.startswith(">>> ")
+
+
 def _card(op: type[Op]) -> list[str]:
     width = min(shutil.get_terminal_size((80, 24)).columns, 100)
     card = op.card.zh if language() == "zh" else op.card.en
@@ -103,7 +108,7 @@ def _card(op: type[Op]) -> list[str]:
     lines += [
         line
         for paragraph in (inspect.getdoc(op) or "").split("\n\n")
-        for line in [*(_wrapped(paragraph, width) if "\n " not in paragraph
+        for line in [*(_wrapped(paragraph, width) if _is_prose(paragraph)
                        else paragraph.splitlines()), ""]
     ]  # fmt: skip
     for name, constraint in op.params.items():

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 import math
+import os
 from collections.abc import Callable
+from pathlib import Path
 
 from chainrule.base.text import t
 
@@ -33,6 +35,24 @@ def filled(text: str) -> str:
     """A text that is not empty."""
     if not text.strip():
         raise argparse.ArgumentTypeError(t("it is empty"))
+    return text
+
+
+def new_file(text: str) -> str:
+    """The name of a file to be written: refused before any work if that cannot be done."""
+    path = Path(filled(text))
+    if path.is_dir():
+        raise argparse.ArgumentTypeError(t("{path} is a folder, not a file", path=path))
+    if not path.parent.is_dir():
+        raise argparse.ArgumentTypeError(
+            t("{path} cannot be written: there is no folder {folder}", path=path,
+              folder=path.parent)
+        )  # fmt: skip
+    if not os.access(path.parent, os.W_OK):
+        raise argparse.ArgumentTypeError(
+            t("{path} cannot be written: no permission in {folder}", path=path,
+              folder=path.parent)
+        )  # fmt: skip
     return text
 
 

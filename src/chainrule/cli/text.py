@@ -173,8 +173,8 @@ def _prepare_text(settings: dict[str, Any], recipe: models.TextRecipe) -> Prepar
         )
     kind, rows = recipe.model, settings["batch_size"]
     return PreparedText(
-        pieces(kind, ids, length, rows, overlapping=True),
-        pieces(kind, held, length, rows),
+        pieces(kind, ids, length, rows, overlapping=True, characters=characters),
+        pieces(kind, held, length, rows, characters=characters),
         (length,),
         characters.characters,
         dict(recipe.options),
@@ -186,12 +186,13 @@ def _prepare_text(settings: dict[str, Any], recipe: models.TextRecipe) -> Prepar
 
 
 def pieces(
-    kind: str, ids: NDArray[np.int64], length: int, rows: int, overlapping: bool = False
-) -> Any:
+    kind: str, ids: NDArray[np.int64], length: int, rows: int, overlapping: bool = False,
+    characters: Characters | None = None,
+) -> Any:  # fmt: skip
     """A text as the model of this name reads it: in streams if it has a state, else in windows."""
     if hasattr(model_class(kind), "initial_state"):
-        return TextStreams(ids, rows, length)
-    return TextWindows(ids, length, max(1, length // 2) if overlapping else None)
+        return TextStreams(ids, rows, length, characters)
+    return TextWindows(ids, length, max(1, length // 2) if overlapping else None, characters)
 
 
 def _prepare_lines(settings: dict[str, Any], recipe: models.TextRecipe) -> PreparedLines:

@@ -66,6 +66,8 @@ class Compiled:
     def __call__(self, *args: Any, **kwargs: Any) -> Any:
         if mode.trace is not None:  # part of a larger program
             return self._function(*args, **kwargs)
+        if mode.watch is not None:  # it wants to see each operation
+            return self._function(*args, **kwargs)
         if mode.anomaly is not None:
             return self._in_glass(args, kwargs)
         with self._lock:
@@ -262,6 +264,10 @@ def compile(function: Callable[..., Any] | None = None, *, keep_grads: bool = Fa
         used them up. Otherwise their memory is reused, and reading them says so.
 
     Errors: TraceError, at a call, with the line that cannot be traced; nothing has changed then.
+
+    >>> step = cr.compile(lambda x: (2 * x).sum())
+    >>> step(cr.tensor([1.0, 2.0]))
+    tensor(6.)
     """
     Bool().check(keep_grads, "compile", "keep_grads")
     if function is None:

@@ -24,6 +24,9 @@ def default_collate(batch: Sequence[Any]) -> Any:
     Raises:
         ShapeError: arrays of different shapes.
         DataError: samples of different length, keys or kind.
+
+    >>> cr.data.default_collate([(1, 2.0), (3, 4.0)])
+    [tensor([1, 3]), tensor([2., 4.], dtype=chainrule.float64)]
     """
     if not len(batch):
         raise DataError(t("A batch without samples cannot be put together."))

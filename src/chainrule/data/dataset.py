@@ -33,6 +33,14 @@ class Dataset:
     A dataset whose `fetch` gives a tuple of arrays, each row of them a function of its own index
     and random numbers alone, may say by `at_once` how many samples at most a loader should fetch
     for several batches together. 0: each batch is fetched by itself, when it is asked for.
+
+    >>> class Squares(cr.data.Dataset):
+    ...     def __len__(self):
+    ...         return 3
+    ...     def __getitem__(self, i):
+    ...         return i * i
+    >>> [Squares()[i] for i in range(3)]
+    [0, 1, 4]
     """
 
     batched: bool = False
@@ -68,6 +76,10 @@ class TensorDataset(Dataset):
     """Samples are the rows of tensors of equal length: `dataset[i]` is `(a[i], b[i], ...)`.
 
     Raises ShapeError when the lengths differ.
+
+    >>> dataset = cr.data.TensorDataset(cr.tensor([10, 20, 30]), cr.tensor([0, 1, 0]))
+    >>> len(dataset), dataset[1]
+    (3, (tensor(20), tensor(1)))
     """
 
     batched = True
@@ -193,6 +205,10 @@ class Subset(Dataset):
     """Some samples of a dataset: sample i is `dataset[indices[i]]`.
 
     Raises ArgumentError for an index outside the dataset.
+
+    >>> dataset = cr.data.TensorDataset(cr.tensor([10, 20, 30]))
+    >>> cr.data.Subset(dataset, [2])[0]
+    (tensor(30),)
     """
 
     def __init__(self, dataset: Any, indices: Sequence[int] | np.ndarray):
@@ -231,7 +247,12 @@ class Subset(Dataset):
 
 
 class ConcatDataset(Dataset):
-    """Datasets one after another. `cumulative_sizes` are the running lengths."""
+    """Datasets one after another. `cumulative_sizes` are the running lengths.
+
+    >>> dataset = cr.data.TensorDataset(cr.arange(3))
+    >>> len(cr.data.ConcatDataset([dataset, dataset]))
+    6
+    """
 
     def __init__(self, datasets: Sequence[Any]):
         self.datasets = list(datasets)
@@ -290,6 +311,10 @@ def random_split(
         seed: names the split; by default the seed of `generator`, else that of `manual_seed`.
 
     Raises ArgumentError when the lengths do not add up.
+
+    >>> dataset = cr.data.TensorDataset(cr.arange(10))
+    >>> [len(part) for part in cr.data.random_split(dataset, [8, 2])]
+    [8, 2]
     """
     n = len(dataset)
     counts = _split_counts(n, list(lengths))

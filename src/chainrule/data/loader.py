@@ -63,6 +63,13 @@ class DataLoader:
         DataError: while iterating, when loading a sample fails; names the sample, with the
             original exception as its cause (or, from a process, in its notes).
         WorkerError: while iterating, when a process ended or hangs; names it and the batch.
+
+    >>> dataset = cr.data.TensorDataset(cr.arange(5))
+    >>> for (batch,) in cr.data.DataLoader(dataset, batch_size=2):
+    ...     print(batch)
+    tensor([0, 1])
+    tensor([2, 3])
+    tensor([4])
     """
 
     def __init__(

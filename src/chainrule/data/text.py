@@ -171,13 +171,18 @@ class TextWindows(Dataset):
     Args:
         ids: a text as numbers, from `Characters.encode`.
         stride: from the begin of a piece to that of the next; by default `length`: none overlap.
+        characters: the alphabet, for who shows the pieces as text.
 
     Raises DataError for a text that is not longer than `length`.
     """
 
     batched = True
 
-    def __init__(self, ids: NDArray[np.int64], length: int, stride: int | None = None) -> None:
+    def __init__(
+        self, ids: NDArray[np.int64], length: int, stride: int | None = None,
+        characters: Characters | None = None,
+    ) -> None:  # fmt: skip
+        self.characters = characters
         self.ids = np.asarray(ids, np.int64)
         self.length = Int(low=1).check(length, "TextWindows", "length")
         self.stride = Int(low=1).check(stride or length, "TextWindows", "stride")
@@ -208,6 +213,7 @@ class TextStreams(Dataset):
     Args:
         ids: a text as numbers, from `Characters.encode`.
         streams: how many rows a batch has; fewer where a stretch would have less than four pieces.
+        characters: the alphabet, for who shows the pieces as text.
 
     Raises DataError for a text that is not longer than `length`.
     """
@@ -215,7 +221,11 @@ class TextStreams(Dataset):
     #: Each sample is the next part of the same sequences: no shuffling, and no batches of samples.
     continues = True
 
-    def __init__(self, ids: NDArray[np.int64], streams: int, length: int) -> None:
+    def __init__(
+        self, ids: NDArray[np.int64], streams: int, length: int,
+        characters: Characters | None = None,
+    ) -> None:  # fmt: skip
+        self.characters = characters
         ids = np.asarray(ids, np.int64)
         self.length = Int(low=1).check(length, "TextStreams", "length")
         wanted = Int(low=1).check(streams, "TextStreams", "streams")

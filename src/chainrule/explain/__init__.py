@@ -20,8 +20,9 @@ class _Callable(_ModuleType):
     """This module, which is also the function `explain`."""
 
     def __call__(
-        self, loss: _Any, wrt: _Any = None, *, gradient: _Any = None, level: str = "composite"
-    ) -> _Any:
+        self, loss: _Any, wrt: _Any = None, *, gradient: _Any = None, level: str = "composite",
+        step: str | None = None, optimizer: _Any = None,
+    ) -> _Any:  # fmt: skip
         """What backpropagation does to the tensors behind `loss`, worked out with their numbers.
 
         Args:
@@ -31,16 +32,36 @@ class _Callable(_ModuleType):
             wrt: explain only the way to these: a tensor, several, names for them, or a module.
                 By default everything that requires a gradient.
             level: "composite" shows an operation as one node, "elementary" as elementary steps.
+            step: of an optimiser, "next" or "last"; by default the next step, or the last one if
+                it was recorded and no other gradients have come since.
+            optimizer: after `backward()`, before or after its step: the film of the page ends with
+                what it does to each parameter, instead of a plain step against the gradient.
+
+        An optimiser in the place of `loss` gives an `UpdateExplanation` of one of its steps.
 
         Before `backward()` the tape has the numbers. After it, compute the loss inside
         `with chainrule.explain.recording():`, which also keeps source lines and modules. Errors:
         AutogradError for a tensor without history or whose numbers are gone.
+
+        >>> x = cr.tensor(3.0, dtype=cr.float64, requires_grad=True)
+        >>> why = cr.explain(x * x)
+        >>> float(why.gradient("x"))
+        6.0
+        >>> why.verify().right
+        True
         """
         if hasattr(loss, "__explain__"):
             return loss.__explain__()
         frame = _sys._getframe(1)
+        scope = {**frame.f_globals, **frame.f_locals}
+        updates = _import_module("chainrule.explain.updates.explanation")
+        if isinstance(loss, _import_module("chainrule.optim").Optimizer):
+            return updates.build(loss, wrt, step, scope)
         build = _import_module("chainrule.explain.explanation.explanation").build
-        return build(loss, wrt, gradient, level, {**frame.f_globals, **frame.f_locals})
+        found = build(loss, wrt, gradient, level, scope)
+        if optimizer is not None:
+            found.update = updates.build(optimizer, None, step, scope)
+        return found
 
 
 def __getattr__(name: str) -> _Any:

@@ -43,6 +43,13 @@ def save(obj: Any, f: str | os.PathLike[str]) -> None:
     """`save_checkpoint` with the arguments in PyTorch's order: `save(model.state_dict(), path)`.
 
     What PyTorch would pickle (a whole model, a function) is refused: ArgumentError.
+
+    >>> import os, tempfile
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = os.path.join(folder, "weights.safetensors")
+    ...     cr.save({"w": cr.ones(2)}, path)
+    ...     print(cr.load(path)["w"])
+    tensor([1., 1.])
     """
     save_checkpoint(f, obj)
 

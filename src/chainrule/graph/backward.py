@@ -63,6 +63,10 @@ def grad(
 
     An input that the outputs do not depend on is an error, unless `allow_unused` (its gradient is
     None) or `materialize_grads` (it is zero).
+
+    >>> x = cr.tensor(3.0, requires_grad=True)
+    >>> cr.autograd.grad(x**2, x)
+    (tensor(6.),)
     """
     outs = [outputs] if isinstance(outputs, Tensor) else list(outputs)
     ins = [inputs] if isinstance(inputs, Tensor) else list(inputs)

@@ -84,8 +84,8 @@ def checkpoint(function: Callable[..., Any], *args: Any, use_reentrant: bool | N
     Memory falls to the inputs and outputs of the part, time grows by its forward. Random draws
     inside repeat. `use_reentrant` is accepted for PyTorch's sake and changes nothing.
     """
-    if not mode.grad or mode.trace is not None:
-        return function(*args)
+    if not mode.grad or mode.trace is not None or mode.watch is not None:
+        return function(*args)  # a watch keeps everything anyway
     state = random_state["get"]()
     stand_ins = []
     for a in args:

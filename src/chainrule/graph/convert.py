@@ -64,10 +64,23 @@ def _from_python(value: Any) -> np.ndarray:
         array = np.asarray(value)
     except ValueError:
         raise ShapeError(
-            t("The rows of a nested list must have equal lengths; got {value!r}.", value=value)
+            t(
+                "The rows of a nested list must have equal lengths; got {value}.",
+                value=_sketch(value),
+            )
         ) from None
     # An empty list has no element to take a type from: PyTorch says float.
     return array.astype(np.float64) if array.size == 0 and isinstance(value, list) else array
+
+
+def _sketch(value: Any) -> str:
+    """Nested lists in short: of arrays and of long rows the shape and length alone."""
+    if isinstance(value, np.ndarray):
+        return t("array of shape {shape}", shape=value.shape)
+    if isinstance(value, list) and (len(value) <= 8 or any(isinstance(v, list) for v in value)):
+        shown = [_sketch(v) for v in value[:8]] + ["…"] * (len(value) > 8)
+        return f"[{', '.join(shown)}]"
+    return t("list of {n} numbers", n=len(value)) if isinstance(value, list) else repr(value)
 
 
 def _unwrap(value: Any) -> Any:

@@ -74,7 +74,11 @@ class Face:
         return dtypes.OF_NUMPY[self._data.dtype]
 
     def size(self, dim: int | None = None) -> Any:
-        """The shape, or the size of one axis."""
+        """The shape, or the size of one axis.
+
+        >>> cr.zeros(2, 3).size(1)
+        3
+        """
         return self.shape if dim is None else self._data.shape[dim]
 
     def dim(self) -> int:
@@ -123,7 +127,11 @@ class Face:
         return self._data
 
     def numpy(self) -> np.ndarray:
-        """The values as an array that shares this tensor's memory."""
+        """The values as an array that shares this tensor's memory.
+
+        >>> cr.tensor([1.0, 2.0]).numpy()
+        array([1., 2.], dtype=float32)
+        """
         if self._rg:
             raise AutogradError(
                 t(
@@ -144,7 +152,11 @@ class Face:
         return array.copy() if copy else array
 
     def item(self) -> Any:
-        """The one value as a Python number."""
+        """The one value as a Python number.
+
+        >>> cr.tensor([2.5]).item()
+        2.5
+        """
         if self._data.size != 1:
             raise ShapeError(
                 t(
@@ -156,7 +168,11 @@ class Face:
         return self._values().item()
 
     def tolist(self) -> Any:
-        """The values as nested Python lists."""
+        """The values as nested Python lists.
+
+        >>> cr.tensor([[1, 2], [3, 4]]).tolist()
+        [[1, 2], [3, 4]]
+        """
         return self._values().tolist()
 
     def __bool__(self) -> bool:

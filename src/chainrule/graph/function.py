@@ -121,6 +121,20 @@ class Function:
 
     `apply(*args)` runs it. `backward` returns one gradient for each argument of `forward`. Written
     with tensor operations, it can itself be differentiated.
+
+    >>> class Clip(cr.autograd.Function):
+    ...     @staticmethod
+    ...     def forward(ctx, x):
+    ...         ctx.save_for_backward(x)
+    ...         return x.clamp(-1, 1)
+    ...     @staticmethod
+    ...     def backward(ctx, g):
+    ...         (x,) = ctx.saved_tensors
+    ...         return g * (x.abs() <= 1)
+    >>> x = cr.tensor([0.5, 2.0], requires_grad=True)
+    >>> Clip.apply(x).sum().backward()
+    >>> x.grad
+    tensor([1., 0.])
     """
 
     @staticmethod

@@ -122,7 +122,12 @@ def jvp(
 def jacobian(
     func: Callable[..., Any], inputs: Tensors, create_graph: bool = False, strict: bool = False,
 ) -> Any:  # fmt: skip
-    """∂output/∂input of shape output.shape + input.shape; a tuple (of tuples) for several."""
+    """∂output/∂input of shape output.shape + input.shape; a tuple (of tuples) for several.
+
+    >>> cr.autograd.jacobian(lambda x: x**2, cr.tensor([1.0, 2.0]))
+    tensor([[2., 0.],
+            [0., 4.]])
+    """
     xs = _fresh(inputs, create_graph)
     ys, many = _outputs(func, xs)
     rows = tuple(_jacobian_of(y, xs, create_graph, strict) for y in ys)
@@ -159,7 +164,12 @@ def _jacobian_of(
 def hessian(
     func: Callable[..., Any], inputs: Tensors, create_graph: bool = False, strict: bool = False,
 ) -> Any:  # fmt: skip
-    """The second derivatives of a function with one number as output: the Jacobian's Jacobian."""
+    """The second derivatives of a function with one number as output: the Jacobian's Jacobian.
+
+    >>> cr.autograd.hessian(lambda x: (x**3).sum(), cr.tensor([1.0, 2.0]))
+    tensor([[ 6.,  0.],
+            [ 0., 12.]])
+    """
     single = not isinstance(inputs, tuple | list)
 
     def gradient(*xs: Tensor) -> Any:

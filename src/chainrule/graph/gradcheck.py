@@ -46,6 +46,10 @@ def gradcheck(
 
     Errors: AutogradError with the output, the input and the entry that differ most; inputs that
     are not float64 are refused, because float32 cannot resolve the differences.
+
+    >>> x = cr.tensor([0.5, 1.5], dtype=cr.float64, requires_grad=True)
+    >>> cr.autograd.gradcheck(cr.sin, [x])
+    True
     """
     xs = _tuple(inputs)
     wanted = [i for i, x in enumerate(xs) if isinstance(x, Tensor) and x.requires_grad]

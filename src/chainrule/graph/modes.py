@@ -19,7 +19,8 @@ class _Mode(threading.local):
     is being taken (`ops` fills it in). `recording`: the namespace that records again, for gradients
     of gradients. `trace`: the trace being taken, or None. `autocast`: the region of mixed
     precision, or None. `watch`: is told of every node made
-    (`watch.made(node, inputs, outputs)`), or None; `F` is then a namespace of its own, so that no
+    (`watch.made(node, inputs, outputs)`), of gradients about to be clipped and of optimisers about
+    to step (`watch.clipping`, `watch.stepping`), or None; `F` is then a namespace of its own, so that no
     operation takes a way around it, and `watch.F` the one that it stands for. `anomaly`: the checks
     of `detect_anomaly`, or None; `watching`: the namespace of arrays under another name, for them.
     `quiet(f, *args)`: calls f with NumPy's floating-point warnings off.
@@ -87,14 +88,28 @@ class _Bare(_GradMode):
 
 
 class no_grad(_Bare):
-    """Operations inside are not recorded (context manager or decorator, with or without `()`)."""
+    """Operations inside are not recorded (context manager or decorator, with or without `()`).
+
+    >>> w = cr.ones(2, requires_grad=True)
+    >>> with cr.no_grad():
+    ...     y = w * 2
+    >>> y.requires_grad
+    False
+    """
 
     def __init__(self) -> None:
         super().__init__(False)
 
 
 class enable_grad(_Bare):
-    """Operations inside are recorded, also within `no_grad`; a decorator as `no_grad` is."""
+    """Operations inside are recorded, also within `no_grad`; a decorator as `no_grad` is.
+
+    >>> w = cr.ones(2, requires_grad=True)
+    >>> with cr.no_grad(), cr.enable_grad():
+    ...     y = w * 2
+    >>> y.requires_grad
+    True
+    """
 
     def __init__(self) -> None:
         super().__init__(True)

@@ -155,7 +155,11 @@ class Tensor(Face):
         self._rg = bool(value)
 
     def requires_grad_(self, requires_grad: bool = True) -> Tensor:
-        """Sets `requires_grad` and returns the tensor."""
+        """Sets `requires_grad` and returns the tensor.
+
+        >>> cr.zeros(2).requires_grad_().requires_grad
+        True
+        """
         self.requires_grad = requires_grad
         return self
 
@@ -228,7 +232,11 @@ class Tensor(Face):
         return memory.version(self._data)
 
     def detach(self) -> Tensor:
-        """The same memory as a tensor without history."""
+        """The same memory as a tensor without history.
+
+        >>> cr.ones(2, requires_grad=True).detach().requires_grad
+        False
+        """
         ready(self)
         out = wrap(self._data)
         if self.dtype is dtypes.bfloat16:
@@ -291,6 +299,11 @@ class Tensor(Face):
 
         `gradient`: ∂L/∂self, of this tensor's shape; may be left out for a single number.
         `create_graph`: record the gradients too, for gradients of gradients.
+
+        >>> x = cr.tensor([1.0, 2.0], requires_grad=True)
+        >>> (x**2).sum().backward()
+        >>> x.grad
+        tensor([2., 4.])
         """
         from chainrule.graph import backward  # it needs Tensor itself
 

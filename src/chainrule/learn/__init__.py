@@ -17,6 +17,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "trees.forest": ("ExtraTreesClassifier", "RandomForestClassifier", "RandomForestRegressor"),
     "trees.hist_boosting": ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"),
     "svm": ("SVC", "SVR"),
+    "neural": ("NeuralClassifier", "NeuralRegressor"),
     "neighbors": ("KNeighborsClassifier", "KNeighborsRegressor"),
     "linear": ("ElasticNet", "Lasso", "LinearRegression", "LogisticRegression", "Ridge"),
     "preprocessing": (

@@ -69,7 +69,11 @@ def classifier(
 
 
 def names() -> list[str]:
-    """The names that `build` takes."""
+    """The names that `build` takes.
+
+    >>> "lenet" in cr.models.names()
+    True
+    """
     return list(_MODELS)
 
 
@@ -89,6 +93,10 @@ def build(
     Raises:
         ArgumentError: an unknown name or option; lists the known ones.
         ShapeError: an input that the model cannot take.
+
+    >>> model = cr.models.build("lenet")
+    >>> model(cr.ones(1, 1, 28, 28)).shape
+    (1, 10)
     """
     kind = model_class(name)
     usual = getattr(kind, "usual_input", (1, 28, 28))

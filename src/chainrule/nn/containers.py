@@ -125,6 +125,10 @@ class Sequential(_Numbered):
 
     `Sequential(a, b, c)` names them "0", "1", "2"; `Sequential(OrderedDict(conv=a, relu=b))`, or
     any dict, gives names.
+
+    >>> model = cr.nn.Sequential(cr.nn.Linear(4, 8), cr.nn.ReLU(), cr.nn.Linear(8, 3))
+    >>> model(cr.ones(5, 4)).shape
+    (5, 3)
     """
 
     def __init__(self, *args: Any) -> None:
@@ -166,7 +170,12 @@ class Sequential(_Numbered):
 
 
 class ModuleList(_Numbered):
-    """A list whose modules are registered; it has no forward of its own."""
+    """A list whose modules are registered; it has no forward of its own.
+
+    >>> layers = cr.nn.ModuleList([cr.nn.Linear(2, 2) for _ in range(3)])
+    >>> len(list(layers.parameters()))
+    6
+    """
 
     def __init__(self, modules: Iterable[Module] | None = None) -> None:
         super().__init__()
@@ -202,7 +211,12 @@ class ModuleList(_Numbered):
 
 
 class ModuleDict(Module):
-    """A dict whose modules are registered; it has no forward of its own."""
+    """A dict whose modules are registered; it has no forward of its own.
+
+    >>> heads = cr.nn.ModuleDict({"a": cr.nn.Linear(2, 1), "b": cr.nn.Linear(2, 5)})
+    >>> heads["b"](cr.ones(1, 2)).shape
+    (1, 5)
+    """
 
     _modules: dict[str, Module]  # type: ignore[assignment]
 

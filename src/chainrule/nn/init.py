@@ -39,6 +39,9 @@ def calculate_gain(nonlinearity: str, param: float | None = None) -> float:
     """The factor on the standard deviation that makes up for what the activation takes away.
 
     `param`: the negative slope of "leaky_relu" (0.01 if None).
+
+    >>> cr.nn.init.calculate_gain("tanh")
+    1.6666666666666667
     """
     Choice(*_GAINS).check(nonlinearity, "calculate_gain", "nonlinearity")
     if nonlinearity == "leaky_relu":
@@ -97,13 +100,21 @@ def _need(tensor: Tensor, axes: tuple[int, ...], name: str) -> None:
 
 @_initialiser
 def constant_(tensor: Tensor, val: float) -> Tensor:
-    """Every element `val`."""
+    """Every element `val`.
+
+    >>> cr.nn.init.constant_(cr.empty(2), 0.5)
+    tensor([0.5000, 0.5000])
+    """
     return tensor.fill_(val)
 
 
 @_initialiser
 def zeros_(tensor: Tensor) -> Tensor:
-    """Every element 0."""
+    """Every element 0.
+
+    >>> cr.nn.init.zeros_(cr.empty(2))
+    tensor([0., 0.])
+    """
     return tensor.fill_(0)
 
 
@@ -247,7 +258,12 @@ def xavier_normal_(
 def xavier_uniform_(
     tensor: Tensor, gain: float = 1.0, generator: Generator | None = None, *, fan: str = "average"
 ) -> Tensor:
-    """Uniform in ±gain·√(6/(fan in + fan out)); `fan="in"`: ±gain·√(3/fan in)."""
+    """Uniform in ±gain·√(6/(fan in + fan out)); `fan="in"`: ±gain·√(3/fan in).
+
+    >>> w = cr.nn.init.xavier_uniform_(cr.empty(3, 3))
+    >>> bool(w.abs().max() <= 1.0)
+    True
+    """
     return _uniform(tensor, _xavier_std(tensor, gain, fan), generator)
 
 
@@ -269,6 +285,9 @@ def kaiming_normal_(
 
     `a`: negative slope of the leaky ReLU after the layer; `mode`: "fan_in" keeps the variance of
     the forward signal, "fan_out" that of the gradients.
+
+    >>> cr.nn.init.kaiming_normal_(cr.empty(8, 4)).shape
+    (8, 4)
     """
     return _normal(tensor, _kaiming_std(tensor, a, mode, nonlinearity), generator)
 
@@ -302,6 +321,10 @@ def orthogonal_(tensor: Tensor, gain: float = 1, generator: Generator | None = N
     """A random matrix with orthonormal rows or columns (whichever are fewer), times `gain`.
 
     More than two axes count as (first, the others together).
+
+    >>> w = cr.nn.init.orthogonal_(cr.empty(3, 3))
+    >>> cr.allclose(w @ w.T, cr.eye(3), atol=1e-5)
+    True
     """
     if tensor.ndim < 2:
         raise ShapeError(

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from reprlib import recursive_repr
 from typing import Any, Self
 
+from chainrule.base.devices import is_device
 from chainrule.base.dtypes import DType, as_dtype, bfloat16, float16, float32, float64
 from chainrule.base.errors import ArgumentError, ChainruleError, DTypeError
 from chainrule.base.text import t
@@ -46,6 +47,18 @@ class Module(Registered, Hooked):
 
     Call the module (`line(x)`), not its `forward`: the call runs the hooks, and errors of shapes
     and dtypes then say in which module they arose.
+
+    >>> class Twice(cr.nn.Module):
+    ...     def __init__(self):
+    ...         super().__init__()
+    ...         self.layer = cr.nn.Linear(2, 2)
+    ...     def forward(self, x):
+    ...         return self.layer(self.layer(x))
+    >>> model = Twice()
+    >>> model(cr.ones(3, 2)).shape
+    (3, 2)
+    >>> [name for name, _ in model.named_parameters()]
+    ['layer.weight', 'layer.bias']
     """
 
     # Goes into the metadata of a state dict; a class whose tensors change counts it up.
@@ -78,7 +91,11 @@ class Module(Registered, Hooked):
     def named_modules(
         self, memo: set[Module] | None = None, prefix: str = "", remove_duplicate: bool = True
     ) -> Iterator[tuple[str, Module]]:
-        """All modules with their dotted names, this one first; each once."""
+        """All modules with their dotted names, this one first; each once.
+
+        >>> [name for name, _ in cr.nn.Sequential(cr.nn.Flatten(), cr.nn.ReLU()).named_modules()]
+        ['', '0', '1']
+        """
         memo = set() if memo is None else memo
         if self in memo:
             return
@@ -133,7 +150,11 @@ class Module(Registered, Hooked):
         return self._named_members("_parameters", prefix, recurse, remove_duplicate)
 
     def parameters(self, recurse: bool = True) -> Iterator[Parameter]:
-        """The parameters; `recurse=False`: this module's own only."""
+        """The parameters; `recurse=False`: this module's own only.
+
+        >>> sum(p.numel() for p in cr.nn.Linear(3, 2).parameters())
+        8
+        """
         for _, parameter in self.named_parameters(recurse=recurse):
             yield parameter
 
@@ -205,7 +226,13 @@ class Module(Registered, Hooked):
     # ---- changing all of it ----------------------------------------------------------------------
 
     def apply(self, fn: Callable[[Module], Any]) -> Self:
-        """Call `fn` on every module, children before parents."""
+        """Call `fn` on every module, children before parents.
+
+        >>> model = cr.nn.Sequential(cr.nn.Linear(2, 2), cr.nn.ReLU())
+        >>> _ = model.apply(lambda m: m.bias.data.zero_() if hasattr(m, "bias") else None)
+        >>> model[0].bias.tolist()
+        [0.0, 0.0]
+        """
         for module in list(self._bottom_up(())):
             fn(module)
         return self
@@ -218,7 +245,12 @@ class Module(Registered, Hooked):
         yield self
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode (dropout drops, batch norm measures) here and in all children."""
+        """Set training mode (dropout drops, batch norm measures) here and in all children.
+
+        >>> model = cr.nn.Dropout(0.5)
+        >>> model.train(False).training
+        False
+        """
         if not isinstance(mode, bool):
             raise ArgumentError(t("train takes True or False, got {mode!r}.", mode=mode))
         self.training = mode
@@ -233,7 +265,11 @@ class Module(Registered, Hooked):
         return self
 
     def eval(self) -> Self:
-        """Set evaluation mode: `train(False)`."""
+        """Set evaluation mode: `train(False)`.
+
+        >>> cr.nn.Dropout(0.5).eval()(cr.ones(3))
+        tensor([1., 1., 1.])
+        """
         return self.train(False)
 
     def requires_grad_(self, requires_grad: bool = True) -> Self:
@@ -295,7 +331,7 @@ class Module(Registered, Hooked):
         for value in args:
             if isinstance(value, Tensor):
                 dtype = value.dtype
-            elif str(value) == "cpu" or value is None:
+            elif value is None or is_device(value):
                 device = value
             else:
                 dtype = value
@@ -321,6 +357,9 @@ class Module(Registered, Hooked):
         """All parameters and persistent buffers under dotted names, sharing memory with the module.
 
         `keep_vars=True` gives the tensors themselves instead of detached ones.
+
+        >>> list(cr.nn.Linear(3, 2).state_dict())
+        ['weight', 'bias']
         """
         if destination is None:
             destination = StateDict()
@@ -354,6 +393,11 @@ class Module(Registered, Hooked):
         the module's, with their dtype, instead of being copied. Returns the missing and the
         unexpected keys. Raises `StateDictError`, which lists everything that does not fit; the
         module is then unchanged.
+
+        >>> a, b = cr.nn.Linear(3, 2), cr.nn.Linear(3, 2)
+        >>> _ = a.load_state_dict(b.state_dict())
+        >>> cr.equal(a.weight, b.weight)
+        True
         """
         return Loading(self, state_dict, strict, assign).run()
 

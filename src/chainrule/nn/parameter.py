@@ -11,7 +11,11 @@ from chainrule.ops import creation
 
 
 class Parameter(Tensor):
-    """A leaf tensor that is trained. It shares memory with the tensor or array it is made from."""
+    """A leaf tensor that is trained. It shares memory with the tensor or array it is made from.
+
+    >>> cr.nn.Parameter(cr.zeros(2)).requires_grad
+    True
+    """
 
     __slots__ = ()
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from chainrule.base.errors import ChainruleError, ShapeError
 from chainrule.base.text import t
-from chainrule.nn.resizing import resized
+from chainrule.nn.resizing import line_that_made, resized, takes_first
 
 if TYPE_CHECKING:
     from chainrule.nn.module import Module
@@ -42,9 +42,19 @@ def name_place(error: ChainruleError, module: Module, args: Any, kwargs: Any) ->
     place = getattr(error, "_place", None)
     if place is None:
         inner, path = module, ""
-        size = resized(module, args, kwargs) if isinstance(error, ShapeError) else None
+        size = None
+        # What was found to be wrong with the input is not to be put right in the layer.
+        if isinstance(error, ShapeError) and not getattr(error, "_fits", False):
+            size = resized(module, args, kwargs)
+        if takes_first(module, args, kwargs):
+            error.add_note(
+                t(
+                    "the input is a tuple; its first element fits (tried): recurrent layers and "
+                    "attention give a pair, so write output, state = layer(x)"
+                )
+            )
         if size is not None:
-            error.add_note(t("with {size} this layer takes such an input (tried)", size=size))
+            error.add_note(t("{layer} takes such an input (tried)", layer=size))
     else:
         inner, old = place
         path = next((name for name, m in module.named_modules() if m is inner), "")
@@ -53,5 +63,8 @@ def name_place(error: ChainruleError, module: Module, args: Any, kwargs: Any) ->
         error.__notes__.remove(old)
     where = f"{path} ({headline(inner)})" if path else headline(inner)
     note = t("in module: {where}", where=where)
+    line = line_that_made(module, path)
+    if line is not None:
+        note += ", " + t("made in {where}", where=line)
     error.__notes__ = [note, *getattr(error, "__notes__", [])]
     error._place = (inner, note)  # type: ignore[attr-defined]

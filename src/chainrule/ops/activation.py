@@ -17,7 +17,11 @@ from chainrule.ops.rectifier import with_inplace
 
 @op
 class Sigmoid(Elementwise):
-    """1 / (1 + exp(−x)): from 0 to 1, ½ at 0; exactly 0 at −inf."""
+    """1 / (1 + exp(−x)): from 0 to 1, ½ at 0; exactly 0 at −inf.
+
+    >>> cr.sigmoid(cr.tensor([0.0, -cr.inf]))
+    tensor([0.5000, 0.0000])
+    """
 
     math = "1 / (1 + exp(-x))"
     saves = ("y",)
@@ -38,7 +42,11 @@ class Sigmoid(Elementwise):
 
 @op
 class Tanh(Elementwise):
-    """The hyperbolic tangent: from −1 to 1."""
+    """The hyperbolic tangent: from −1 to 1.
+
+    >>> cr.tanh(cr.tensor([0.0, cr.inf]))
+    tensor([0., 1.])
+    """
 
     math = "tanh(x)"
     saves = ("y",)
@@ -106,7 +114,11 @@ def _log1p_exp(F, x):
 
 @op
 class Softplus(Elementwise):
-    """log(1 + exp(beta·x)) / beta, and x itself where beta·x > threshold, as in PyTorch."""
+    """log(1 + exp(beta·x)) / beta, and x itself where beta·x > threshold, as in PyTorch.
+
+    >>> cr.nn.functional.softplus(cr.tensor([-cr.inf, 30.0]))
+    tensor([ 0., 30.])
+    """
 
     math = "log(1 + exp(beta * x)) / beta"
     params = {"beta": Positive(1.0, samples=(1.0, 2.0)), "threshold": Number(20.0)}
@@ -166,7 +178,11 @@ def _split(F, x):
 
 @op
 class Elu(Elementwise):
-    """x above 0, alpha·(exp(x) − 1) below. At 0 the gradient is alpha."""
+    """x above 0, alpha·(exp(x) − 1) below. At 0 the gradient is alpha.
+
+    >>> cr.nn.functional.elu(cr.tensor([-cr.inf, 2.0]))
+    tensor([-1.,  2.])
+    """
 
     math = "where(x > 0, x, alpha * (exp(x) - 1))"
     params = {"alpha": Number(1.0, samples=(1.0, 0.5))}
@@ -241,7 +257,11 @@ class Celu(Elementwise):
 
 @op
 class Silu(Elementwise):
-    """x·σ(x), also called swish."""
+    """x·σ(x), also called swish.
+
+    >>> cr.nn.functional.silu(cr.tensor([0.0, 100.0]))
+    tensor([  0., 100.])
+    """
 
     math = "x / (1 + exp(-x))"
     saves = ("x",)
@@ -292,6 +312,9 @@ class Gelu(Elementwise):
     """x·Φ(x) with Φ the normal distribution; approximate="tanh" is the usual approximation.
 
     D. Hendrycks and K. Gimpel, "Gaussian error linear units" (2016).
+
+    >>> cr.nn.functional.gelu(cr.tensor([0.0, 100.0]))
+    tensor([  0., 100.])
     """
 
     math = "x / 2 * (1 + erf(x / sqrt(2)))"

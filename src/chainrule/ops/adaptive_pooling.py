@@ -171,7 +171,11 @@ class AdaptiveAvgPool1d(_AdaptiveAvgPool):
 
 @op
 class AdaptiveAvgPool2d(_AdaptiveAvgPool):
-    """(N, C, H, W) or (C, H, W) → (…, C, *output_size): means over windows; None keeps an axis."""
+    """(N, C, H, W) or (C, H, W) → (…, C, *output_size): means over windows; None keeps an axis.
+
+    >>> cr.nn.functional.adaptive_avg_pool2d(cr.ones(2, 8, 7, 7), 1).shape
+    (2, 8, 1, 1)
+    """
 
     params = {"output_size": OutputSize(2)}
     axes = {"x": IMAGES[2]}

@@ -195,7 +195,11 @@ class MaskedFill(Op):
 
 @op
 class Argsort(Op):
-    """The indices that would sort along `dim`; equal entries keep their order."""
+    """The indices that would sort along `dim`; equal entries keep their order.
+
+    >>> cr.argsort(cr.tensor([3.0, 1.0, 2.0]))
+    tensor([1, 2, 0])
+    """
 
     params = {"dim": Int(-1), "descending": Anything(False), "stable": Bool(False)}
     math = "argsort(x)"
@@ -315,6 +319,12 @@ def embedding(
     gradient holds the rows that input names and no others (`graph/sparse.py`), for SGD, Adagrad and
     SparseAdam; in a compiled step, and where gradients are recorded, it is dense.
     Errors: IndexRangeError for an index below 0 or from n on.
+
+    >>> table = cr.tensor([[0.0, 1.0], [2.0, 3.0]])
+    >>> cr.nn.functional.embedding(cr.tensor([1, 1, 0]), table)
+    tensor([[2., 3.],
+            [2., 3.],
+            [0., 1.]])
     """
     if not isinstance(input, Tensor):
         input = Tensor(array_of(input))

@@ -50,7 +50,12 @@ class Subtract(Elementwise):
 
 @op
 class Multiply(Elementwise):
-    """The product of two tensors, element by element: `x * o`."""
+    """The product of two tensors, element by element: `x * o`.
+
+    >>> cr.mul(cr.tensor([[1.0], [2.0]]), cr.tensor([10.0, 20.0]))
+    tensor([[10., 20.],
+            [20., 40.]])
+    """
 
     math = "x * o"
     saves = {"x": ("o",), "o": ("x",)}
@@ -133,7 +138,11 @@ class Remainder(Elementwise):
 
 @op
 class Pow(Elementwise):
-    """x to the power o: `x ** o`."""
+    """x to the power o: `x ** o`.
+
+    >>> cr.pow(cr.tensor([2.0, 3.0]), 2)
+    tensor([4., 9.])
+    """
 
     math = "x ^ o"
     dunder = ("__pow__",)
@@ -175,7 +184,11 @@ def _power(F, x, o):
 
 @op
 class Maximum(Elementwise):
-    """The larger of two tensors, element by element; NaN wins."""
+    """The larger of two tensors, element by element; NaN wins.
+
+    >>> cr.maximum(cr.tensor([1.0, 5.0]), cr.tensor([3.0, 2.0]))
+    tensor([3., 5.])
+    """
 
     math = "max(x, o)"
     saves = ("x", "o")
@@ -193,7 +206,11 @@ class Maximum(Elementwise):
 
 @op
 class Minimum(Elementwise):
-    """The smaller of two tensors, element by element; NaN wins."""
+    """The smaller of two tensors, element by element; NaN wins.
+
+    >>> cr.minimum(cr.tensor([1.0, 5.0]), cr.tensor([3.0, 2.0]))
+    tensor([1., 2.])
+    """
 
     math = "min(x, o)"
     saves = ("x", "o")
@@ -242,7 +259,11 @@ class Atan2(Elementwise):
 
 @op
 class Negative(Elementwise):
-    """-x."""
+    """-x.
+
+    >>> cr.neg(cr.tensor([1.0, -2.0]))
+    tensor([-1.,  2.])
+    """
 
     math = "-x"
     saves = ()
@@ -259,7 +280,11 @@ class Negative(Elementwise):
 
 @op
 class Abs(Elementwise):
-    """|x|. At 0 the gradient is 0."""
+    """|x|. At 0 the gradient is 0.
+
+    >>> cr.abs(cr.tensor([-2.0, 0.5]))
+    tensor([2.0000, 0.5000])
+    """
 
     math = "abs(x)"
     saves = ("x",)
@@ -280,7 +305,11 @@ class Abs(Elementwise):
 
 @op
 class Reciprocal(Elementwise):
-    """1 / x."""
+    """1 / x.
+
+    >>> cr.reciprocal(cr.tensor([2.0, 4.0]))
+    tensor([0.5000, 0.2500])
+    """
 
     math = "1 / x"
     saves = ("y",)
@@ -301,7 +330,11 @@ class Reciprocal(Elementwise):
 
 @op
 class Square(Elementwise):
-    """x²."""
+    """x².
+
+    >>> cr.square(cr.tensor([-3.0, 2.0]))
+    tensor([9., 4.])
+    """
 
     math = "x ^ 2"
     saves = ("x",)

@@ -77,6 +77,11 @@ class Attention(Op):
     }  # fmt: skip
     optional = ("bias", "allowed", "kept")
     integers = ("allowed", "kept")
+    axes = {
+        "query": ("L, E", "N, L, E", "N, heads, L, E"),
+        "key": ("S, E", "N, S, E", "N, heads, S, E"),
+        "value": ("S, V", "N, S, V", "N, heads, S, V"),
+    }
     outputs = ("y", "weights")
     saves = {
         "query": ("key", "value", "kept", "y"), "key": ("query", "value", "kept", "y"),
@@ -215,6 +220,10 @@ def scaled_dot_product_attention(
     the share of weights to drop, also in evaluation. `enable_gqa`: query may have a multiple of the
     heads (axis −3) of key and value, and neighbours share one. A query that may look at no key
     gets zeros.
+
+    >>> q = k = v = cr.ones(1, 4, 8)
+    >>> cr.nn.functional.scaled_dot_product_attention(q, k, v).shape
+    (1, 4, 8)
     """
     if attn_mask is not None and is_causal:
         raise ArgumentError(

@@ -46,7 +46,11 @@ def to(
     self: Tensor, *args: Any, device: Any = None, dtype: Any = None, non_blocking: bool = False,
     copy: bool = False, memory_format: Any = None,
 ) -> Tensor:  # fmt: skip
-    """`x.to(dtype)`, `x.to("cpu")`, `x.to(other)`: the tensor as a dtype; there is one device."""
+    """`x.to(dtype)`, `x.to("cpu")`, `x.to(other)`: the tensor as a dtype; there is one device.
+
+    >>> cr.tensor([1, 2]).to(cr.float32)
+    tensor([1., 2.])
+    """
     for arg in args:
         if isinstance(arg, Tensor):
             dtype = arg.dtype

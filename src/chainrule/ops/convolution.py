@@ -307,6 +307,9 @@ class Conv1d(_Convolution):
 
     `padding`: zeros on both sides, or "valid" (none), or "same" (L′ = ⌈L/stride⌉, with any
     stride; the smaller half on the left).
+
+    >>> cr.conv1d(cr.tensor([[[1.0, 2.0, 4.0]]]), cr.tensor([[[-1.0, 1.0]]]))
+    tensor([[[1., 2.]]])
     """
 
     params = _conv_params(1)
@@ -333,6 +336,13 @@ class Conv2d(_Convolution):
     H′ = ⌊(H + 2·padding − dilation·(kH − 1) − 1)/stride⌋ + 1; the batch axis may be missing.
     `padding`: zeros on both sides, or "valid" (none), or "same": H′ = ⌈H/stride⌉, the smaller half
     above and left ((3-1) to (3-4) of note 001; PyTorch takes "same" with stride 1 only).
+
+    >>> x = cr.ones(1, 1, 3, 3)
+    >>> cr.conv2d(x, cr.ones(1, 1, 2, 2))
+    tensor([[[[4., 4.],
+              [4., 4.]]]])
+    >>> cr.conv2d(x, cr.ones(8, 1, 3, 3), stride=2, padding=1).shape
+    (1, 8, 2, 2)
     """
 
     params = _conv_params(2)

@@ -31,7 +31,11 @@ def unique(
     dim: int | None = None,
 ) -> Any:  # fmt: skip
     """The distinct values, ascending; or the distinct slices along `dim`. On request also where
-    each entry went (in the input's shape, or along dim) and how often each value occurs."""
+    each entry went (in the input's shape, or along dim) and how often each value occurs.
+
+    >>> cr.unique(cr.tensor([3, 1, 3]))
+    tensor([1, 3])
+    """
     values = np.asarray(input._values())
     if dim is not None:
         axis = normalize_axis(dim, values.ndim)

@@ -27,7 +27,14 @@ def _made(array: np.ndarray, dtype: Any, requires_grad: bool, device: Any = None
 def tensor(
     data: Any, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """A copy of `data` (numbers, nested lists, arrays, tensors) as a tensor without history."""
+    """A copy of `data` (numbers, nested lists, arrays, tensors) as a tensor without history.
+
+    >>> cr.tensor([[1.0, 2.0], [3.0, 4.0]])
+    tensor([[1., 2.],
+            [3., 4.]])
+    >>> cr.tensor(3, dtype=cr.float64)
+    tensor(3., dtype=chainrule.float64)
+    """
     if isinstance(data, Tensor):
         dtype = data.dtype if dtype is None else dtype
         data = data._values()
@@ -36,7 +43,11 @@ def tensor(
 
 
 def as_tensor(data: Any, dtype: Any = None, device: Any = None) -> Tensor:
-    """`data` as a tensor, without copying where that is possible."""
+    """`data` as a tensor, without copying where that is possible.
+
+    >>> cr.as_tensor([1, 2, 3])
+    tensor([1, 2, 3])
+    """
     if isinstance(data, Tensor):
         check_device(device)
         return data if dtype is None else data.to(dtype)
@@ -69,7 +80,12 @@ def _shares(out: Tensor, obj: Any) -> bool:
 
 
 def from_numpy(array: np.ndarray) -> Tensor:
-    """A tensor that shares the memory of `array`."""
+    """A tensor that shares the memory of `array`.
+
+    >>> import numpy as np
+    >>> cr.from_numpy(np.arange(3.0))
+    tensor([0., 1., 2.], dtype=chainrule.float64)
+    """
     if not isinstance(array, np.ndarray):
         raise DTypeError(
             t("from_numpy needs a NumPy array, not {kind}.", kind=type(array).__name__)
@@ -96,7 +112,11 @@ def full(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """A tensor of one value."""
+    """A tensor of one value.
+
+    >>> cr.full((2,), 7.5)
+    tensor([7.5000, 7.5000])
+    """
     value = fill_value.item() if isinstance(fill_value, Tensor) else fill_value
     if not isinstance(value, bool | int | float | np.generic):
         raise ArgumentError(t("full: fill_value must be a number, got {v!r}.", v=value))
@@ -121,7 +141,12 @@ def zeros(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Zeros."""
+    """Zeros.
+
+    >>> cr.zeros(2, 3)
+    tensor([[0., 0., 0.],
+            [0., 0., 0.]])
+    """
     kind = _kind(dtype)
     array = np.zeros(as_shape(shape if size is None else (size,)), kind.numpy)
     return _made(array, kind, requires_grad, device)
@@ -134,7 +159,12 @@ def ones(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Ones."""
+    """Ones.
+
+    >>> cr.ones(2, 2, dtype=cr.int64)
+    tensor([[1, 1],
+            [1, 1]])
+    """
     kind = _kind(dtype)
     array = np.ones(as_shape(shape if size is None else (size,)), kind.numpy)
     return _made(array, kind, requires_grad, device)
@@ -147,7 +177,11 @@ def empty(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Memory as it comes: fill it before you read it."""
+    """Memory as it comes: fill it before you read it.
+
+    >>> cr.empty(2, 3).shape
+    (2, 3)
+    """
     kind = _kind(dtype)
     array = aligned.empty(as_shape(shape if size is None else (size,)), kind.numpy)
     return _made(array, kind, requires_grad, device)
@@ -156,7 +190,11 @@ def empty(
 def zeros_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Zeros in the shape and dtype of `input`."""
+    """Zeros in the shape and dtype of `input`.
+
+    >>> cr.zeros_like(cr.tensor([1, 2]))
+    tensor([0, 0])
+    """
     kind = dtype or input.dtype
     return zeros(input.shape, dtype=kind, device=device, requires_grad=requires_grad)
 
@@ -164,7 +202,11 @@ def zeros_like(
 def ones_like(
     input: Tensor, *, dtype: Any = None, device: Any = None, requires_grad: bool = False
 ) -> Tensor:
-    """Ones in the shape and dtype of `input`."""
+    """Ones in the shape and dtype of `input`.
+
+    >>> cr.ones_like(cr.tensor([1.5, 2.5]))
+    tensor([1., 1.])
+    """
     kind = dtype or input.dtype
     return ones(input.shape, dtype=kind, device=device, requires_grad=requires_grad)
 
@@ -185,7 +227,11 @@ def full_like(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """One value in the shape and dtype of `input`."""
+    """One value in the shape and dtype of `input`.
+
+    >>> cr.full_like(cr.zeros(2), 3.0)
+    tensor([3., 3.])
+    """
     kind = dtype or input.dtype
     return full(input.shape, fill_value, dtype=kind, device=device, requires_grad=requires_grad)
 
@@ -202,7 +248,13 @@ def arange(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """start, start + step, … below end; `arange(n)` counts from 0."""
+    """start, start + step, … below end; `arange(n)` counts from 0.
+
+    >>> cr.arange(4)
+    tensor([0, 1, 2, 3])
+    >>> cr.arange(1.0, 2.0, 0.25)
+    tensor([1.0000, 1.2500, 1.5000, 1.7500])
+    """
     if end is None:
         start, end = 0, start
     # A NaN compares as neither.
@@ -230,7 +282,11 @@ def linspace(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """`steps` numbers from start to end, both included, equally spaced."""
+    """`steps` numbers from start to end, both included, equally spaced.
+
+    >>> cr.linspace(0, 1, 5)
+    tensor([0.0000, 0.2500, 0.5000, 0.7500, 1.0000])
+    """
     kind = _kind(dtype)
     as_shape((steps,))
     return _made(cast_array(np.linspace(start, end, steps), kind), kind, requires_grad, device)
@@ -260,7 +316,12 @@ def eye(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Ones on the diagonal of an n × m matrix."""
+    """Ones on the diagonal of an n × m matrix.
+
+    >>> cr.eye(2)
+    tensor([[1., 0.],
+            [0., 1.]])
+    """
     kind = _kind(dtype)
     n, m = as_shape((n, n if m is None else m))
     return _made(np.eye(n, m, dtype=kind.numpy), kind, requires_grad, device)

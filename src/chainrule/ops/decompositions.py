@@ -172,7 +172,11 @@ def _det_shape(shapes: Shapes, params: dict[str, Any]) -> tuple[int, ...]:
 
 @op
 class Det(Op):
-    """The determinant of square matrices (…, n, n)."""
+    """The determinant of square matrices (…, n, n).
+
+    >>> cr.linalg.det(cr.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor(8.)
+    """
 
     math = "det(A)"
     dtypes = "float"

@@ -86,7 +86,12 @@ def diag_embed(input: Tensor, offset: int = 0, dim1: int = -2, dim2: int = -1) -
 
 @function("diag")
 def diag(input: Tensor, diagonal: int = 0) -> Tensor:
-    """A vector as the diagonal of a matrix, or a copy of the diagonal of a matrix."""
+    """A vector as the diagonal of a matrix, or a copy of the diagonal of a matrix.
+
+    >>> cr.diag(cr.tensor([1.0, 2.0]))
+    tensor([[1., 0.],
+            [0., 2.]])
+    """
     if input.ndim not in (1, 2):
         raise ShapeError(t("diag takes a vector or a matrix, got shape {x}.", x=input.shape))
     if input.ndim == 1:

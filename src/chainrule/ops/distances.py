@@ -27,7 +27,11 @@ def dist(input: Tensor, other: Tensor, p: float = 2) -> Tensor:
 
 @function()
 def cosine_similarity(x1: Tensor, x2: Tensor, dim: int = 1, eps: float = 1e-8) -> Tensor:
-    """x1·x2/(|x1|·|x2|) along `dim`, each length at least `eps`; the other axes broadcast."""
+    """x1·x2/(|x1|·|x2|) along `dim`, each length at least `eps`; the other axes broadcast.
+
+    >>> cr.nn.functional.cosine_similarity(cr.tensor([[3.0, 4.0]]), cr.tensor([[6.0, 8.0]]))
+    tensor([1.])
+    """
     n = max(x1.ndim, x2.ndim)
     axis = normalize_axis(dim, n)
     first, second = (x.reshape((1,) * (n - x.ndim) + x.shape) for x in (x1, x2))

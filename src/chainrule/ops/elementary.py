@@ -13,7 +13,11 @@ _LN2, _LN10 = math.log(2.0), math.log(10.0)
 
 @op
 class Exp(Elementwise):
-    """e to the power x."""
+    """e to the power x.
+
+    >>> cr.exp(cr.tensor([0.0, -cr.inf]))
+    tensor([1., 0.])
+    """
 
     math = "exp(x)"
     saves = ("y",)
@@ -70,7 +74,11 @@ class Expm1(Elementwise):
 
 @op
 class Log(Elementwise):
-    """The natural logarithm; −inf at 0, NaN below."""
+    """The natural logarithm; −inf at 0, NaN below.
+
+    >>> cr.log(cr.tensor([1.0, 0.0]))
+    tensor([  0., -inf])
+    """
 
     math = "log(x)"
     saves = ("x",)
@@ -143,7 +151,11 @@ class Log1p(Elementwise):
 
 @op
 class Sqrt(Elementwise):
-    """The square root; its slope is infinite at 0."""
+    """The square root; its slope is infinite at 0.
+
+    >>> cr.sqrt(cr.tensor([4.0, 9.0]))
+    tensor([2., 3.])
+    """
 
     math = "sqrt(x)"
     saves = ("y",)
@@ -181,7 +193,11 @@ class Rsqrt(Elementwise):
 
 @op
 class Sin(Elementwise):
-    """The sine of x in radians."""
+    """The sine of x in radians.
+
+    >>> cr.sin(cr.tensor([0.0]))
+    tensor([0.])
+    """
 
     math = "sin(x)"
     saves = ("x",)

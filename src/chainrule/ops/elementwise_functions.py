@@ -27,7 +27,11 @@ from chainrule.ops.type_info import finfo
 
 @function("clamp", "clip")
 def clamp(input: Any, min: Any = None, max: Any = None) -> Tensor:
-    """input limited to [min, max], which are numbers or tensors; one of them may be None."""
+    """input limited to [min, max], which are numbers or tensors; one of them may be None.
+
+    >>> cr.clamp(cr.tensor([-2.0, 0.5, 3.0]), -1, 1)
+    tensor([-1.0000,  0.5000,  1.0000])
+    """
     if min is None and max is None:
         raise ArgumentError(t("clamp: give at least one of min and max."))
     if not isinstance(min, Tensor) and not isinstance(max, Tensor):
@@ -59,7 +63,11 @@ def fill(input: Tensor, value: Any) -> Tensor:
 
 @function("round")
 def round_(input: Any, *, decimals: int = 0) -> Tensor:
-    """The nearest number with so many decimals, ties to even; the gradient is 0."""
+    """The nearest number with so many decimals, ties to even; the gradient is 0.
+
+    >>> cr.round(cr.tensor([0.5, 1.5, 2.5]))
+    tensor([0., 2., 2.])
+    """
     if not decimals:
         return Round.function(input)
     scale = 10.0 ** abs(decimals)

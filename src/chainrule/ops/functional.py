@@ -28,7 +28,7 @@ INTERNAL = {
     "matrix_solve", "pseudo_inverse", "cofactor", "log_det", "cholesky_factor", "symmetric_eigen",
     "singular_values", "orthogonal_triangular", "power_norm", "attention",
     "box_iou", "generalized_box_iou", "box_encode", "box_decode", "clip_boxes_to_image",
-    "roi_align", "roi_pool", "nms_keep", "nms_struck",
+    "roi_align", "roi_align_levels", "roi_pool", "nms_keep", "nms_struck",
 }  # fmt: skip
 
 

@@ -52,13 +52,22 @@ def _extreme(x: Tensor, dim: Any, keepdim: bool, whole: str, where: str, pair: s
 
 @function("max")
 def max_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
-    """The largest: of all; along `dim` with indices; or of two tensors (`dim` or `other`)."""
+    """The largest: of all; along `dim` with indices; or of two tensors (`dim` or `other`).
+
+    >>> values, indices = cr.max(cr.tensor([[1.0, 9.0], [7.0, 2.0]]), dim=1)
+    >>> values, indices
+    (tensor([9., 7.]), tensor([1, 0]))
+    """
     return _extreme(input, dim if other is None else other, keepdim, "amax", "argmax", "maximum")
 
 
 @function("min")
 def min_(input: Tensor, dim: Any = None, keepdim: bool = False, *, other: Any = None) -> Any:
-    """The smallest: of all; along `dim` with indices; or of two tensors (`dim` or `other`)."""
+    """The smallest: of all; along `dim` with indices; or of two tensors (`dim` or `other`).
+
+    >>> cr.min(cr.tensor([3.0, 1.0, 2.0]))
+    tensor(1.)
+    """
     return _extreme(input, dim if other is None else other, keepdim, "amin", "argmin", "minimum")
 
 
@@ -67,7 +76,11 @@ def var(
     input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
     correction: float = 1,
 ) -> Tensor:  # fmt: skip
-    """The variance over `dim`, divided by n − correction (1: unbiased)."""
+    """The variance over `dim`, divided by n − correction (1: unbiased).
+
+    >>> cr.var(cr.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)
+    """
     return _spread("var", input, dim, unbiased, keepdim, correction)
 
 
@@ -76,7 +89,11 @@ def std(
     input: Tensor, dim: Any = None, unbiased: Any = None, keepdim: bool = False, *,
     correction: float = 1,
 ) -> Tensor:  # fmt: skip
-    """The standard deviation over `dim`; 0 exactly for a constant column."""
+    """The standard deviation over `dim`; 0 exactly for a constant column.
+
+    >>> cr.std(cr.tensor([1.0, 2.0, 3.0]))
+    tensor(1.)
+    """
     return _spread("std", input, dim, unbiased, keepdim, correction)
 
 
@@ -100,7 +117,11 @@ def _spread(
 @function()
 def einsum(equation: Any, *operands: Any) -> Tensor:
     """Einstein summation: `einsum("ij,jk->ik", a, b)`, or with numbers for letters after each
-    operand and, if wanted, for the result: `einsum(a, [0, 1], b, [1, 2], [0, 2])`."""
+    operand and, if wanted, for the result: `einsum(a, [0, 1], b, [1, 2], [0, 2])`.
+
+    >>> cr.einsum("ij,ij->i", cr.ones(2, 3), cr.ones(2, 3))
+    tensor([3., 3.])
+    """
     if isinstance(equation, Tensor):
         equation, operands = _lettered((equation, *operands))
     if len(operands) == 1 and isinstance(operands[0], list | tuple):
@@ -127,19 +148,31 @@ _LETTERS = string.ascii_uppercase + string.ascii_lowercase
 
 @function("add")
 def add(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
-    """input + alpha·other."""
+    """input + alpha·other.
+
+    >>> cr.add(cr.tensor([1.0, 2.0]), cr.tensor([10.0, 20.0]), alpha=2)
+    tensor([21., 42.])
+    """
     return REGISTRY["add"].function(input, other if alpha == 1 else other * alpha)
 
 
 @function("sub", "subtract")
 def sub(input: Any, other: Any, *, alpha: Any = 1) -> Tensor:
-    """input − alpha·other."""
+    """input − alpha·other.
+
+    >>> cr.sub(cr.tensor([3.0, 2.0]), 1.0)
+    tensor([2., 1.])
+    """
     return REGISTRY["subtract"].function(input, other if alpha == 1 else other * alpha)
 
 
 @function("div", "divide")
 def div(input: Any, other: Any, *, rounding_mode: str | None = None) -> Tensor:
-    """input / other; rounded towards zero ("trunc") or down ("floor") on request."""
+    """input / other; rounded towards zero ("trunc") or down ("floor") on request.
+
+    >>> cr.div(cr.tensor([7.0, -7.0]), 2, rounding_mode="floor")
+    tensor([ 3., -4.])
+    """
     if rounding_mode is None:
         return REGISTRY["divide"].function(input, other)
     if rounding_mode == "floor":
@@ -174,13 +207,22 @@ def _ranked(name: str, x: Tensor, o: Tensor, a: int, b: int) -> Tensor:
 
 @function("mm")
 def mm(input: Tensor, mat2: Tensor) -> Tensor:
-    """The product of two matrices."""
+    """The product of two matrices.
+
+    >>> cr.mm(cr.ones(2, 3), cr.ones(3, 1))
+    tensor([[3.],
+            [3.]])
+    """
     return _ranked("mm", input, mat2, 2, 2)
 
 
 @function("bmm")
 def bmm(input: Tensor, mat2: Tensor) -> Tensor:
-    """The products of two batches of matrices, (b, n, m) and (b, m, p)."""
+    """The products of two batches of matrices, (b, n, m) and (b, m, p).
+
+    >>> cr.bmm(cr.ones(5, 2, 3), cr.ones(5, 3, 4)).shape
+    (5, 2, 4)
+    """
     return _ranked("bmm", input, mat2, 3, 3)
 
 
@@ -192,7 +234,11 @@ def mv(input: Tensor, vec: Tensor) -> Tensor:
 
 @function("dot")
 def dot(input: Tensor, tensor: Tensor) -> Tensor:
-    """The dot product of two vectors."""
+    """The dot product of two vectors.
+
+    >>> cr.dot(cr.tensor([1.0, 2.0]), cr.tensor([3.0, 4.0]))
+    tensor(11.)
+    """
     return _ranked("dot", input, tensor, 1, 1)
 
 
@@ -201,7 +247,12 @@ def dot(input: Tensor, tensor: Tensor) -> Tensor:
 
 @function()
 def where(condition: Tensor, input: Any = None, other: Any = None) -> Any:
-    """input where condition holds, else other; with one argument, the indices of the non-zeros."""
+    """input where condition holds, else other; with one argument, the indices of the non-zeros.
+
+    >>> x = cr.tensor([-1.0, 2.0])
+    >>> cr.where(x > 0, x, 0.0)
+    tensor([0., 2.])
+    """
     if not isinstance(condition, Tensor):
         condition = Tensor(array_of(condition))
     if input is None:
@@ -218,7 +269,11 @@ def _where(self: Tensor, condition: Tensor, other: Any) -> Any:
 
 @function("masked_fill")
 def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
-    """input with `value`, a number or a tensor of no dimensions, where mask is true."""
+    """input with `value`, a number or a tensor of no dimensions, where mask is true.
+
+    >>> cr.masked_fill(cr.tensor([1.0, 2.0]), cr.tensor([True, False]), 0.0)
+    tensor([0., 2.])
+    """
     if isinstance(value, Tensor) and value.requires_grad:
         _run("masked_fill", input.detach(), cast(mask, dtypes.bool_), value=value.item())
         return where(mask, cast(value, input.dtype), input)
@@ -228,7 +283,12 @@ def masked_fill(input: Tensor, mask: Tensor, value: Any) -> Tensor:
 
 @function("nonzero")
 def nonzero(input: Tensor, as_tuple: bool = False) -> Any:
-    """The indices of the non-zero entries: (n, ndim), or one vector for each axis."""
+    """The indices of the non-zero entries: (n, ndim), or one vector for each axis.
+
+    >>> cr.nonzero(cr.tensor([0, 3, 5]))
+    tensor([[1],
+            [2]])
+    """
     values = np.asarray(input._values())
     if as_tuple and not values.ndim:
         values = values.reshape(1)  # one number counts as a vector of one
@@ -250,14 +310,22 @@ def masked_select(input: Tensor, mask: Tensor) -> Tensor:
 def allclose(
     input: Tensor, other: Tensor, rtol: float = 1e-5, atol: float = 1e-8, equal_nan: bool = False
 ) -> bool:
-    """Whether |input − other| ≤ atol + rtol·|other| everywhere."""
+    """Whether |input − other| ≤ atol + rtol·|other| everywhere.
+
+    >>> cr.allclose(cr.tensor([1.0]), cr.tensor([1.0 + 1e-7]))
+    True
+    """
     broadcast_shapes(input.shape, other.shape)
     return bool(np.allclose(input._values(), other._values(), rtol, atol, equal_nan))
 
 
 @function("equal")
 def equal(input: Tensor, other: Tensor) -> bool:
-    """Whether two tensors have the same shape and the same elements."""
+    """Whether two tensors have the same shape and the same elements.
+
+    >>> cr.equal(cr.tensor([1, 2]), cr.tensor([1, 2]))
+    True
+    """
     if not (isinstance(input, Tensor) and isinstance(other, Tensor)):
         raise DTypeError(t("equal compares two tensors, not {a} and {b}.",
                            a=type(input).__name__, b=type(other).__name__))  # fmt: skip

@@ -26,6 +26,11 @@ def meshgrid(*tensors: Any, indexing: str | None = None) -> tuple[Tensor, ...]:
     """The coordinates of a grid: each vector spread along its own axis over all others.
 
     `indexing`: "ij" (also the default), or "xy", where the first two axes change places.
+
+    >>> rows, columns = cr.meshgrid(cr.arange(2), cr.arange(3), indexing="ij")
+    >>> columns
+    tensor([[0, 1, 2],
+            [0, 1, 2]])
     """
     given = _given(tensors)
     if indexing not in (None, "ij", "xy"):

@@ -236,6 +236,9 @@ class Interpolate(Op):
     `align_corners`: the corner elements keep their places, else the corners of the picture do.
     `recompute_scale_factor`: the scale is that of the rounded sizes. `antialias`: a kernel as wide
     as the step, for bilinear and bicubic reduction.
+
+    >>> cr.nn.functional.interpolate(cr.tensor([[[1.0, 2.0]]]), scale_factor=2)
+    tensor([[[1., 1., 2., 2.]]])
     """
 
     math = "sum(weight * x over the neighbours)"

@@ -263,7 +263,11 @@ def layer_norm(
     input: Tensor, normalized_shape: Any, weight: Tensor | None = None, bias: Tensor | None = None,
     eps: float = 1e-5,
 ) -> Tensor:  # fmt: skip
-    """x normalised over its last axes `normalized_shape`, times weight, plus bias of that shape."""
+    """x normalised over its last axes `normalized_shape`, times weight, plus bias of that shape.
+
+    >>> cr.nn.functional.layer_norm(cr.tensor([[1.0, 3.0]]), (2,), eps=0.0)
+    tensor([[-1.,  1.]])
+    """
     params = LayerNorm.validate({"normalized_shape": normalized_shape, "eps": eps})
     return cast(apply(LayerNorm, input, weight, bias, **params)[0], input.dtype)
 

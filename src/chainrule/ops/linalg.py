@@ -38,7 +38,11 @@ def _matmul_shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) ->
 
 @op
 class Matmul(Op):
-    """The matrix product `x @ o`: vectors, matrices, and batches of them, broadcast."""
+    """The matrix product `x @ o`: vectors, matrices, and batches of them, broadcast.
+
+    >>> cr.matmul(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), cr.tensor([1.0, 1.0]))
+    tensor([3., 7.])
+    """
 
     math = "x @ o"
     saves = {"x": ("o",), "o": ("x",)}
@@ -105,7 +109,12 @@ def _linear_shape(shapes: dict[str, tuple[int, ...]], params: dict[str, Any]) ->
 
 @op
 class Linear(Op):
-    """`x @ weight.T + bias`: x (…, in), weight (out, in), bias (out) or None → (…, out)."""
+    """`x @ weight.T + bias`: x (…, in), weight (out, in), bias (out) or None → (…, out).
+
+    >>> w = cr.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> cr.nn.functional.linear(cr.ones(1, 2), w, cr.tensor([0.5, 0.5]))
+    tensor([[3.5000, 7.5000]])
+    """
 
     math = "x @ weight.T + bias"
     axes = {"x": ("in", "N, in", "N, T, in"), "weight": ("out, in",)}

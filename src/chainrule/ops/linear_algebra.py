@@ -80,7 +80,11 @@ def _batch(x: Tensor, name: str) -> Tensor:
 
 
 def solve(A: Tensor, B: Tensor, *, left: bool = True) -> Tensor:
-    """X with A @ X = B (`left=False`: X @ A = B). B: (…, n, k), or vectors (…, n)."""
+    """X with A @ X = B (`left=False`: X @ A = B). B: (…, n, k), or vectors (…, n).
+
+    >>> cr.linalg.solve(cr.tensor([[2.0, 0.0], [0.0, 4.0]]), cr.tensor([2.0, 2.0]))
+    tensor([1.0000, 0.5000])
+    """
     _batch(A, "solve")
     if not left:
         return solve(A.mT, B.mT).mT
@@ -101,7 +105,12 @@ def solve_triangular(
 
 
 def inv(A: Tensor) -> Tensor:
-    """The inverse of square matrices; ArgumentError where there is none."""
+    """The inverse of square matrices; ArgumentError where there is none.
+
+    >>> cr.linalg.inv(cr.tensor([[2.0, 0.0], [0.0, 4.0]]))
+    tensor([[0.5000, 0.0000],
+            [0.0000, 0.2500]])
+    """
     return _run("matrix_solve", A, eye(_batch(A, "inv").shape[-1], dtype=_floats(A).dtype))
 
 

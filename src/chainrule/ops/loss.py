@@ -25,25 +25,31 @@ REDUCTION = Choice("mean", "sum", "none")
 _PER_BATCH = Choice("batchmean", "mean", "sum", "none")
 
 
+def _remedy(x: tuple[int, ...], target: tuple[int, ...]) -> str | None:
+    if math.prod(x) == math.prod(target):
+        return f"target.reshape({x})"
+    try:
+        broadcast_shapes(x, target)
+    except ShapeError:
+        return None
+    return "input, target = broadcast_tensors(input, target)"
+
+
 def paired(name: str) -> Any:
     """The shape rule: target as input, weights that broadcast to it."""
 
     def rule(shapes: Shapes, params: dict[str, Any]) -> tuple[int, ...]:
         x, target = shapes["input"], shapes["target"]
         if x != target:
-            same = math.prod(x) == math.prod(target)
-            raise ShapeError(
-                t(
-                    "{name}: input has shape {x} and target has shape {target}; they are compared "
-                    "element by element, so the shapes must be equal. Write {remedy}.",
-                    name=name,
-                    x=x,
-                    target=target,
-                    remedy=f"target.reshape({x})"
-                    if same
-                    else "input, target = broadcast_tensors(input, target)",
-                )
-            )
+            text = t(
+                "{name}: input has shape {x} and target has shape {target}; they are compared "
+                "element by element, so the shapes must be equal.",
+                name=name, x=x, target=target,
+            )  # fmt: skip
+            remedy = _remedy(x, target)
+            if remedy is not None:
+                text += t(" Write {remedy}.", remedy=remedy)
+            raise ShapeError(text)
         for key in ("weight", "pos_weight"):
             weight = shapes.get(key)
             if weight is not None and not _fits(weight, x):
@@ -178,7 +184,11 @@ class QuadraticLoss(Pair):
 
 @op
 class SmoothL1Loss(Pair):
-    """½ d²/beta where |d| < beta, else |d| − ½ beta; d = input − target. beta = 0 is L1."""
+    """½ d²/beta where |d| < beta, else |d| − ½ beta; d = input − target. beta = 0 is L1.
+
+    >>> cr.nn.functional.smooth_l1_loss(cr.tensor([3.0]), cr.tensor([0.0]))
+    tensor(2.5000)
+    """
 
     name = "smooth_l1_loss"
     math = "mean(where(abs(input - target) < beta, (input - target)^2 / (2 * beta), "
@@ -241,6 +251,10 @@ class KlDiv(Pair):
 
     `log_target`: target holds log-probabilities as well. The Kullback-Leibler divergence is the sum
     over an example: reduction="batchmean" gives it; "mean" divides by the classes too.
+
+    >>> p = cr.tensor([0.5, 0.5])
+    >>> cr.nn.functional.kl_div(p.log(), p, reduction="batchmean")
+    tensor(0.)
     """
 
     math = "mean(target * (log(target) - input))"
@@ -301,13 +315,21 @@ def _mean_by_weight(name: str, input: Any, target: Any, reduction: str, weight: 
 
 @function()
 def mse_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Tensor:
-    """(input − target)² of equal shapes; with `weight` the mean is Σw·l / Σw."""
+    """(input − target)² of equal shapes; with `weight` the mean is Σw·l / Σw.
+
+    >>> cr.nn.functional.mse_loss(cr.tensor([1.0, 2.0]), cr.tensor([3.0, 2.0]))
+    tensor(2.)
+    """
     return _mean_by_weight("mse_loss", input, target, reduction, weight)
 
 
 @function()
 def l1_loss(input: Any, target: Any, reduction: str = "mean", weight: Any = None) -> Tensor:
-    """|input − target| of equal shapes; with `weight` the mean is Σw·l / Σw."""
+    """|input − target| of equal shapes; with `weight` the mean is Σw·l / Σw.
+
+    >>> cr.nn.functional.l1_loss(cr.tensor([1.0, 2.0]), cr.tensor([3.0, 2.0]))
+    tensor(1.)
+    """
     return _mean_by_weight("l1_loss", input, target, reduction, weight)
 
 

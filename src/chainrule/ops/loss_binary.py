@@ -223,7 +223,11 @@ def _check_unit(name: str, argument: str, x: Any, hint: str) -> None:
 def binary_cross_entropy(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean"
 ) -> Tensor:
-    """−weight·(y·log p + (1 − y)·log(1 − p)); p = input and y = target lie in [0, 1]."""
+    """−weight·(y·log p + (1 − y)·log(1 − p)); p = input and y = target lie in [0, 1].
+
+    >>> cr.nn.functional.binary_cross_entropy(cr.tensor([1.0, 0.0]), cr.tensor([1.0, 0.0]))
+    tensor(0.)
+    """
     name = "binary_cross_entropy"
     hint = t("Scores (logits) go into binary_cross_entropy_with_logits.")
     _check_unit(name, "input", input, hint)
@@ -236,7 +240,11 @@ def binary_cross_entropy(
 def binary_cross_entropy_with_logits(
     input: Any, target: Any, weight: Any = None, reduction: str = "mean", pos_weight: Any = None
 ) -> Tensor:
-    """`binary_cross_entropy` of sigmoid(input); pos_weight multiplies the loss of positives."""
+    """`binary_cross_entropy` of sigmoid(input); pos_weight multiplies the loss of positives.
+
+    >>> cr.nn.functional.binary_cross_entropy_with_logits(cr.tensor([-100.0]), cr.tensor([1.0]))
+    tensor(100.)
+    """
     name = "binary_cross_entropy_with_logits"
     _check_unit(name, "target", target, t("A target is the probability of class 1."))
     params = REGISTRY[name].validate({"reduction": reduction})

@@ -261,11 +261,12 @@ def classes(name: str, input: Tensor, target: Tensor, ignore_index: Any) -> tupl
         raise DTypeError(
             t(
                 "{name}: target has dtype {dtype} and shape {target} (input: {x}); class indices "
-                "are integers: write target.long().",
+                "are integers: {remedy}.",
                 name=name,
                 dtype=target.dtype.name,
                 target=target.shape,
                 x=input.shape,
+                remedy=_as_classes(name, input, target),
             )
         )
     if target.dtype is not int64:
@@ -278,6 +279,32 @@ def classes(name: str, input: Tensor, target: Tensor, ignore_index: Any) -> tupl
         mode.trace.check(target, check)
         return target, ignore_index
     return target, ignore_index if check(target._data) else None
+
+
+def _as_classes(name: str, input: Tensor, target: Tensor) -> str:
+    """What to do about a target of numbers, as far as these numbers tell."""
+    if input.shape == target.shape[:1] + target.shape[2:] and not input.dtype.is_floating_point:
+        return t("the scores come first, write {name}(scores, classes)", name=name)
+    data = target._data
+    if mode.trace is not None or not isinstance(data, np.ndarray):
+        return t("write target.long()")
+    if data.size and (target.shape == input.shape) and len(input.shape) > 1:
+        return t("write target.argmax(1)")
+    broken = data[data != np.floor(data)] if data.dtype.kind == "f" else data[:0]
+    if broken.size:
+        return t("{value} is none", value=f"{float(broken.flat[0]):.4g}")
+    return t("write target.long()")
+
+
+def _hint(shape: tuple[int, ...], data: np.ndarray, low: int, high: int) -> str | None:
+    """What would put all classes of the target, from `low` to `high`, in range."""
+    if len(shape) > 2 and shape[:-1] == data.shape and 0 <= low <= high < shape[-1]:
+        return t("input.movedim(-1, 1): the classes stand on the last axis (tried)")
+    if low >= 1 and high == shape[_axis(shape)]:
+        return t("target - 1: the classes are counted from 1 (tried)")
+    if low >= 0:
+        return t("a model with {n} outputs", n=high + 1)
+    return None
 
 
 def _check_classes(
@@ -293,7 +320,9 @@ def _check_classes(
         wrong &= data != ignore_index
     if wrong.any():
         at = tuple(int(i[0]) for i in np.nonzero(wrong)) if data.shape else ()
-        raise IndexRangeError(
+        counted = data if ignore_index is None else data[data != ignore_index]
+        hint = _hint(shape, data, int(counted.min()), int(counted.max()))
+        error = IndexRangeError(
             t(
                 "{name}: target{at} is class {index}, but the input of shape {x} has {n} classes, "
                 "0 to {last} (and ignore_index is {ignore}).",
@@ -306,6 +335,9 @@ def _check_classes(
                 ignore=ignore_index,
             )
         )
+        if hint is not None:
+            error.add_note(t("what would fit: {hint}", hint=hint))
+        raise error
     return True
 
 
@@ -313,7 +345,11 @@ def _check_classes(
 def nll_loss(
     input: Any, target: Any, weight: Any = None, ignore_index: int = -100, reduction: str = "mean"
 ) -> Tensor:
-    """−weight[y]·input[y] of log-probabilities (N, C, …) and class indices (N, …)."""
+    """−weight[y]·input[y] of log-probabilities (N, C, …) and class indices (N, …).
+
+    >>> cr.nn.functional.nll_loss(cr.tensor([[-0.5, -2.0]]), cr.tensor([1]))
+    tensor(2.)
+    """
     input, cls = as_tensor(input), NllLoss
     target, ignored = classes("nll_loss", input, as_tensor(target), ignore_index)
     reduction = REDUCTION.check(reduction, "nll_loss", "reduction")
@@ -340,6 +376,11 @@ def cross_entropy(
 
     target: class indices (N, …), or probabilities of the input's shape. weight: (C,).
     label_smoothing: the share of each target that is spread evenly over all classes.
+
+    >>> scores = cr.tensor([[0.0, 0.0], [100.0, 0.0]])
+    >>> loss = cr.nn.functional.cross_entropy(scores, cr.tensor([1, 0]), reduction="none")
+    >>> round(loss[0].item(), 4), loss[1].item()
+    (0.6931, 0.0)
     """
     name = "cross_entropy"
     input, target = as_tensor(input), as_tensor(target)

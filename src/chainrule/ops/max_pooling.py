@@ -148,6 +148,9 @@ def max_pool2d(
 
     `stride`: the window's size unless given. `padding` counts as −∞. `ceil_mode`: windows may hang
     over the edge. `return_indices`: (values, indices), flat indices into each plane. NaN wins.
+
+    >>> cr.nn.functional.max_pool2d(cr.tensor([[[[1.0, 4.0], [3.0, 2.0]]]]), 2)
+    tensor([[[[4.]]]])
     """
     return _max_pool(2, input, return_indices, kernel_size, stride, padding, dilation, ceil_mode)
 

@@ -290,6 +290,11 @@ def batch_norm(
     Training: μ, σ² of the batch, and the running statistics, where given, take a step towards them
     in place, new = (1 − momentum)·old + momentum·batch, with the unbiased variance m/(m − 1)·σ².
     Else μ, σ² are the running ones. γ, β, running statistics: (C,).
+
+    >>> x = cr.tensor([[1.0], [3.0]])
+    >>> cr.nn.functional.batch_norm(x, None, None, training=True, eps=0.0)
+    tensor([[-1.],
+            [ 1.]])
     """
     eps = EPS.check(eps, "batch_norm", "eps")
     if not FLAG.check(training, "batch_norm", "training"):

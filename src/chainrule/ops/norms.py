@@ -81,7 +81,11 @@ def norm(
     dtype: Any = None,
 ) -> Tensor:  # fmt: skip
     """The p-norm over `dim`; "fro" and 2: Euclidean; inf: the largest |x|; "nuc": the sum of the
-    singular values. At 0: gradient 0."""
+    singular values. At 0: gradient 0.
+
+    >>> cr.norm(cr.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
     if p == "nuc":
         axes = (-2, -1) if dim is None else dim
         return matrix_norm(input, "nuc", axes, keepdim, dtype=dtype)
@@ -124,7 +128,11 @@ def linalg_norm(
     A: Tensor, ord: Any = None, dim: Any = None, keepdim: bool = False, *, dtype: Any = None
 ) -> Tensor:
     """The norm of vectors (`dim` an axis) or matrices (`dim` two axes); without `ord` the
-    Euclidean one of all entries."""
+    Euclidean one of all entries.
+
+    >>> cr.linalg.norm(cr.tensor([3.0, 4.0]))
+    tensor(5.)
+    """
     if ord is None:
         return vector_norm(A, 2, dim, keepdim, dtype=dtype)
     axes = tuple(range(A.ndim)) if dim is None else (dim,) if isinstance(dim, int) else tuple(dim)
@@ -144,7 +152,11 @@ def linalg_norm(
 def normalize(
     input: Tensor, p: float = 2.0, dim: Any = 1, eps: float = 1e-12, out: None = None
 ) -> Tensor:
-    """input divided by its p-norm over `dim`, or by `eps` where that is larger."""
+    """input divided by its p-norm over `dim`, or by `eps` where that is larger.
+
+    >>> cr.nn.functional.normalize(cr.tensor([[3.0, 4.0]]))
+    tensor([[0.6000, 0.8000]])
+    """
     return input / vector_norm(input, p, dim, True).clamp_min(eps)
 
 

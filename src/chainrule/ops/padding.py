@@ -76,6 +76,9 @@ class Pad(Op):
     Negative numbers crop. mode: "constant" (`value`, 0 unless given), "reflect" (the mirror image,
     without the edge itself), "replicate" (the edge), "circular" (the opposite side); the last three
     pad the spatial axes of (N, C, …) or (C, …).
+
+    >>> cr.nn.functional.pad(cr.tensor([[1.0, 2.0]]), (1, 1))
+    tensor([[0., 1., 2., 0.]])
     """
 
     math = "pad(x)"

@@ -101,7 +101,12 @@ def masked_scatter(input: Tensor, mask: Tensor, source: Tensor) -> Tensor:
 @function()
 def one_hot(input: Tensor, num_classes: int = -1) -> Tensor:
     """Integers as rows with a single 1: (…) → (…, num_classes); −1: as many as there are classes
-    in the data, which a compiled program cannot know."""
+    in the data, which a compiled program cannot know.
+
+    >>> cr.nn.functional.one_hot(cr.tensor([0, 2]), 3)
+    tensor([[1, 0, 0],
+            [0, 0, 1]])
+    """
     if input.dtype.is_floating_point or input.dtype is dtypes.bool_:
         raise ArgumentError(t("one_hot takes integers, not {d}.", d=input.dtype.name))
     if num_classes == -1:

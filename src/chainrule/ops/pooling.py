@@ -169,6 +169,9 @@ class AvgPool2d(_AvgPool):
     """The mean of each window of (N, C, H, W) or (C, H, W); arguments as for avg_pool1d.
 
     `divisor_override`: divide each sum by this number instead of by the window's elements.
+
+    >>> cr.nn.functional.avg_pool2d(cr.tensor([[[[1.0, 4.0], [3.0, 2.0]]]]), 2)
+    tensor([[[[2.5000]]]])
     """
 
     params = _mean_params(2) | {"divisor_override": Optional(Int(low=1))}

@@ -26,7 +26,12 @@ def _vectors(name: str, a: Tensor, b: Tensor) -> None:
 
 @function("outer", "ger")
 def outer(input: Tensor, vec2: Tensor) -> Tensor:
-    """Every product of an entry of one vector with an entry of another: (n), (m) → (n, m)."""
+    """Every product of an entry of one vector with an entry of another: (n), (m) → (n, m).
+
+    >>> cr.outer(cr.tensor([1.0, 2.0]), cr.tensor([3.0, 4.0]))
+    tensor([[3., 4.],
+            [6., 8.]])
+    """
     _vectors("outer", input, vec2)
     return input.reshape(-1, 1) * vec2.reshape(1, -1)
 

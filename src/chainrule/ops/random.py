@@ -74,7 +74,12 @@ default_generator = Generator(0)
 
 
 def manual_seed(seed: int) -> Generator:
-    """Seeds the default generator, from which all draws without `generator=` come."""
+    """Seeds the default generator, from which all draws without `generator=` come.
+
+    >>> _ = cr.manual_seed(7)
+    >>> cr.initial_seed()
+    7
+    """
     return default_generator.manual_seed(seed)
 
 
@@ -157,7 +162,11 @@ def rand(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Uniform numbers in [0, 1)."""
+    """Uniform numbers in [0, 1).
+
+    >>> cr.rand(2, 3).shape
+    (2, 3)
+    """
     check_device(device)
     kind = _float(dtype)
     sizes = as_shape(shape if size is None else (size,))
@@ -172,7 +181,14 @@ def randn(
     device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:
-    """Numbers from the standard normal distribution."""
+    """Numbers from the standard normal distribution.
+
+    >>> _ = cr.manual_seed(0)
+    >>> a = cr.randn(3)
+    >>> _ = cr.manual_seed(0)
+    >>> cr.equal(a, cr.randn(3))
+    True
+    """
     check_device(device)
     kind = _float(dtype)
     sizes = as_shape(shape if size is None else (size,))
@@ -183,7 +199,11 @@ def randint(
     low: Any = 0, high: Any = None, size: Any = None, *, generator: Generator | None = None,
     dtype: Any = dtypes.int64, device: Any = None, requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """Integers from low to high − 1; `randint(high, size)` starts at 0."""
+    """Integers from low to high − 1; `randint(high, size)` starts at 0.
+
+    >>> cr.randint(0, 10, (2, 2)).shape
+    (2, 2)
+    """
     check_device(device)
     if not isinstance(high, int | np.integer):
         low, high, size = 0, low, high if size is None else size
@@ -216,7 +236,11 @@ def randperm(
     n: int, *, generator: Generator | None = None, dtype: Any = dtypes.int64, device: Any = None,
     requires_grad: bool = False,
 ) -> Tensor:  # fmt: skip
-    """The integers 0 to n − 1 in random order."""
+    """The integers 0 to n − 1 in random order.
+
+    >>> cr.sort(cr.randperm(4)).values
+    tensor([0, 1, 2, 3])
+    """
     check_device(device)
     u = draw_uniform(as_shape((n,)), dtypes.float64, generator)
     return _finish(mode.F.argsort(u, 0), dtypes.as_dtype(dtype), requires_grad)
@@ -375,6 +399,9 @@ def dropout(
 
     N. Srivastava et al., "Dropout: a simple way to prevent neural networks from overfitting",
     JMLR 15 (2014); 003 §5.2 of the notes.
+
+    >>> cr.nn.functional.dropout(cr.ones(3), p=0.5, training=False)
+    tensor([1., 1., 1.])
     """
     return _drop(input, input.shape, p, training, inplace, generator)
 

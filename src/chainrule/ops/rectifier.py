@@ -5,6 +5,7 @@ At a kink the derivative is a convention; each operation states its own.
 
 from __future__ import annotations
 
+import inspect
 from typing import Any
 
 from chainrule.base.constraints import Bool, NonNegative, Number
@@ -26,7 +27,11 @@ def _between(F, g, x, low, high):
 
 @op
 class Relu(Elementwise):
-    """max(x, 0). The gradient at 0 is 0; NaN stays NaN."""
+    """max(x, 0). The gradient at 0 is 0; NaN stays NaN.
+
+    >>> cr.relu(cr.tensor([-1.0, 2.0]))
+    tensor([0., 2.])
+    """
 
     math = "max(x, 0)"
     saves = ("y",)
@@ -45,7 +50,11 @@ class Relu(Elementwise):
 
 @op
 class LeakyRelu(Elementwise):
-    """x above 0, negative_slope·x below. At 0 the gradient is negative_slope."""
+    """x above 0, negative_slope·x below. At 0 the gradient is negative_slope.
+
+    >>> cr.nn.functional.leaky_relu(cr.tensor([-2.0, 2.0]), 0.25)
+    tensor([-0.5000,  2.0000])
+    """
 
     math = "where(x > 0, x, negative_slope * x)"
     params = {"negative_slope": Number(0.01, samples=(0.01, 0.2))}
@@ -150,6 +159,9 @@ class Hardtanh(Elementwise):
     """x limited to [min_val, max_val]. The gradient at both ends is 0, as in PyTorch.
 
     The notes (001 三 F) let the ends pass: `clamp(x, -1, 1)` has that convention.
+
+    >>> cr.nn.functional.hardtanh(cr.tensor([-2.0, 0.5, 2.0]))
+    tensor([-1.0000,  0.5000,  1.0000])
     """
 
     math = "min(max(x, min_val), max_val)"
@@ -368,7 +380,9 @@ def _inplace_form(cls: type[Op]) -> Any:
         return chosen(input, *args, **kwargs)
 
     call.__name__ = call.__qualname__ = cls.name
-    call.__doc__ = f"{cls.signature()[:-1]}, inplace=False)\n\n{cls.__doc__}"
+    call.__doc__ = (
+        f"{cls.signature()[:-1]}, inplace=False)\n\n{inspect.cleandoc(cls.__doc__ or '')}"
+    )
     return call
 
 

@@ -144,6 +144,10 @@ class Recurrent(Op):
 
     dtypes = "match"
     integers = ("mask",)
+    axes = {
+        "x": ("T, N, in",), "w_ih": ("gates·H, in",), "w_hh": ("gates·H, H",),
+        "h0": ("N, H",), "c0": ("N, H",),
+    }  # fmt: skip
     always_check = True
     method = False
     domain = (-1.0, 1.0)

@@ -24,7 +24,12 @@ def _float(F, x, dtype):
 
 @op
 class Sum(Reduction):
-    """The sum over `dim`; integers and booleans add up in int64."""
+    """The sum over `dim`; integers and booleans add up in int64.
+
+    >>> x = cr.tensor([[1.0, 2.0], [3.0, 4.0]])
+    >>> cr.sum(x), cr.sum(x, dim=0)
+    (tensor(10.), tensor([4., 6.]))
+    """
 
     math = "sum(x)"
     autocast = "float32"
@@ -45,7 +50,12 @@ class Sum(Reduction):
 
 @op
 class Mean(Reduction):
-    """The mean over `dim`; NaN over nothing."""
+    """The mean over `dim`; NaN over nothing.
+
+    >>> cr.mean(cr.tensor([[1.0, 2.0], [3.0, 4.0]]), dim=1, keepdim=True)
+    tensor([[1.5000],
+            [3.5000]])
+    """
 
     math = "sum(x) / n"
     autocast = "float32"
@@ -70,7 +80,11 @@ class Mean(Reduction):
 
 @op
 class Prod(Reduction):
-    """The product over `dim`."""
+    """The product over `dim`.
+
+    >>> cr.prod(cr.tensor([2.0, 3.0, 4.0]))
+    tensor(24.)
+    """
 
     math = "prod(x)"
     autocast = "float32"
@@ -138,7 +152,11 @@ class _Extreme(Reduction):
 
 @op
 class Amax(_Extreme):
-    """The largest over `dim`; NaN wins. Equal largest ones share the gradient."""
+    """The largest over `dim`; NaN wins. Equal largest ones share the gradient.
+
+    >>> cr.amax(cr.tensor([[1.0, 9.0], [7.0, 2.0]]), dim=0)
+    tensor([7., 9.])
+    """
 
     math = "max(x)"
     card = Card(
@@ -228,7 +246,11 @@ class Std(Reduction):
 
 @op
 class Logsumexp(Reduction):
-    """log Σ exp(x) over `dim`, without overflow; −inf where all are −inf."""
+    """log Σ exp(x) over `dim`, without overflow; −inf where all are −inf.
+
+    >>> cr.logsumexp(cr.tensor([1000.0, 0.0]), dim=0)
+    tensor(1000.)
+    """
 
     math = "log(sum(exp(x)))"
     saves = ("x", "y")
@@ -276,7 +298,11 @@ def _arg(F, function, x, dim, keepdim):
 
 @op
 class Argmax(_Arg):
-    """The index of the first largest entry along `dim` (None: in the flattened tensor)."""
+    """The index of the first largest entry along `dim` (None: in the flattened tensor).
+
+    >>> cr.argmax(cr.tensor([[1.0, 9.0], [7.0, 2.0]]), dim=1)
+    tensor([1, 0])
+    """
 
     math = "argmax(x)"
     card = Card(en="Where the winner stands: the predicted class.", zh="最大者的位置：预测的类别。")
@@ -287,7 +313,11 @@ class Argmax(_Arg):
 
 @op
 class Argmin(_Arg):
-    """The index of the first smallest entry along `dim` (None: in the flattened tensor)."""
+    """The index of the first smallest entry along `dim` (None: in the flattened tensor).
+
+    >>> cr.argmin(cr.tensor([3.0, 1.0, 2.0]))
+    tensor(1)
+    """
 
     math = "argmin(x)"
     card = Card(en="Where the smallest stands.", zh="最小者的位置。")

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.base.constraints import Bool, Int, Positive, Spatial
+from chainrule.base.constraints import Bool, Constraint, Int, Positive, Spatial
 from chainrule.base.errors import ArgumentError, IndexRangeError, ShapeError, TraceError
 from chainrule.base.text import t
 from chainrule.graph.modes import mode
@@ -67,6 +67,24 @@ def _most(counts: Any) -> int | None:
 
 def _counted(F: Any, n: int, dtype: Any) -> Any:
     return F.astype(F.arange(n, "int64"), dtype)
+
+
+class Scales(Constraint):
+    """Positive numbers, at least one."""
+
+    bad = ("a", (), (1.0, -1.0))
+
+    def check(self, value: Any, owner: str, name: str) -> tuple[float, ...]:
+        try:
+            numbers = tuple(float(v) for v in value)
+        except (TypeError, ValueError):
+            raise self.refuse(value, owner, name) from None
+        if not numbers or not all(0 < v < np.inf for v in numbers):
+            raise self.refuse(value, owner, name)
+        return numbers
+
+    def describe(self) -> str:
+        return t("one or more numbers > 0")
 
 
 # ---- RoI align ------------------------------------------------------------------------------
@@ -221,6 +239,86 @@ class RoIAlign(Op):
         start = picture_of(F, boxes, n) * (h * w)
         return align(
             F, rows(F, x), boxes, start, (h, w), spatial_scale, output_size, sampling_ratio, aligned
+        )  # fmt: skip
+
+
+def _of_level(F: Any, level: Any, values: list[Any], kind: Any) -> Any:
+    """Each box's own of the values, one a level: (K, 1)."""
+    constants = F.astype(F.asarray(np.array(values)), kind)
+    return F.reshape(F.gather(constants, (HOLE,), level), (level.shape[0], 1))
+
+
+@op
+class RoIAlignLevels(Op):
+    """roi_align over a pyramid: boxes (K, 5) read each from the map that `levels` (K,) names.
+
+    The maps x0, x1, … (N, C, H, W) are of the same pictures at different scales, `spatial_scales`:
+    elements of each per unit of the boxes. → (K, C, *output_size).
+    Source: T.-Y. Lin et al., "Feature Pyramid Networks", CVPR 2017, section 4.2.
+    """
+
+    name = "roi_align_levels"
+    math = "roi_align(x_level, box)"
+    params = {
+        "output_size": Spatial(2),
+        "spatial_scales": Scales(),
+        "sampling_ratio": Int(2, low=1),
+        "aligned": Bool(False),
+    }
+    integers = ("levels",)
+    vjp = None
+    dtypes = "match"
+    autocast = "float32"
+    method = False
+    always_check = True
+    samples = (
+        *(
+            ((_regions(k), np.array([0, 1, 0]), (2, 2, 4, 5), (2, 2, 2, 3)),
+             {"output_size": (2, 1), "spatial_scales": (1.0, 0.5)})
+            for k in range(24)
+        ),
+    )  # fmt: skip
+    card = Card(
+        en="Large boxes are read from a coarse map, small ones from a fine one, so that each is "
+        "seen in about as many elements.",
+        zh="大框从粗糙的特征图读取，小框从精细的特征图读取，使每个框大致占同样多的元素。",
+    )
+
+    @staticmethod
+    def shape(shapes: Shapes, params: dict[str, Any]) -> Ints_:
+        boxes, levels, *maps = shapes.values()
+        scales = params["spatial_scales"]
+        if len(maps) != len(scales) or levels != boxes[:1]:
+            raise ShapeError(
+                t(
+                    "roi_align_levels takes a level for each box and a map for each of the "
+                    "{n} scales, got {k} maps, boxes {boxes} and levels {levels}.",
+                    n=len(scales), k=len(maps), boxes=boxes, levels=levels,
+                )
+            )  # fmt: skip
+        found = [_regions_shape("roi_align_levels", {"x": x, "boxes": boxes}, params) for x in maps]
+        if any(x[:2] != maps[0][:2] for x in maps):
+            raise ShapeError(
+                t(
+                    "roi_align_levels: all maps have the pictures and channels of the first, got "
+                    "shapes {shapes}.",
+                    shapes=", ".join(map(str, maps)),
+                )
+            )
+        return found[0]
+
+    def forward(F, boxes, levels, *x, output_size, spatial_scales, sampling_ratio, aligned):
+        k, dtype = boxes.shape[0], boxes.dtype
+        counts = [m.shape[0] * m.shape[2] * m.shape[3] for m in x]
+        table = F.concat([rows(F, m) for m in x], 0)
+        level = F.minimum(F.maximum(F.astype(levels, "int64"), 0), len(x) - 1)
+        plane = _of_level(F, level, [m.shape[2] * m.shape[3] for m in x], "int64")
+        first = _of_level(F, level, [sum(counts[:i]) for i in range(len(x))], "int64")
+        start = first + picture_of(F, boxes, x[0].shape[0]) * plane
+        sizes = tuple(_of_level(F, level, [float(m.shape[i]) for m in x], dtype) for i in (2, 3))
+        scale = _of_level(F, level, list(spatial_scales), dtype)
+        return align(
+            F, table, boxes, start, sizes, scale, output_size, sampling_ratio, aligned
         )  # fmt: skip
 
 

@@ -15,7 +15,11 @@ from chainrule.ops.op import Card, Elementwise, op
 
 @op
 class Sign(Elementwise):
-    """−1, 0 or 1, and 0 for NaN; the gradient is 0 (`sign_ste` lets it through)."""
+    """−1, 0 or 1, and 0 for NaN; the gradient is 0 (`sign_ste` lets it through).
+
+    >>> cr.sign(cr.tensor([-3.0, 0.0, 2.0]))
+    tensor([-1.,  0.,  1.])
+    """
 
     math = "sign(x)"
     saves = ()
@@ -33,7 +37,11 @@ class Sign(Elementwise):
 
 @op
 class Floor(Elementwise):
-    """The largest integer not above x; the gradient is 0."""
+    """The largest integer not above x; the gradient is 0.
+
+    >>> cr.floor(cr.tensor([1.7, -1.2]))
+    tensor([ 1., -2.])
+    """
 
     math = "floor(x)"
     saves = ()
@@ -48,7 +56,11 @@ class Floor(Elementwise):
 
 @op
 class Ceil(Elementwise):
-    """The smallest integer not below x; the gradient is 0."""
+    """The smallest integer not below x; the gradient is 0.
+
+    >>> cr.ceil(cr.tensor([1.2, -1.7]))
+    tensor([ 2., -1.])
+    """
 
     math = "ceil(x)"
     saves = ()
@@ -223,7 +235,11 @@ class Isneginf(Elementwise):
 
 @op
 class Isnan(Elementwise):
-    """Whether x is NaN."""
+    """Whether x is NaN.
+
+    >>> cr.isnan(cr.tensor([1.0, cr.nan]))
+    tensor([False,  True])
+    """
 
     differentiable = False
     inplace = False

@@ -194,7 +194,11 @@ def _typed(F, x, dtype):
 
 @op
 class Cumsum(_Running):
-    """The running sum along `dim`; integers and booleans add up in int64."""
+    """The running sum along `dim`; integers and booleans add up in int64.
+
+    >>> cr.cumsum(cr.tensor([1, 2, 3]), dim=0)
+    tensor([1, 3, 6])
+    """
 
     math = "cumsum(x)"
     saves = ()

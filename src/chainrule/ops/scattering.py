@@ -230,7 +230,12 @@ def indices_of(index: Any, size: int, name: str, wrap: bool = False) -> Tensor:
 
 @function("gather")
 def gather(input: Tensor, dim: int, index: Tensor, *, sparse_grad: bool = False) -> Tensor:
-    """out[i][j] = input[index[i][j]][j] for dim 0, and so for any axis."""
+    """out[i][j] = input[index[i][j]][j] for dim 0, and so for any axis.
+
+    >>> cr.gather(cr.tensor([[1, 2], [3, 4]]), 1, cr.tensor([[1], [0]]))
+    tensor([[2],
+            [3]])
+    """
     axis = normalize_axis(dim, input.ndim)
     return _run("gather", input, indices_of(index, input.shape[axis], "gather"), dim=axis)
 
@@ -253,6 +258,9 @@ def scatter(
 
     `reduce`: "add" or "multiply" instead of writing. Where indices repeat the last one counts, and
     the gradient of `src` is not unique.
+
+    >>> cr.scatter(cr.zeros(3), 0, cr.tensor([2, 0]), cr.tensor([5.0, 6.0]))
+    tensor([6., 0., 5.])
     """
     axis = normalize_axis(dim, input.ndim)
     index = indices_of(index, input.shape[axis], "scatter")
@@ -310,7 +318,12 @@ def same_dtype(name: str, x: Tensor, src: Tensor) -> None:
 
 @function("index_select")
 def index_select(input: Tensor, dim: int, index: Tensor) -> Tensor:
-    """Slices of `input` along `dim`, chosen by a vector of indices."""
+    """Slices of `input` along `dim`, chosen by a vector of indices.
+
+    >>> cr.index_select(cr.tensor([[1, 2], [3, 4]]), 0, cr.tensor([1, 1]))
+    tensor([[3, 4],
+            [3, 4]])
+    """
     axis = normalize_axis(dim, input.ndim)
     index = indices_of(index, input.shape[axis], "index_select")
     return _run("index_select", input, index, dim=axis)

@@ -29,7 +29,12 @@ def _size(shape: tuple[int, ...]) -> int:
 
 @op
 class Reshape(Move):
-    """The same elements, in order, in another shape; one size may be −1. A view if possible."""
+    """The same elements, in order, in another shape; one size may be −1. A view if possible.
+
+    >>> cr.reshape(cr.arange(6), (2, -1))
+    tensor([[0, 1, 2],
+            [3, 4, 5]])
+    """
 
     params = {"shape": Ints()}
     view = True
@@ -53,7 +58,11 @@ class Reshape(Move):
 
 @op
 class Permute(Move):
-    """The axes in another order."""
+    """The axes in another order.
+
+    >>> cr.permute(cr.ones(2, 3, 4), (2, 0, 1)).shape
+    (4, 2, 3)
+    """
 
     params = {"dims": Ints()}
     view = True
@@ -85,7 +94,12 @@ def _all_axes(dims: tuple[int, ...], ndim: int) -> tuple[int, ...]:
 
 @op
 class Transpose(Move):
-    """Two axes swapped."""
+    """Two axes swapped.
+
+    >>> cr.transpose(cr.tensor([[1, 2], [3, 4]]), 0, 1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
 
     params = {"dim0": Int(), "dim1": Int()}
     view = True
@@ -124,7 +138,11 @@ class T(Move):
 
 @op
 class Flatten(Move):
-    """The axes start_dim to end_dim made into one."""
+    """The axes start_dim to end_dim made into one.
+
+    >>> cr.flatten(cr.ones(2, 3, 4), 1).shape
+    (2, 12)
+    """
 
     params = {"start_dim": Int(0), "end_dim": Int(-1)}
     view = True
@@ -163,7 +181,11 @@ class Unflatten(Move):
 
 @op
 class Squeeze(Move):
-    """Axes of size 1 removed: all, or those named (others named stay)."""
+    """Axes of size 1 removed: all, or those named (others named stay).
+
+    >>> cr.squeeze(cr.ones(1, 3, 1)).shape
+    (3,)
+    """
 
     params = {"dim": Optional(Ints())}
     view = True
@@ -179,7 +201,11 @@ class Squeeze(Move):
 
 @op
 class Unsqueeze(Move):
-    """A new axis of size 1 before position `dim`."""
+    """A new axis of size 1 before position `dim`.
+
+    >>> cr.unsqueeze(cr.ones(3), 0).shape
+    (1, 3)
+    """
 
     params = {"dim": Int()}
     view = True
@@ -193,7 +219,12 @@ class Unsqueeze(Move):
 
 @op
 class Expand(Move):
-    """Axes of size 1 repeated to a larger shape without copying; −1 keeps a size."""
+    """Axes of size 1 repeated to a larger shape without copying; −1 keeps a size.
+
+    >>> cr.tensor([[1], [2]]).expand(2, 3)
+    tensor([[1, 1, 1],
+            [2, 2, 2]])
+    """
 
     params = {"size": Ints()}
     view = True
@@ -241,7 +272,11 @@ def _expanded(size: tuple[int, ...], x: tuple[int, ...]) -> tuple[int, ...]:
 
 @op
 class Clone(Move):
-    """A copy in memory of its own; gradients pass."""
+    """A copy in memory of its own; gradients pass.
+
+    >>> cr.tensor([1.0]).clone()
+    tensor([1.])
+    """
 
     dtypes = "keep"
     card = Card(en="A copy that may be changed.", zh="可以修改的副本。")
@@ -325,7 +360,12 @@ class ConstantPad(Move):
 
 @op
 class Cat(Move):
-    """Tensors joined along an existing axis. A vector without entries fits any shape."""
+    """Tensors joined along an existing axis. A vector without entries fits any shape.
+
+    >>> cr.cat([cr.ones(1, 2), cr.zeros(1, 2)], dim=0)
+    tensor([[1., 1.],
+            [0., 0.]])
+    """
 
     params = {"dim": Int(0)}
     dtypes = "promote"
@@ -391,7 +431,12 @@ def _like(shapes: list[tuple[int, ...]]) -> tuple[int, ...]:
 
 @op
 class Stack(Move):
-    """Tensors of one shape joined along a new axis."""
+    """Tensors of one shape joined along a new axis.
+
+    >>> cr.stack([cr.tensor([1, 2]), cr.tensor([3, 4])], dim=1)
+    tensor([[1, 3],
+            [2, 4]])
+    """
 
     params = {"dim": Int(0)}
     dtypes = "promote"
@@ -413,7 +458,11 @@ class Stack(Move):
 
 @op
 class Flip(Move):
-    """The order along the axes `dims` turned round (a copy)."""
+    """The order along the axes `dims` turned round (a copy).
+
+    >>> cr.flip(cr.tensor([1, 2, 3]), (0,))
+    tensor([3, 2, 1])
+    """
 
     params = {"dims": Ints()}
     spread = True

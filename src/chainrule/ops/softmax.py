@@ -5,6 +5,7 @@ The public functions take PyTorch's `dtype` argument: the input is converted bef
 
 from __future__ import annotations
 
+import inspect
 import warnings
 from typing import Any
 
@@ -50,6 +51,9 @@ class Softmax(_Shares):
 
     Computed from x − max(x), so large logits are no harm. An entry of −inf gets exactly 0; a line
     of nothing but −inf has no shares and gives NaN, as in PyTorch.
+
+    >>> cr.softmax(cr.tensor([1.0, 1.0, -cr.inf]), dim=0)
+    tensor([0.5000, 0.5000, 0.0000])
     """
 
     math = "exp(x) / sum(exp(x))"
@@ -72,7 +76,11 @@ class Softmax(_Shares):
 
 @op
 class LogSoftmax(_Shares):
-    """The logarithm of softmax, x − log Σ exp(x_j), accurate where softmax itself underflows."""
+    """The logarithm of softmax, x − log Σ exp(x_j), accurate where softmax itself underflows.
+
+    >>> cr.log_softmax(cr.tensor([0.0, -cr.inf]), dim=0)
+    tensor([  0., -inf])
+    """
 
     math = "x - log(sum(exp(x)))"
     saves = ("y",)
@@ -142,7 +150,7 @@ def _shares(cls: type[Op], *methods: str) -> Any:
         return apply(cls, input, **params)
 
     shares.__name__ = shares.__qualname__ = cls.name
-    shares.__doc__ = f"{cls.name}(input, dim, dtype=None)\n\n{cls.__doc__}"
+    shares.__doc__ = f"{cls.name}(input, dim, dtype=None)\n\n{inspect.cleandoc(cls.__doc__ or '')}"
     return function(*methods)(shares)
 
 

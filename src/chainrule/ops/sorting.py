@@ -29,7 +29,11 @@ def _run(name: str, *inputs: Any, **params: Any) -> Any:
 
 @function("sort")
 def sort(input: Tensor, dim: int = -1, descending: bool = False, stable: bool = False) -> Extreme:
-    """Sorted along `dim`, with the indices; always stable. NaN counts as the largest."""
+    """Sorted along `dim`, with the indices; always stable. NaN counts as the largest.
+
+    >>> cr.sort(cr.tensor([3.0, 1.0, 2.0]))
+    Extreme(values=tensor([1., 2., 3.]), indices=tensor([1, 2, 0]))
+    """
     if not input.ndim:
         normalize_axis(dim, 0)
         return Extreme(input.clone(), Tensor(np.zeros((), np.int64)))
@@ -48,7 +52,11 @@ def msort(input: Tensor) -> Tensor:
 def topk(
     input: Tensor, k: int, dim: int = -1, largest: bool = True, sorted: bool = True
 ) -> Extreme:
-    """The k largest (smallest) along `dim`, best first, with their indices; of equals the first."""
+    """The k largest (smallest) along `dim`, best first, with their indices; of equals the first.
+
+    >>> cr.topk(cr.tensor([3.0, 1.0, 2.0]), 2)
+    Extreme(values=tensor([3., 2.]), indices=tensor([0, 2]))
+    """
     axis = normalize_axis(dim, input.ndim)
     n = input.shape[axis] if input.ndim else 1
     if not 0 <= k <= n:

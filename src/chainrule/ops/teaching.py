@@ -11,18 +11,19 @@ import dis
 import math
 import sys
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import TYPE_CHECKING, Any
 
-from chainrule.base.errors import ChainruleError, DTypeError, ShapeError
+from chainrule.base.errors import ChainruleError, DTypeError, IndexRangeError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor, wrap
 from chainrule.ops.arrays import NUMPY
+from chainrule.ops.fitting import changes, other_params
 
 if TYPE_CHECKING:
     from chainrule.ops.op import Op
@@ -30,8 +31,8 @@ if TYPE_CHECKING:
 _PACKAGE = str(Path(__file__).parents[1])
 LARGE = 1 << 22  # elements in all operands; beyond, trying would take too long
 _OFFERED = 2
+_SEARCHED = 64  # elements of a list that are looked at for an operand
 
-Change = Callable[[Tensor], Tensor]
 Apply = Callable[..., Any]
 
 
@@ -44,6 +45,11 @@ class _Trial(threading.local):
 _trial = _Trial()
 
 
+def trying() -> bool:
+    """Whether what runs in this thread is a trial."""
+    return _trial.running
+
+
 def teach(
     error: ChainruleError, apply: Apply, cls: type[Op], inputs: tuple[Any, ...],
     params: dict[str, Any],
@@ -52,9 +58,11 @@ def teach(
 
     Where one operation calls another, the outer one, which the user has called, has the last word.
     """
-    if _trial.running or not isinstance(error, ShapeError | DTypeError):
+    if _trial.running or not isinstance(error, ShapeError | DTypeError | IndexRangeError):
         return
     names = cls.per_input(cls.inputs, len(inputs))
+    if cls.variadic:
+        names = tuple(f"{name}{k}" for k, name in enumerate(names))
     tensors = [(k, n, x) for k, (n, x) in enumerate(zip(names, inputs, strict=False))
                if isinstance(x, Tensor)]  # fmt: skip
     if not tensors:
@@ -65,13 +73,13 @@ def teach(
     frames = list(_users_frames())
     lines = [t("operands of {name}:", name=cls.name)]
     lines += ["  " + _described(cls, name, x, frames) for _, name, x in tensors]
-    found = _what_fits(partial(apply, cls), inputs, params, tensors)
+    found = _what_fits(error, partial(apply, cls), cls, inputs, params, tensors)
     if found:
         lines.append(t("what would fit (tried on these shapes):"))
         lines += ["  " + text for text in found]
     note = "\n".join(lines)
     error.add_note(note)
-    vars(error)["_lesson"] = note
+    vars(error).update(_lesson=note, _fits=bool(found))
 
 
 # ---- what an operand is -------------------------------------------------------------------------
@@ -82,7 +90,7 @@ def _described(cls: type[Op], name: str, x: Tensor, frames: list[FrameType]) -> 
     shape = str(tuple(x.shape))
     for axes in cls.axes.get(name, ()):
         meanings = axes.split(", ")
-        if len(meanings) == x.ndim:
+        if axes and len(meanings) == x.ndim:
             pairs = zip(meanings, x.shape, strict=True)
             shape += " = (" + ", ".join(f"{axis} {n}" for axis, n in pairs) + ")"
             break
@@ -90,6 +98,10 @@ def _described(cls: type[Op], name: str, x: Tensor, frames: list[FrameType]) -> 
     if x._node is not None:
         text += ", " + t("computed by {name}", name=x._node.op.name)
     place = line_of(x, frames)
+    if place is None and frames and (x._node is not None or not x._rg):
+        # Nobody holds it but the expression that is being worked out.
+        file = Path(frames[0].f_code.co_filename).name
+        place = t("made in {file} line {line}", file=file, line=frames[0].f_lineno)
     return text if place is None else text + ", " + place
 
 
@@ -109,12 +121,36 @@ def line_of(x: Tensor, frames: list[FrameType]) -> str | None:
     """
     for frame in frames:
         for name, value in list(frame.f_locals.items()):
-            if value is not x or name.startswith("_"):
+            if name.startswith("_"):
                 continue
-            line = _assigned(frame.f_code, name, frame.f_lasti)
+            where = _inside(name, value, x)
+            line = None if where is None else _assigned(frame.f_code, name, frame.f_lasti)
             if line is not None:
                 file = Path(frame.f_code.co_filename).name
-                return t("{name} of {file} line {line}", name=name, file=file, line=line)
+                return t("{name} of {file} line {line}", name=where, file=file, line=line)
+            if where is not None and where != name:  # held by an argument: it has no such line
+                return where
+    return None
+
+
+def _inside(name: str, value: Any, x: Tensor) -> str | None:
+    """`x` as the user writes it, if the variable is it or holds it: `h`, `batch[0]`,
+    `batch["mask"]`, `self.scale`."""
+    if value is x:
+        return name
+    if isinstance(value, list | tuple):
+        at = next((i for i, v in enumerate(value[:_SEARCHED]) if v is x), None)
+        return None if at is None else f"{name}[{at}]"
+    if isinstance(value, Mapping):
+        return next((f"{name}[{k!r}]" for k, v in list(value.items()) if v is x), None)
+    held = getattr(value, "__dict__", None)
+    if isinstance(held, dict):
+        tables = (held, *(held.get(k) for k in ("_parameters", "_buffers")))
+        for table in tables:
+            if isinstance(table, dict):
+                for k, v in list(table.items()):
+                    if v is x:
+                        return f"{name}.{k}"
     return None
 
 
@@ -138,40 +174,48 @@ def _assigned(code: CodeType, name: str, now: int) -> int | None:
 
 
 def _what_fits(
-    run: Apply, inputs: tuple[Any, ...], params: dict[str, Any],
-    tensors: list[tuple[int, str, Tensor]],
+    error: ChainruleError, run: Apply, cls: type[Op], inputs: tuple[Any, ...],
+    params: dict[str, Any], tensors: list[tuple[int, str, Tensor]],
 ) -> list[str]:  # fmt: skip
-    """Changes of one operand with which the operation has run, as text."""
+    """Changes of one operand, or of a parameter, with which the operation has run, as text."""
     if sum(math.prod(x.shape) for _, _, x in tensors) > LARGE:
         return []
     stand_ins = list(inputs)
     for k, _, x in tensors:
         stand_ins[k] = zeros_like(x)
     found: list[str] = []
-    # Parameters are as a layer made them; and of two operands the smaller is the likelier to be
-    # wanted in another shape.
-    free = [one for one in tensors if one[2]._node is not None or not one[2]._rg]
-    for k, name, x in sorted(free, key=lambda one: one[2].ndim):
+    for text, other in other_params(cls, inputs, params):
+        shape = None
+        with suppress(Exception):
+            shape = outside(_result_shape, run, stand_ins, params | other)
+        if shape is not None:
+            found.append(t("{new}: the result has shape {shape}", new=text, shape=shape))
+            if len(found) == _OFFERED:
+                return found
+    if isinstance(error, IndexRangeError):
+        return found  # zeros are in range everywhere: they would prove nothing
+    # Of two operands the smaller is the likelier to be wanted in another shape.
+    for k, name, _ in sorted(tensors, key=lambda one: one[2].ndim):
         seen: set[tuple[Any, ...]] = set()
-        for text, change in _changes(x):
+        for change in changes(cls, k, name, inputs):
             trial = list(stand_ins)
             shape = None
             with suppress(Exception):
-                trial[k] = outside(change, stand_ins[k])
+                trial[k] = outside(change.make, stand_ins[k])
                 if (trial[k].shape, trial[k].dtype) not in seen:
                     seen.add((trial[k].shape, trial[k].dtype))
                     shape = outside(_result_shape, run, trial, params)
-            if shape is None:
+            if shape is None or len(shape) > change.most_axes:
                 continue
             found.append(
                 t(
                     "{new} in place of {name}: the result has shape {shape}",
-                    new=text.format(x=name),
+                    new=change.text.format(x=name),
                     name=name,
                     shape=shape,
-                )  # fmt: skip
+                )
             )
-            if len(found) == _OFFERED:
+            if len(found) == _OFFERED or change.sure:
                 return found
     return found
 
@@ -202,35 +246,3 @@ def zeros_like(x: Tensor) -> Tensor:
     if x.dtype.name == "bfloat16":
         out._more().dtype = x.dtype
     return out
-
-
-def _changes(x: Tensor) -> Iterator[tuple[str, Change]]:
-    """What a tensor is likely meant to be, the likeliest first."""
-    n = x.ndim
-    if n == 4:
-        yield "{x}.permute(0, 3, 1, 2)", lambda z: z.permute(0, 3, 1, 2)  # channels were last
-        yield "{x}.permute(0, 2, 3, 1)", lambda z: z.permute(0, 2, 3, 1)
-    if n == 3:
-        yield "{x}.permute(2, 0, 1)", lambda z: z.permute(2, 0, 1)
-        yield "{x}.transpose(1, 2)", lambda z: z.transpose(1, 2)
-        yield "{x}.transpose(0, 1)", lambda z: z.transpose(0, 1)
-    if n >= 2:
-        yield "{x}.mT", lambda z: z.mT
-    if n > 2:
-        yield "{x}.flatten(1)", lambda z: z.flatten(1)
-    for axis, size in enumerate(x.shape):
-        if size == 1:
-            yield f"{{x}}.squeeze({axis})", partial(_squeezed, axis)
-    for axis in range(n + 1):
-        yield f"{{x}}.unsqueeze({axis})", partial(_unsqueezed, axis)
-    yield "{x}.float()", lambda z: z.float()
-    yield "{x}.long()", lambda z: z.long()
-    yield "{x}.double()", lambda z: z.double()
-
-
-def _squeezed(axis: int, x: Tensor) -> Tensor:
-    return x.squeeze(axis)
-
-
-def _unsqueezed(axis: int, x: Tensor) -> Tensor:
-    return x.unsqueeze(axis)

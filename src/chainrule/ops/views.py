@@ -25,7 +25,11 @@ def _run(name: str, *inputs: Any, **params: Any) -> Any:
 
 @function("view")
 def view(input: Tensor, *shape: Any, size: Any = None) -> Tensor:
-    """The same memory in another shape; an error if that needs a copy. Or, with a dtype, a cast."""
+    """The same memory in another shape; an error if that needs a copy. Or, with a dtype, a cast.
+
+    >>> cr.arange(6).view(2, 3).shape
+    (2, 3)
+    """
     shape = _numbers("view", shape, size)
     out = input.reshape(*shape) if shape else input.reshape(())
     if input._data.size and not _shares(input, out):
@@ -133,7 +137,11 @@ def _split(self: Tensor, split_size: Any, dim: int = 0) -> tuple[Tensor, ...]:
 
 @function()
 def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Tensor, ...]:
-    """Views of consecutive parts along `dim`: of one size (the last may be less), or as listed."""
+    """Views of consecutive parts along `dim`: of one size (the last may be less), or as listed.
+
+    >>> [part.shape for part in cr.split(cr.ones(5, 2), 2)]
+    [(2, 2), (2, 2), (1, 2)]
+    """
     input, split_size = tensor, split_size_or_sections
     n = input.shape[normalize_axis(dim, input.ndim)]
     if isinstance(split_size, int):
@@ -157,7 +165,11 @@ def split(tensor: Tensor, split_size_or_sections: Any, dim: int = 0) -> tuple[Te
 
 @function("chunk")
 def chunk(input: Tensor, chunks: int, dim: int = 0) -> tuple[Tensor, ...]:
-    """At most `chunks` parts of equal size along `dim` (the last may be smaller)."""
+    """At most `chunks` parts of equal size along `dim` (the last may be smaller).
+
+    >>> cr.chunk(cr.arange(5), 2)
+    (tensor([0, 1, 2]), tensor([3, 4]))
+    """
     if chunks < 1:
         raise ArgumentError(t("chunk: chunks must be ≥ 1, got {n}.", n=chunks))
     n = input.shape[normalize_axis(dim, input.ndim)]
@@ -172,7 +184,11 @@ def unbind(input: Tensor, dim: int = 0) -> tuple[Tensor, ...]:
 
 @function("repeat")
 def repeat(input: Tensor, *sizes: Any, repeats: Any = None) -> Tensor:
-    """The tensor laid side by side: `sizes` times along each axis, new axes in front."""
+    """The tensor laid side by side: `sizes` times along each axis, new axes in front.
+
+    >>> cr.tensor([1, 2]).repeat(2)
+    tensor([1, 2, 1, 2])
+    """
     times = _numbers("repeat", sizes, repeats)
     if len(times) < input.ndim:
         raise ShapeError(
@@ -195,7 +211,11 @@ def tile(input: Tensor, *reps: Any, dims: Any = None) -> Tensor:
 
 @function("roll")
 def roll(input: Tensor, shifts: Any, dims: Any = None) -> Tensor:
-    """Entries moved along `dims`; what falls off one end comes in at the other."""
+    """Entries moved along `dims`; what falls off one end comes in at the other.
+
+    >>> cr.roll(cr.tensor([1, 2, 3]), 1)
+    tensor([3, 1, 2])
+    """
     if dims is None:
         return roll(ravel(input), shifts, 0).reshape(input.shape)
     each = shifts if isinstance(shifts, tuple | list) else (shifts,)
@@ -223,13 +243,23 @@ def broadcast_tensors(*tensors: Tensor) -> tuple[Tensor, ...]:
 
 @function("tril")
 def tril(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The lower triangle of the last two axes, zeros above."""
+    """The lower triangle of the last two axes, zeros above.
+
+    >>> cr.tril(cr.ones(2, 2))
+    tensor([[1., 0.],
+            [1., 1.]])
+    """
     return _triangle("tril", input, np.tril, diagonal)
 
 
 @function("triu")
 def triu(input: Tensor, diagonal: int = 0) -> Tensor:
-    """The upper triangle of the last two axes, zeros below."""
+    """The upper triangle of the last two axes, zeros below.
+
+    >>> cr.triu(cr.ones(2, 2))
+    tensor([[1., 1.],
+            [0., 1.]])
+    """
     return _triangle("triu", input, np.triu, diagonal)
 
 

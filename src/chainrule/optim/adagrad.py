@@ -29,6 +29,13 @@ class Adagrad(Optimizer):
     `initial_accumulator_value`. A sparse gradient changes its rows alone. J. Duchi, E. Hazan and
     Y. Singer, JMLR 12 (2011); 003 §6.4 of the notes, whose ε stands inside the root:
     `eps_inside=True`.
+
+    >>> w = cr.tensor([1.0], requires_grad=True)
+    >>> optimizer = cr.optim.Adagrad([w], lr=0.5)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> round(w.item(), 4)
+    0.5
     """
 
     options: ClassVar[dict[str, Constraint]] = {
@@ -113,6 +120,13 @@ class RMSprop(Optimizer):
     and steps along b. `centered` takes S less the square of the running mean of g: its variance.
     T. Tieleman and G. Hinton (2012); 003 §6.4 of the notes, whose ε stands inside the root:
     `eps_inside=True`; centered: A. Graves, arXiv:1308.0850 (2013).
+
+    >>> w = cr.tensor([1.0], requires_grad=True)
+    >>> optimizer = cr.optim.RMSprop([w], lr=0.01, alpha=0.75)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> round(w.item(), 4)
+    0.98
     """
 
     options: ClassVar[dict[str, Constraint]] = {

@@ -25,6 +25,13 @@ class Adam(Optimizer):
     takes m and v as they are. `weight_decay` λ adds λp to g, or with `decoupled_weight_decay` is
     AdamW's. `amsgrad` divides by the largest √v so far. D. P. Kingma and J. Ba, ICLR (2015);
     003 §6.5 of the notes; AMSGrad: S. J. Reddi et al., ICLR (2018).
+
+    >>> w = cr.tensor([1.0], requires_grad=True)
+    >>> optimizer = cr.optim.Adam([w], lr=0.5)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> round(w.item(), 4)
+    0.5
     """
 
     options: ClassVar[dict[str, Constraint]] = {
@@ -126,6 +133,13 @@ class AdamW(Adam):
     """Adam with decoupled weight decay: p ← p − lr·λp, beside Adam's step without λ.
 
     I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR (2019).
+
+    >>> w = cr.tensor([1.0], requires_grad=True)
+    >>> optimizer = cr.optim.AdamW([w], lr=0.5, weight_decay=0.1)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> round(w.item(), 4)
+    0.45
     """
 
     def __init__(

@@ -29,6 +29,17 @@ class LBFGS(Optimizer):
     strong Wolfe conditions. It ends at max|g| ≤ `tolerance_grad`, or where loss or parameters move
     less than `tolerance_change`. Made for whole batches; in glass mode only.
     D. C. Liu and J. Nocedal, Mathematical Programming 45 (1989).
+
+    >>> w = cr.tensor([3.0], requires_grad=True)
+    >>> optimizer = cr.optim.LBFGS([w], lr=0.5, max_iter=1)
+    >>> def closure():
+    ...     optimizer.zero_grad()
+    ...     loss = (w**2).sum()
+    ...     loss.backward()
+    ...     return loss
+    >>> _ = optimizer.step(closure)
+    >>> bool(abs(w) < 3)
+    True
     """
 
     options: ClassVar[dict[str, Constraint]] = {

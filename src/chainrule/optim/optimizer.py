@@ -78,7 +78,14 @@ class Optimizer:
             self.add_param_group(group)
 
     def add_param_group(self, param_group: dict[str, Any]) -> None:
-        """Adds a group: {"params": …} and the options in which it differs from the defaults."""
+        """Adds a group: {"params": …} and the options in which it differs from the defaults.
+
+        >>> a, b = cr.nn.Linear(1, 1), cr.nn.Linear(1, 1)
+        >>> optimizer = cr.optim.SGD(a.parameters(), lr=0.1)
+        >>> optimizer.add_param_group({"params": b.parameters(), "lr": 0.01})
+        >>> [group["lr"] for group in optimizer.param_groups]
+        [0.1, 0.01]
+        """
         if not isinstance(param_group, dict) or "params" not in param_group:
             raise ArgumentError(
                 t(
@@ -172,8 +179,11 @@ class Optimizer:
             with enable_grad():
                 loss = closure()
         if mode.trace is None:
+            taken = None if mode.watch is None else mode.watch.stepping(self)
             for batch in self._batches():
                 mode.quiet(self._run, batch)
+            if taken is not None:
+                taken()
         else:
             with no_grad():
                 batches = list(self._batches())
@@ -369,7 +379,14 @@ class Optimizer:
         return check
 
     def zero_grad(self, set_to_none: bool = True) -> None:
-        """Forgets the gradients, or fills them with zeros."""
+        """Forgets the gradients, or fills them with zeros.
+
+        >>> w = cr.tensor([1.0], requires_grad=True)
+        >>> w.sum().backward()
+        >>> cr.optim.SGD([w], lr=0.1).zero_grad()
+        >>> w.grad is None
+        True
+        """
         for group in self.param_groups:
             for p in group["params"]:
                 if set_to_none and mode.trace is None:

@@ -23,6 +23,13 @@ class SGD(Optimizer):
     the V that the next gradient would find. `weight_decay` λ adds λp to g; `maximize` climbs.
     Of a sparse gradient it changes the rows alone; with momentum all, for V does not rest.
     B. T. Polyak (1964); Y. Nesterov (1983); I. Sutskever et al., ICML (2013).
+
+    >>> w = cr.tensor([1.0], requires_grad=True)
+    >>> optimizer = cr.optim.SGD([w], lr=0.25)
+    >>> (w**2).sum().backward()
+    >>> optimizer.step()
+    >>> w.tolist()
+    [0.5]
     """
 
     options: ClassVar[dict[str, Constraint]] = {

@@ -57,6 +57,11 @@ def freeze(module: nn.Module) -> nn.Module:
     """Stops the training of all parameters of a module; gradients still flow through it.
 
     Batch normalisation goes on with its running statistics unless the module is in evaluation mode.
+
+    >>> model = cr.nn.Sequential(cr.nn.Linear(2, 2), cr.nn.Linear(2, 1))
+    >>> _ = cr.train.freeze(model[0])
+    >>> [p.requires_grad for p in model.parameters()]
+    [False, False, True, True]
     """
     return module.requires_grad_(False)
 

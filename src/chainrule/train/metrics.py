@@ -22,7 +22,11 @@ AVERAGES = ("binary", "macro", "micro", "weighted", "none")
 
 
 def accuracy(prediction: Any, target: Any, threshold: float = 0.5) -> float:
-    """The share of right predictions; arguments as in `to_labels`."""
+    """The share of right predictions; arguments as in `to_labels`.
+
+    >>> cr.train.metrics.accuracy([0, 1, 1, 0], [0, 1, 0, 0])
+    0.75
+    """
     check_finite("accuracy", as_array(prediction))
     p, y = to_labels(prediction, target, threshold)
     return float(np.mean(p == y))
@@ -65,6 +69,10 @@ def confusion_matrix(
 
     classes: how many there are; by default as many scores as a prediction has, or as the largest
     label asks for.
+
+    >>> cr.train.metrics.confusion_matrix([0, 1, 1], [0, 1, 0])
+    array([[1, 1],
+           [0, 1]])
     """
     scores = as_array(prediction)
     check_finite("confusion_matrix", scores)
@@ -116,7 +124,11 @@ def recall(prediction: Any, target: Any, average: str = "binary", **options: Any
 
 
 def f1(prediction: Any, target: Any, average: str = "binary", **options: Any) -> Any:
-    """2·TP / (2·TP + FP + FN), the harmonic mean of both. Arguments as in `precision`."""
+    """2·TP / (2·TP + FP + FN), the harmonic mean of both. Arguments as in `precision`.
+
+    >>> cr.train.metrics.f1([1, 1, 0, 0], [1, 0, 1, 0])
+    0.5
+    """
     return _of_pairs("f1", prediction, target, average, **options)
 
 
@@ -247,6 +259,9 @@ def roc_auc(score: Any, target: Any) -> float:
 
     Scores [N, C] with more than two classes: the mean over the classes, each against the rest.
     Of two columns the second counts. NaN where a class has no example or no counterexample.
+
+    >>> cr.train.metrics.roc_auc([0.1, 0.4, 0.8], [0, 0, 1])
+    1.0
     """
     return _over_classes("roc_auc", score, target, _binary_auc)
 

@@ -75,7 +75,13 @@ class MeanLoss(Metric):
 
 
 class Accuracy(Metric):
-    """The share of right predictions. A single score is class 1 above `threshold`."""
+    """The share of right predictions. A single score is class 1 above `threshold`.
+
+    >>> metric = cr.train.Accuracy()
+    >>> metric.update(cr.tensor([[0.9, 0.1], [0.2, 0.8]]), cr.tensor([0, 0]))
+    >>> metric.compute()
+    0.5
+    """
 
     name = "accuracy"
     fields = ("hits", "count")
@@ -146,6 +152,12 @@ class ConfusionMatrix(Metric):
     """Counts [classes, classes], row the true class; grows to the largest class seen.
 
     `compute` gives an array, so it is for `evaluate` by hand and not for a Trainer's logs.
+
+    >>> metric = cr.train.ConfusionMatrix(classes=2)
+    >>> metric.update(cr.tensor([[0.9, 0.1], [0.2, 0.8]]), cr.tensor([0, 0]))
+    >>> metric.compute()
+    array([[1, 1],
+           [0, 0]])
     """
 
     name = "confusion_matrix"
@@ -218,7 +230,13 @@ class F1(_OfConfusion):
 
 
 class MeanSquaredError(Metric):
-    """The mean squared error over all elements."""
+    """The mean squared error over all elements.
+
+    >>> metric = cr.train.MeanSquaredError()
+    >>> metric.update(cr.tensor([1.0, 2.0]), cr.tensor([3.0, 2.0]))
+    >>> metric.compute()
+    2.0
+    """
 
     name = "mse"
     fields = ("total", "count")

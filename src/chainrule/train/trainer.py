@@ -69,6 +69,15 @@ class Trainer:
             mode, after one warning, and so do steps that a callback looks into (`watches`).
 
     Raises ArgumentError for a name that is not known; it lists those that are.
+
+    >>> x = cr.randn(8, 3)
+    >>> data = cr.data.TensorDataset(x, x.sum(1, keepdim=True))
+    >>> model = cr.nn.Linear(3, 1)
+    >>> optimizer = cr.optim.SGD(model.parameters(), lr=0.1)
+    >>> trainer = cr.train.Trainer(model, loss="mse", optimizer=optimizer, compile=False)
+    >>> history = trainer.fit(data, epochs=2, batch_size=4, verbose=0)
+    >>> len(history["loss"])
+    2
     """
 
     def __init__(

@@ -25,6 +25,17 @@ TEXT = {
     "values": "原值",
     "weights of a 64 × 64 layer": "64 × 64 层的权重",
     "standard deviation of the signal, layer by layer": "信号的标准差，逐层",
+    # Derivations of functions
+    "It is one operation:": "它就是一个运算：",
+    "What it is made of, on the example of the picture:": "由哪些运算构成（以图中的例子为准）：",
+    "And back, from the result to the arguments:": "反向：从结果回到各参数：",
+    "{n} operations on the example of the picture; the chain rule goes back through them by the "
+    "formula on the card of each:": (
+        "以图中的例子为准，共 {n} 个运算；链式法则按各运算卡片上的公式逐一反向穿过它们："
+    ),
+    "By the card of {op}, with {inputs} and g = ∂L/∂{y}:": (
+        "按 {op} 的卡片，其中 {inputs}，g = ∂L/∂{y}："
+    ),
     # Finding a card
     "There is no card named {name!r}; did you mean {close!r}?": (
         "没有名为 {name!r} 的卡片；你是不是要找 {close!r}？"
@@ -35,10 +46,6 @@ TEXT = {
     # Updates
     "{rule}, step {step}: {parameter}{index}": "{rule}，第 {step} 步：{parameter}{index}",
     "parameter {number}": "第 {number} 个参数",
-    "explain_update knows {known}, not {rule}.": "explain_update 支持 {known}，不支持 {rule}。",
-    "{parameter} has no gradient: call backward() before explain_update().": (
-        "{parameter} 没有梯度：请先调用 backward()，再调用 explain_update()。"
-    ),
     "{parameter} has shape {shape}: the index {index} names no element of it.": (
         "{parameter} 的形状为 {shape}：下标 {index} 不对应其中任何元素。"
     ),

@@ -36,6 +36,9 @@ TEXT = {
         "{path}：超过此处文件大小的上限；没有留下半个文件。"
     ),
     "{path}: permission denied.": "{path}：没有权限。",
+    "{path} is a folder, not a file": "{path} 是文件夹，不是文件",
+    "{path} cannot be written: there is no folder {folder}": "{path} 无法写入：没有文件夹 {folder}",
+    "{path} cannot be written: no permission in {folder}": "{path} 无法写入：对 {folder} 没有权限",
     "{path}: this place can only be read.": "{path}：此处只读。",
     "{path} is a folder where a file is needed.": "{path} 是文件夹，这里需要文件。",
     "{path} is a file where a folder is needed.": "{path} 是文件，这里需要文件夹。",

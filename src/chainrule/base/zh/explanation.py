@@ -107,9 +107,38 @@ TEXT = {
     "The gradient exploded: its norm grew {ratio}-fold on the way.": (
         "梯度爆炸了：一路上范数增大到 {ratio} 倍。"
     ),
-    "samples: no axis of {name} has a size in common with the data; pass axis=.": (
-        "samples：{name} 没有与数据大小相同的轴；请给出 axis=。"
+    "samples: no axis of {name}, of shape {shape}, has a size in common with the first axis of the "
+    "data; pass axis=.": (
+        "samples：{name} 的形状为 {shape}，没有一个轴与数据的第一个轴等长；请传入 axis=。"
     ),
+    "samples: {name} meets no data on its way to the loss.": (
+        "samples：{name} 在通往损失的路上没有与数据相遇。"
+    ),
+    "of no sample: norm {norm}, share {share}": "不属于任何样本：范数 {norm}，占 {share}",
+    "This tensor came out of a compiled function, which keeps no graph. Call the function inside "
+    "`with chainrule.explain.recording():`, where it runs in glass mode, and explain what it gives "
+    "there.": (
+        "这个张量来自编译过的函数，它不保留计算图。请在 `with chainrule.explain.recording():` "
+        "中调用该函数（在那里它以透明模式运行），再解释所得的结果。"
+    ),
+    "This tensor was not computed from anything that wrt names.": (
+        "这个张量不是由 wrt 所指的任何东西算出的。"
+    ),
+    "{n} of {all} steps agree with central differences (largest error {error:.1e})": (
+        "{all} 步中有 {n} 步与中心差分一致（最大误差 {error:.1e}）"
+    ),
+    "wrong: {ids}": "错误：{ids}",
+    "{n} of them stand at a kink": "其中 {n} 步位于折点",
+    "{n} have a rule of their own in place of the derivative": "{n} 步用自己的规则代替导数",
+    "{n} could not be checked: their values were not kept or are not finite": (
+        "{n} 步无法检验：其数值没有保留，或不是有限数"
+    ),
+    "{n} have inputs of more than {all} entries, which were checked along random directions and in "
+    "a sample of entries (at the least {few} of {of})": (
+        "{n} 步的输入多于 {all} 个元素，按随机方向并抽取部分元素检验（最少为 {of} 个中的 {few} 个）"
+    ),
+    "{n} steps were left when Ctrl-C stopped it": "被 Ctrl-C 中断，还剩 {n} 步",
+    "checked {done} of {count} steps": "已检验 {done}/{count} 步",
     "Contribution of each sample to ∂L/∂{name} (norm {norm})": (
         "每个样本对 ∂L/∂{name} 的贡献（范数 {norm}）"
     ),

@@ -85,9 +85,11 @@ TEXT = {
     "No tensor can hold {dtype} values: write one of {names}, e.g. array.astype('float32').": (
         "张量不能存放 {dtype} 值：请用 {names} 之一，例如 array.astype('float32')。"
     ),
-    "The rows of a nested list must have equal lengths; got {value!r}.": (
-        "嵌套列表各行长度必须相等；得到 {value!r}。"
+    "The rows of a nested list must have equal lengths; got {value}.": (
+        "嵌套列表各行长度必须相等；得到 {value}。"
     ),
+    "array of shape {shape}": "形状为 {shape} 的数组",
+    "list of {n} numbers": "{n} 个数的列表",
     "A Function needs a static method forward(ctx, *args).": (
         "Function 需要静态方法 forward(ctx, *args)。"
     ),

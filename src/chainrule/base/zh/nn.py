@@ -210,7 +210,11 @@ TEXT = {
     "{name}: _weight must have shape {expected}, got {shape}.": (
         "{name}：_weight 的形状必须是 {expected}，得到 {shape}。"
     ),
-    "with {size} this layer takes such an input (tried)": (
-        "改为 {size}，这一层就能接受这样的输入（已试过）"
+    "{layer} takes such an input (tried)": "{layer} 能接受这样的输入（已试过）",
+    "made in {where}": "创建于 {where}",
+    "the input is a tuple; its first element fits (tried): recurrent layers and attention give a "
+    "pair, so write output, state = layer(x)": (
+        "输入是元组；它的第一个元素合适（已试过）：循环层和注意力层给出一对值，"
+        "请写 output, state = layer(x)"
     ),
 }

@@ -177,6 +177,8 @@ TEXT = {
     ),
     "computed by {name}": "由 {name} 算出",
     "{name} of {file} line {line}": "{file} 第 {line} 行的 {name}",
+    "made in {file} line {line}": "在 {file} 第 {line} 行算出",
+    "{new}: the result has shape {shape}": "{new}：结果的形状为 {shape}",
     "(x - x.amax(-1, keepdim=True)).exp(), which leaves quotients as they are (softmax and "
     "logsumexp do so)": (
         "(x - x.amax(-1, keepdim=True)).exp()，各项之比不变（softmax 和 logsumexp 就是这样做的）"

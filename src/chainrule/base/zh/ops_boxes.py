@@ -52,4 +52,13 @@ TEXT = {
     "nms_keep, which gives a mask.": (
         "在编译的程序中使用 {name}：运行之前不知道会保留多少个框。请用 nms_keep，它给出掩码。"
     ),
+    "one or more numbers > 0": "一个或多个大于 0 的数",
+    "roi_align_levels takes a level for each box and a map for each of the {n} scales, got {k} "
+    "maps, boxes {boxes} and levels {levels}.": (
+        "roi_align_levels 需要每个框一个层号、{n} 个比例各一幅特征图，实际得到 {k} 幅图、"
+        "框 {boxes}、层号 {levels}。"
+    ),
+    "roi_align_levels: all maps have the pictures and channels of the first, got shapes {shapes}.": (
+        "roi_align_levels：所有特征图的图像数与通道数应与第一幅相同，实际形状为 {shapes}。"
+    ),
 }

@@ -11,10 +11,22 @@ TEXT = {
     "shape {x}.": "glu 沿第 {dim} 轴把输入分成两半，该轴长度必须为偶数；输入的形状是 {x}。",
     # losses, element by element
     "{name}: input has shape {x} and target has shape {target}; they are compared element by "
-    "element, so the shapes must be equal. Write {remedy}.": (
+    "element, so the shapes must be equal.": (
         "{name}：input 的形状是 {x}，target 的形状是 {target}；两者逐元素比较，形状必须相同。"
-        "请写 {remedy}。"
     ),
+    " Write {remedy}.": "请写 {remedy}。",
+    "the scores come first, write {name}(scores, classes)": ("分数在前，请写 {name}(分数, 类别)"),
+    "write target.long()": "请写 target.long()",
+    "write target.argmax(1)": "请写 target.argmax(1)",
+    "{value} is none": "{value} 不是类别",
+    "what would fit: {hint}": "合适的写法：{hint}",
+    "input.movedim(-1, 1): the classes stand on the last axis (tried)": (
+        "input.movedim(-1, 1)：类别在最后一个轴上（已试过）"
+    ),
+    "target - 1: the classes are counted from 1 (tried)": (
+        "target - 1：类别是从 1 数起的（已试过）"
+    ),
+    "a model with {n} outputs": "有 {n} 个输出的模型",
     "{name}: {key} has shape {weight}, which does not broadcast to the input's {x}.": (
         "{name}：{key} 的形状是 {weight}，无法广播到 input 的形状 {x}。"
     ),
@@ -43,9 +55,9 @@ TEXT = {
         "形状为 ({n},)。"
     ),
     "{name}: target has dtype {dtype} and shape {target} (input: {x}); class indices are "
-    "integers: write target.long().": (
+    "integers: {remedy}.": (
         "{name}：target 的类型是 {dtype}，形状是 {target}（input：{x}）；类别编号应为整数："
-        "请写 target.long()。"
+        "{remedy}。"
     ),
     "{name}: target{at} is class {index}, but the input of shape {x} has {n} classes, 0 to {last} "
     "(and ignore_index is {ignore}).": (

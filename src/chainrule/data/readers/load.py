@@ -66,6 +66,10 @@ def load(
         FileNotFoundError: no such file or folder.
         FileFormatError: a file that is not what its name promises.
         DataError: values that are no data; a split that is not there.
+
+    >>> digits = cr.data.load("digits28", "test")
+    >>> digits.x.shape
+    (1000, 1, 28, 28)
     """
     if split is not None and split not in SPLITS:
         raise ArgumentError(t("split must be 'train', 'test' or None, not {value!r}.", value=split))

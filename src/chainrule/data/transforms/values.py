@@ -63,6 +63,12 @@ class Normalize(Transform):
 
     Args:
         mean, std: one number, or one a channel. std must be above zero.
+
+    >>> from chainrule.data import transforms
+    >>> import numpy as np
+    >>> transforms.Normalize(0.5, 0.5)(np.ones((1, 2, 2), np.float32))
+    array([[[1., 1.],
+            [1., 1.]]], dtype=float32)
     """
 
     by_rows = True

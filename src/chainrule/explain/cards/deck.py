@@ -14,8 +14,9 @@ from typing import Any
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
 from chainrule.explain.cards import derivation, pictures, render
+from chainrule.explain.cards.composition import Made, composition
 from chainrule.explain.cards.entries import Entry, aliases, entries
-from chainrule.explain.cards.rules import RULES
+from chainrule.explain.cards.rules import REASONS, RULES
 from chainrule.explain.cards.sheet import Sheet
 from chainrule.explain.cards.sheets import SHEETS
 from chainrule.explain.cards.tex import is_tex, to_plain, to_tex
@@ -147,6 +148,12 @@ def _card(name: str) -> Card:
     sheet, op = sheet_of(entry), entry.op
     definition = _definition(sheet, op)
     rule = sheet.rule or ("none" if op and not op.differentiable else "slope")
+    lines, gradients = _derivation(sheet, op, rule), _gradients(sheet, op)
+    if entry.kind == "function" and not lines and rule not in REASONS:
+        made = composition(entry, sheet)
+        if made is not None:
+            lines = [_made(line) for line in made.lines]
+            gradients = {n: _made(line) for n, line in made.gradients.items()} | gradients
     return Card(
         name=name,
         kind=entry.kind,
@@ -154,8 +161,8 @@ def _card(name: str) -> Card:
         signature=_signature(entry),
         summary=_summary(entry, sheet),
         definition=definition,
-        derivation=tuple(_derivation(sheet, op, rule)),
-        gradients=_gradients(sheet, op),
+        derivation=tuple(lines),
+        gradients=gradients,
         rule=RULES[rule],
         code=_code(op),
         use=sheet.use,
@@ -163,6 +170,10 @@ def _card(name: str) -> Card:
         related=_related(entry, sheet),
         note=sheet.note,
     )
+
+
+def _made(line: Made) -> Line:
+    return Line(line.tex, line.text, line.words)
 
 
 def _line(formula: str, head: str = "", words: Words | None = None) -> Line:

@@ -58,6 +58,10 @@ RULES: dict[str, Words] = {
         "Its numbers come from no tensor: there is nothing to send a gradient to.",
         "数值不来自任何张量，没有可以接收梯度的输入。",
     ),
+    "cut": Words(
+        "The result stands outside the graph: a gradient that comes back to it goes no further.",
+        "结果不在计算图中：传回到它的梯度到此为止。",
+    ),
     "random": Words(
         "The numbers are drawn anew each time; the draw itself has no gradient.",
         "数值每次重新抽取；抽取本身没有梯度。",
@@ -89,3 +93,6 @@ RULES: dict[str, Words] = {
         "它自己不做运算：梯度穿过它所包含的各个模块。",
     ),
 }
+
+# Those that say why there is no gradient: a card with one of them needs no derivation.
+REASONS = frozenset({"none", "made", "cut", "random", "info"})

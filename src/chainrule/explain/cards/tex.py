@@ -30,7 +30,7 @@ def to_tex(formula: str) -> str:
 
 def is_tex(formula: str) -> bool:
     """Whether a formula is LaTeX already, and not in the language of `math`."""
-    return "\\" in formula or "{" in formula or "=" in formula
+    return "\\" in formula or "{" in formula or bool(re.search(r"(?<![=<>!])=(?!=)", formula))
 
 
 class _Unknown(Exception):
@@ -167,7 +167,8 @@ _PLAIN = {
 _OPEN = {"hat": "\u0302", "bar": "\u0304", "tilde": "\u0303", "dot": "\u0307"}
 _SUPERSCRIPTS = dict(zip("0123456789+-−nTti", "⁰¹²³⁴⁵⁶⁷⁸⁹⁺⁻⁻ⁿᵀᵗⁱ", strict=True))
 COMMANDS = frozenset(_PLAIN) | frozenset(_OPEN) | {
-    "frac", "sqrt", "text", "mathrm", "operatorname", "mathbf", "begin", "end", "boldsymbol",
+    "frac", "tfrac", "sqrt", "text", "texttt", "mathrm", "operatorname", "mathbf", "begin", "end",
+    "boldsymbol",
 }  # fmt: skip
 
 
@@ -239,7 +240,7 @@ class _Reader:
         return self.command(token[1:])
 
     def command(self, name: str) -> str:
-        if name == "frac":
+        if name in ("frac", "tfrac"):
             above, below = self.argument(), self.argument()
             return f"{_wrapped(above, '+−·/ ')}/{_wrapped(below, '+−·/ ')} "
         if name == "sqrt":
@@ -249,7 +250,7 @@ class _Reader:
             )
         if name in _OPEN:
             return self.argument() + _OPEN[name]
-        if name in ("text", "mathrm"):
+        if name in ("text", "texttt", "mathrm"):
             return self.raw()
         if name == "operatorname":
             name = self.raw()

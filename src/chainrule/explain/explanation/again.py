@@ -35,7 +35,7 @@ def values(step: Step) -> list[Any]:
             if op.keep_y or isinstance(step.saved[i], Array) or shape is None:
                 raise CannotRepeat(x.name)
             value = np.zeros(shape)
-        elif op is None and value is None and (x.source is not None or x.shape is not None):
+        elif op is None and value is None and not (step.recorded and x.source is None):
             raise CannotRepeat(x.name)
         if isinstance(value, Array) and value.dtype.kind == "f":
             value = value.astype(np.float64)

@@ -14,6 +14,7 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 
+from chainrule.explain.updates import twins
 from chainrule.graph import memory
 from chainrule.graph.modes import mode
 from chainrule.graph.node import Node
@@ -72,11 +73,15 @@ class recording:
         loss.backward()
         print(cr.explain(loss))
 
-    Values of all operations stay in memory as long as the loss does. Works in glass mode; compiled
-    steps are not recorded. Each thread has its own.
+    Values of all operations stay in memory as long as the loss does. Inside, compiled functions
+    run in glass mode and checkpoints keep what they would compute again, so that every operation
+    is seen. Each thread has its own.
     """
 
     F = NUMPY
+    # The last step of each optimiser that steps inside is kept, too, for `explain(optimizer)`.
+    stepping = staticmethod(twins.stepping)
+    clipping = staticmethod(twins.clipping)
 
     def __init__(self) -> None:
         self._before: list[tuple[Any, Any]] = []

@@ -7,13 +7,13 @@ whose gradient weighs most. Only numbers are kept; formulas are put together whe
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.explain.explanation import again
-from chainrule.explain.explanation.data import SIDE
+from chainrule.explain.explanation.data import SIDE, plane_axes, plane_of
 from chainrule.explain.explanation.entries import Place, contributions
 from chainrule.explain.explanation.formulas import entry_values, evaluated, tree_of, written
 from chainrule.explain.explanation.graph import Array, Step, Use
@@ -39,13 +39,21 @@ def cells(explanation: Explanation) -> dict[str, Any]:
     A sum: `{"terms": [[factor, factor, step], …], "count", "rest", "plus"}`: the largest terms, how
     many there are, the sum of the others, what is added to it.
     """
-    share = WORK // max(len(explanation.steps), 1)
+    return cells_of(explanation.steps)
+
+
+def cells_of(
+    steps: Sequence[Step], side: int = SIDE, most: int = CELLS, work: int = WORK
+) -> dict[str, Any]:
+    """The cells of some steps, for previews of `side` rows and columns. `most`: so many of each,
+    those with the largest gradient; `work`: numbers that may be read for all of them."""
+    share = work // max(len(steps), 1)
     out = {}
-    for step in explanation.steps:
+    for step in steps:
         result = step.outputs[0]
         if result.value is None or result.value.dtype.kind not in "fiu" or not result.value.size:
             continue
-        out[step.id] = _Worker(step, share).found()
+        out[step.id] = _Worker(step, share).found(side, most)
     return out
 
 
@@ -59,15 +67,15 @@ class _Worker:
         self.tree = tree_of(step) if step.kind == "operation" else None
         self.locals: dict[int, list[Array | None]] = {}
 
-    def found(self) -> dict[str, Any]:
+    def found(self, side: int, most: int) -> dict[str, Any]:
         template, holes = self._template()
         cost = sum(map(_cost, self.result.uses))
-        most = min(CELLS, max(1, self.share // max(cost, 1)))
+        backward = min(most, max(1, self.share // max(cost, 1)))
         worked: list[list[Any]] = []
         value, gradient = self.result.value, self.result.gradient
         assert value is not None
-        for row, column, place in _places(value, gradient):
-            back = self._backward(place) if len(worked) < most else None
+        for row, column, place in _places(value, gradient, side)[:most]:
+            back = self._backward(place) if len(worked) < backward else None
             forward: Any = self._put_in(place, holes) if template else self._product(place)
             worked.append([
                 row, column, list(place), _short(value[place]),
@@ -158,28 +166,29 @@ class _Worker:
 # ---- which entries ------------------------------------------------------------------------------
 
 
-def _places(value: Array, gradient: Array | None) -> Iterable[tuple[int, int, Place]]:
+def _places(value: Array, gradient: Array | None, side: int) -> list[tuple[int, int, Place]]:
     """Row and column of each cell of the preview and the entry that it stands for, those with the
     largest gradient first."""
-    lead = (0,) * max(value.ndim - 2, 0)
-    weight = np.abs((value if gradient is None else gradient)[lead]).astype(np.float64)
-    plane = np.atleast_2d(np.nan_to_num(weight, nan=np.inf))
-    rows, columns = _blocks(plane.shape[0]), _blocks(plane.shape[1])
+    axes = plane_axes(value.shape)
+    weight = np.abs(plane_of(value if gradient is None else gradient)).astype(np.float64)
+    plane = np.nan_to_num(weight, nan=np.inf)
+    rows, columns = _blocks(plane.shape[0], side), _blocks(plane.shape[1], side)
     out = []
     for r, (top, bottom) in enumerate(rows):
         for c, (left, right) in enumerate(columns):
             block = plane[top:bottom, left:right]
             i, j = divmod(int(block.argmax()), right - left)
-            place = (*lead, top + i, left + j)[-value.ndim or len(lead) + 2 :]
+            at = dict(zip(axes[::-1], (left + j, top + i)))
+            place = tuple(at.get(axis, 0) for axis in range(value.ndim))
             out.append((float(block[i, j]), (r, c, place)))
     return [found for _, found in sorted(out, key=lambda each: -each[0])]
 
 
-def _blocks(n: int) -> list[tuple[int, int]]:
+def _blocks(n: int, side: int) -> list[tuple[int, int]]:
     """First and last row of each row of a preview."""
-    if n <= SIDE:
+    if n <= side:
         return [(i, i + 1) for i in range(n)]
-    starts = [i * n // SIDE for i in range(SIDE)]
+    starts = [i * n // side for i in range(side)]
     return list(zip(starts, [*starts[1:], n], strict=True))
 
 

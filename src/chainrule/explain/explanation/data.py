@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from chainrule.base.text import language, speaking, t
 from chainrule.explain.explanation.formulas import Formula, derivative_of, formula, name_of
-from chainrule.explain.explanation.graph import Array, Input, Output, Step
+from chainrule.explain.explanation.graph import Array, Input, Step
 from chainrule.explain.explanation.lines import Style, lines_of, put_in
 from chainrule.explain.explanation.paths import norm_of
 from chainrule.explain.explanation.render_text import code_of, title
@@ -17,9 +18,11 @@ from chainrule.explain.explanation.unfold import is_composite
 
 if TYPE_CHECKING:
     from chainrule.explain.explanation.explanation import Explanation
+    from chainrule.explain.explanation.verify import Checked
+    from chainrule.explain.updates.explanation import UpdateExplanation
 
 ALL = 64  # arrays of at most so many numbers are given whole
-SIDE = 16  # rows and columns of a preview
+SIDE = 16  # rows and columns of a preview, at most
 DEEP = 1 << 16  # steps with larger results are not computed again for their lines
 
 
@@ -40,10 +43,10 @@ def _whole(explanation: Explanation) -> dict[str, Any]:
         "output": explanation.output.id,
         "value": None if out.value is None or out.value.size > ALL else _plain(out.value),
         "level": explanation.level,
-        "nodes": [_node(explanation, step) for step in steps],
-        "edges": [edge for step in steps for edge in _edges(step)],
+        "nodes": [node(step, explanation.checked) for step in steps],
+        "edges": [edge for step in steps for edge in edges(step)],
         "modules": _modules(explanation),
-        "play": _play(steps),
+        "play": play(steps, explanation.update),
         "checked": _checked(explanation),
     }
 
@@ -51,9 +54,20 @@ def _whole(explanation: Explanation) -> dict[str, Any]:
 # ---- nodes -------------------------------------------------------------------------------------
 
 
-def _node(explanation: Explanation, step: Step) -> dict[str, Any]:
+class Detail(NamedTuple):
+    """How much is said of a node. `side`: rows and columns of its previews, at most; `lines`:
+    whether the worked lines are written."""
+
+    side: int = SIDE
+    lines: bool = True
+
+
+WHOLE = Detail()
+
+
+def node(step: Step, checked: Checked | None = None, detail: Detail = WHOLE) -> dict[str, Any]:
+    """One step, in the form that the README describes."""
     op, operation = step.known_op, step.kind == "operation"
-    checked = explanation.checked
     found = None if checked is None else checked.checks.get(step.id)
     summary = None
     if op is not None:
@@ -80,8 +94,8 @@ def _node(explanation: Explanation, step: Step) -> dict[str, Any]:
         "module_type": step.module_type,
         "source": None if step.source is None else {**step.source._asdict(), "code": code_of(step)},
         "inputs": [_input(x) for x in step.inputs],
-        "outputs": [_output(step, k, out) for k, out in enumerate(step.outputs)],
-        "lines": _lines(step),
+        "outputs": [_output(step, k, detail.side) for k in range(len(step.outputs))],
+        "lines": _lines(step) if detail.lines else [],
         "gradient_norm": _norm(step.outputs[0].gradient),
         "check": None
         if found is None
@@ -113,13 +127,14 @@ def _input(x: Input) -> dict[str, Any]:
     }
 
 
-def _output(step: Step, k: int, out: Output) -> dict[str, Any]:
+def _output(step: Step, k: int, side: int) -> dict[str, Any]:
+    out = step.outputs[k]
     return {
         "name": name_of(step, k),
         "shape": list(out.shape),
         "dtype": None if out.dtype is None else str(out.dtype),
-        "value": picture(out.value),
-        "gradient": picture(out.gradient),
+        "value": picture(out.value, side),
+        "gradient": picture(out.gradient, side),
     }
 
 
@@ -134,14 +149,14 @@ def _lines(step: Step) -> list[dict[str, str]]:
 # ---- arrays ------------------------------------------------------------------------------------
 
 
-def picture(array: Array | None) -> dict[str, Any] | None:
+def picture(array: Array | None, side: int = SIDE) -> dict[str, Any] | None:
     """Statistics, all numbers if there are few, and a small preview of an array."""
     if array is None:
         return None
     return {
         "statistics": statistics(array),
         "all": _plain(array) if array.size <= ALL else None,
-        "preview": preview(array),
+        "preview": preview(array, side),
     }
 
 
@@ -162,26 +177,43 @@ def statistics(array: Array) -> dict[str, Any]:
     }
 
 
-def preview(array: Array) -> dict[str, Any]:
-    """At most 16 × 16 numbers of the last two axes, averaged over blocks."""
-    lead = array.ndim - 2
-    plane = array[(0,) * lead] if lead > 0 and array.size else array
-    plane = np.atleast_2d(plane) if array.size else np.zeros((0, 0))
-    text = "[" + ", ".join(["0"] * max(lead, 0) + [":"] * min(array.ndim, 2)) + "]"
-    small = _shrunk(_shrunk(plane.astype(np.float64), 0), 1)
+def plane_axes(shape: Sequence[int]) -> tuple[int, ...]:
+    """The axes that a preview shows: the last two, of more than two the last two with more than one
+    entry, so that a 1 × 1 kernel [out, in, 1, 1] is the matrix that it is."""
+    axes = tuple(range(len(shape)))
+    if len(axes) <= 2:
+        return axes
+    wide = tuple(axis for axis in axes if shape[axis] != 1)[-2:]
+    return wide if len(wide) == 2 or not set(wide) <= set(axes[-2:]) else axes[-2:]
+
+
+def plane_of(array: Array) -> Array:
+    """The numbers that a preview shows, before they are averaged: a matrix."""
+    if not array.size:
+        return np.zeros((0, 0))
+    axes = plane_axes(array.shape)
+    return np.atleast_2d(array[tuple(slice(None) if a in axes else 0 for a in range(array.ndim))])
+
+
+def preview(array: Array, side: int = SIDE) -> dict[str, Any]:
+    """At most `side` × `side` numbers of one plane, averaged over blocks."""
+    axes = plane_axes(array.shape)
+    text = ", ".join(":" if axis in axes else "0" for axis in range(array.ndim))
+    plane = plane_of(array).astype(np.float64)
+    small = _shrunk(_shrunk(plane, 0, side), 1, side)
     return {
         "rows": small.shape[0],
         "columns": small.shape[1],
         "data": [[_number(v) for v in row] for row in small],
-        "slice": text,
+        "slice": f"[{text}]",
     }
 
 
-def _shrunk(plane: Array, axis: int) -> Array:
+def _shrunk(plane: Array, axis: int, side: int) -> Array:
     n = plane.shape[axis]
-    if n <= SIDE:
+    if n <= side:
         return plane
-    starts = np.arange(SIDE) * n // SIDE
+    starts = np.arange(side) * n // side
     counts = np.diff([*starts, n])
     with np.errstate(all="ignore"):
         sums = np.add.reduceat(plane, starts, axis)
@@ -211,7 +243,8 @@ def _norm(array: Array | None) -> Any:
 # ---- edges, modules, film ------------------------------------------------------------------------
 
 
-def _edges(step: Step) -> list[dict[str, Any]]:
+def edges(step: Step) -> list[dict[str, Any]]:
+    """What comes into a step, and the gradients that go back there."""
     out = []
     for i, x in enumerate(step.inputs):
         if x.source is None:
@@ -265,7 +298,10 @@ def _name_types(tree: dict[str, Any], explanation: Explanation) -> None:
         _name_types(child, explanation)
 
 
-def _play(steps: list[Step]) -> list[dict[str, str]]:
+def play(
+    steps: Sequence[Step], update: UpdateExplanation | None = None
+) -> list[dict[str, str]]:  # fmt: skip
+    """The film of some steps; `update`: what an optimiser does at its end."""
     operations = [s for s in steps if s.kind == "operation"]
     leaves = [s for s in steps if s.kind == "parameter" and s.outputs[0].gradient is not None]
     touched = [s for s in operations if any(o.gradient is not None for o in s.outputs)]
@@ -276,7 +312,8 @@ def _play(steps: list[Step]) -> list[dict[str, str]]:
         text = f"‖∂L/∂{name}‖ = {size}" if size is not None else f"∂L/∂{name}"
         out.append({"phase": "backward", "node": s.id, "text": text})
     for s in leaves:
-        text = t("{name} ← {name} − learning rate · ∂L/∂{name}", name=name_of(s))
+        text = update.sentence(s.tensor) if update is not None else ""
+        text = text or t("{name} ← {name} − learning rate · ∂L/∂{name}", name=name_of(s))
         out.append({"phase": "update", "node": s.id, "text": text})
     return out
 

@@ -131,7 +131,12 @@ def _entry(step: Step, output: int, place: Place, follow: bool) -> Entry:
     levels: list[tuple[Step, int, Place, tuple[Contribution, ...]]] = []
     here: tuple[Step, int, Place] | None = (step, output, place)
     while here is not None:
-        terms = _terms_of(*here)
+        try:
+            terms = _terms_of(*here)
+        except AutogradError:
+            if not levels:
+                raise
+            terms = ()  # it is followed as far as values were kept
         levels.append((*here, terms))
         here = _heaviest(terms) if follow else None
     found: Entry | None = None

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+import sys
+import time
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,12 +20,16 @@ from chainrule.explain.explanation.graph import Array, Graph, Step
 from chainrule.explain.explanation.lines import Line, Style, lines_of
 from chainrule.explain.explanation.names import Names
 from chainrule.explain.explanation.page import to_page
-from chainrule.explain.explanation.paths import Paths, Samples, paths, samples
+from chainrule.explain.explanation.paths import Paths, paths
+from chainrule.explain.explanation.samples import Samples, samples
 from chainrule.explain.explanation.unfold import Unfolded, elementary, unfold
 from chainrule.explain.explanation.verify import Checked, verify
 from chainrule.explain.explanation.walk import walk
 from chainrule.graph.tensor import Tensor
 from chainrule.nn.module import Module
+
+if TYPE_CHECKING:
+    from chainrule.explain.updates.explanation import UpdateExplanation
 
 Wanted = Tensor | Module | Sequence[Tensor] | Mapping[str, Tensor] | None
 
@@ -84,7 +90,10 @@ class Explanation:
 
     `steps`: operations and leaves, inputs before what is computed from them; each has an id, the
     values and gradients of its inputs and outputs, module and source line where they are known.
+    `update`: what an optimiser does with the gradients, which the page plays at the end.
     """
+
+    update: UpdateExplanation | None = None
 
     def __init__(
         self, graph: Graph, starts: Sequence[Array], names: Names, level: str = "composite"
@@ -124,6 +133,11 @@ class Explanation:
 
         The terms upstream × local of every result entry that it reaches, through windows,
         channels, batch and broadcasting; with `follow` the largest term is followed up to the loss.
+
+        >>> x = cr.tensor([1.0, 2.0], dtype=cr.float64, requires_grad=True)
+        >>> y = (x * x).sum()
+        >>> cr.explain(y).entry("x", 1).gradient
+        4.0
         """
         return Worked(entry(self.graph, key, place, follow))
 
@@ -134,17 +148,28 @@ class Explanation:
 
     def samples(self, key: Any, axis: int | None = None) -> Samples:
         """What each sample of the batch contributes to the gradient of a value. `axis`: the batch
-        axis of the results of the steps that use the value, where it is not the first."""
+        axis of the results where the value meets the data, if it is not the first axis as long as
+        the first one of the data."""
         return samples(self.graph, key, axis)
 
     # ---- checking --------------------------------------------------------------------------------
 
-    def verify(self, seed: int = 0) -> Checked:
+    def verify(self, seed: int = 0, progress: bool | None = None) -> Checked:
         """Checks every step against central differences in float64; wrong ones are named.
 
-        The result is kept: texts printed afterwards mark each step with ✓ and its error.
+        Inputs of many entries are checked along random directions and in a sample of entries, which
+        the result states. The result is kept: texts printed afterwards mark each step with ✓ and
+        its error. Ctrl-C ends the check, and what was checked until then is the result.
+
+        `progress`: whether a line on standard error says how far it is; by default on terminals.
         """
-        self.checked = verify(self.graph, seed)
+        shown = sys.stderr.isatty() if progress is None else progress
+        line = _ProgressLine() if shown else None
+        try:
+            self.checked = verify(self.graph, seed, line)
+        finally:
+            if line is not None:
+                line.clear()
         return self.checked
 
     # ---- levels ----------------------------------------------------------------------------------
@@ -160,7 +185,13 @@ class Explanation:
         return Explanation._of(found)
 
     def elementary(self) -> Explanation:
-        """The whole graph in elementary steps."""
+        """The whole graph in elementary steps.
+
+        >>> x = cr.tensor([1.0, 2.0], dtype=cr.float64, requires_grad=True)
+        >>> why = cr.explain(cr.softmax(x, 0)[0])
+        >>> len(why.elementary().steps) > len(why.steps)
+        True
+        """
         return Explanation._of(elementary(self.graph, self.starts))
 
     @classmethod
@@ -240,3 +271,27 @@ class Worked:
 
     def __str__(self) -> str:
         return self.to_text()
+
+
+class _ProgressLine:
+    """One line on standard error, from the first second on, written over again and again."""
+
+    def __init__(self) -> None:
+        self._next = time.monotonic() + 1
+        self._width = 0
+
+    def __call__(self, done: int, count: int, step: Step) -> None:
+        if time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + 0.2
+        where = f" · {step.path}" if step.path else ""
+        text = t("checked {done} of {count} steps", done=done, count=count)
+        text = f"{text}: {step.op_name}{where}"[:78]
+        sys.stderr.write("\r" + text.ljust(self._width))
+        sys.stderr.flush()
+        self._width = len(text)
+
+    def clear(self) -> None:
+        if self._width:
+            sys.stderr.write("\r" + " " * self._width + "\r")
+            sys.stderr.flush()

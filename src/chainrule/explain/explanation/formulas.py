@@ -40,6 +40,7 @@ from chainrule.explain.worksheet.syntax import (
     substitute,
     text_of,
 )
+from chainrule.ops.dispatch import View
 from chainrule.ops.op import Elementwise, Op
 
 
@@ -187,11 +188,30 @@ def _call(step: Step, names: Mapping[str, str]) -> Formula:
     """reshape(x, shape=(2, 3)): operations whose formula would only say x."""
     op = step.known_op
     assert op is not None
-    given = [f"{k}={v}" for k, v in step.params.items() if v != op.defaults.get(k, _NOTHING)]
+    given = [
+        f"{k}={_argument(v)}" for k, v in step.params.items() if v != op.defaults.get(k, _NOTHING)
+    ]
     text = f"{op.name}({', '.join([*names.values(), *given])})"
     symbols = [*map(latex.symbol, names.values())]
     inner = ", ".join([*symbols, *(rf"\text{{{latex.escaped(g)}}}" for g in given)])
     return Formula(text, rf"\operatorname{{{latex.escaped(op.name)}}}\left({inner}\right)")
+
+
+def _argument(value: Any) -> str:
+    """An argument as people write it: slices with colons, views by the name of their operation."""
+    if isinstance(value, slice):
+        ends = [value.start, value.stop, *([] if value.step in (None, 1) else [value.step])]
+        return ":".join("" if end is None else str(end) for end in ends)
+    if isinstance(value, tuple):
+        inner = ", ".join(map(_argument, value))
+        return f"({inner},)" if len(value) == 1 else f"({inner})"
+    if isinstance(value, dict):
+        return ", ".join(f"{k}={_argument(v)}" for k, v in value.items())
+    if value is Ellipsis:
+        return "..."
+    if isinstance(value, View):
+        return value.op.name
+    return str(value)
 
 
 def _replaced(text: str, names: Mapping[str, str]) -> str:

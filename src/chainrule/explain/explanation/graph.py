@@ -74,6 +74,7 @@ class Step:
         self.node: Node | None = None
         self.tensor: Tensor | None = None
         self.saved: Any = None
+        self.recorded = False  # whether everything that went in is known
         self.name: str | None = None
         self.path: str | None = None  # of the module
         self.module_type: str | None = None
@@ -155,7 +156,7 @@ class Graph:
         values = list(saved[:n]) if record is None else list(record.inputs[:n])
         values += [None] * (n - len(values))
         step = Step("operation", [], [])
-        step.node, step.saved = node, saved
+        step.node, step.saved, step.recorded = node, saved, record is not None
         for i, (name, edge) in enumerate(zip(_input_names(node, n), node.edges, strict=True)):
             index = node.indices[i] if node.indices else 0
             step.inputs.append(self._input(name, edge, index, values[i], node))
@@ -334,6 +335,14 @@ def _nodes_behind(roots: Sequence[Tensor], wrt: Sequence[Tensor] | None) -> list
                     seen.add(behind)
                     stack.append(behind)
     order = sorted(seen, key=lambda n: n.seq)
+    if any(node.op.name == "compiled" and not node.edges for node in order):
+        raise AutogradError(
+            t(
+                "This tensor came out of a compiled function, which keeps no graph. Call the "
+                "function inside `with chainrule.explain.recording():`, where it runs in glass "
+                "mode, and explain what it gives there."
+            )
+        )
     if wrt is None:
         return order
     leaves = {id(w) for w in wrt if w._node is None}
@@ -341,7 +350,11 @@ def _nodes_behind(roots: Sequence[Tensor], wrt: Sequence[Tensor] | None) -> list
     for node in order:
         if any(id(e) in leaves or any(n in useful for n in _through(e)) for e in node.edges):
             useful.add(node)
-    return [node for node in order if node in useful]
+    found = [node for node in order if node in useful]
+    nodes = [_resolved(root._node, root._index)[0] for root in roots]
+    if not all(n in useful or id(r) in leaves for n, r in zip(nodes, roots, strict=True)):
+        raise AutogradError(t("This tensor was not computed from anything that wrt names."))
+    return found
 
 
 def _through(edge: Any) -> list[Node]:

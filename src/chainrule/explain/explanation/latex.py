@@ -22,28 +22,32 @@ _SIGNS = {
     "<": " < ", ">": " > ",
     "≤": r"\le ", "≥": r"\ge ", "−": "-", "…": r"\dots ", "ᵀ": r"^{\top}", "²": "^2", "∗": r"\ast ",
     "⋆": r"\star ", "→": r"\to ", "γ": r"\gamma ", "β": r"\beta ", "≈": r"\approx ",
+    "^": r"\mathbin{\text{\^{}}}", "~": r"\sim ",
 }  # fmt: skip
 
 
 _POWER = re.compile(r"\d[\d.]*e[-+]?\d+")
-_SYMBOL = re.compile(r"[A-Za-z]\d*")
+_SYMBOL = re.compile(r"[A-Za-z](\d+(\.\d+)*)?")  # n5, and n5.3, the third step within it
 _WORDS = re.compile(r"[A-Za-z_][A-Za-z_0-9.]*(?: [A-Za-z_][A-Za-z_0-9.]*)*")
 _CHINESE = re.compile("[\u3000-\u303f\u4e00-\u9fff\uff00-\uffef]+")
 _PARTS = re.compile(f"({_POWER.pattern}|{_WORDS.pattern}|{_CHINESE.pattern})")
-_OTHERS = set(_SPECIAL) - {"<", ">"}
+_TEXT = {c: f"${s.strip()}$" for c, s in _SIGNS.items() if not c.isascii()} | _SPECIAL
+_OTHERS = set(_SPECIAL) - set(_SIGNS)
+_EXPONENT = re.compile(r"\s*\^\s*(-?\d+(?:\.\d+)?)")
 
 
 def escaped(text: str) -> str:
-    """Any text as LaTeX text."""
-    return "".join(_SPECIAL.get(c, c) for c in text)
+    """Any text as LaTeX text; signs that only mathematics has are written there."""
+    return "".join(_TEXT.get(c, c) for c in text)
 
 
 def symbol(name: str) -> str:
     """A name as a symbol: q1 as q with an index, conv1.weight upright."""
-    match = re.fullmatch(r"([A-Za-z])(\d*)", name)
-    if match is None:
-        return rf"\mathrm{{{escaped(name)}}}"
-    return f"{match[1]}_{{{match[2]}}}" if match[2] else match[1]
+    if _SYMBOL.fullmatch(name) is None:
+        # Signs beyond these are letters of text only.
+        upright = "mathrm" if re.fullmatch(r"[A-Za-z0-9_.]*", name) else "text"
+        return rf"\{upright}{{{escaped(name)}}}"
+    return f"{name[0]}_{{{name[1:]}}}" if len(name) > 1 else name
 
 
 def line(text: str) -> str:
@@ -61,8 +65,9 @@ def line(text: str) -> str:
             upright = "text" if " " in part else "mathrm"  # mathrm drops spaces
             out.append(rf"\{upright}{{{escaped(part)}}}")
         else:
-            safe = "".join(c if c not in _OTHERS else _SPECIAL[c] for c in part)
-            out.append("".join(_SIGNS.get(c, c) for c in safe))
+            for k, piece in enumerate(_EXPONENT.split(part)):
+                signs = (_SPECIAL[c] if c in _OTHERS else _SIGNS.get(c, c) for c in piece)
+                out.append(f"^{{{piece}}}" if k % 2 else "".join(signs))
     return "".join(out)
 
 

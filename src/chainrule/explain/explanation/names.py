@@ -40,6 +40,8 @@ class Names:
     def learn_modules(self, stacks: Iterable[tuple[Module, ...]]) -> None:
         """Paths of all modules below those that were called first."""
         roots = list(dict.fromkeys(stack[0] for stack in stacks if stack))
+        for name, module in self._holders(roots).items():
+            self._root(module, "" if not self.roots else name)
         for root in sorted(roots, key=lambda m: next(iter(m.parameters()), None) is None):
             self._root(root, "" if not self.roots else self._name_of(root))
         if not self.roots:
@@ -47,6 +49,23 @@ class Names:
             weighty = {k: m for k, m in modules.items() if any(True for _ in m.parameters())}
             for name, module in weighty.items():
                 self._root(module, "" if len(weighty) == 1 else name)
+
+    def _holders(self, roots: list[Module]) -> dict[str, Module]:
+        """The caller's modules that hold several of those that ran without having run themselves (a
+        ModuleDict, say), by variable; the outermost only."""
+        held = {
+            name: set(value.modules()) - {value}
+            for name, value in self.scope.items()
+            if isinstance(value, Module) and value not in roots
+        }
+        found = {
+            name: self.scope[name] for name, inside in held.items() if inside.intersection(roots)
+        }
+        return {
+            name: module
+            for name, module in found.items()
+            if not any(module in held[other] for other in found)
+        }
 
     def _root(self, module: Module, prefix: str) -> None:
         if module in self.paths:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from chainrule.base.text import language
 from chainrule.explain.explanation.cells import cells
 from chainrule.explain.explanation.data import to_dict
+from chainrule.explain.explanation.inner import agreement, inner_cells, inside, to_data
 
 if TYPE_CHECKING:
     from chainrule.explain.explanation.explanation import Explanation
@@ -18,13 +19,22 @@ PAGE = Path(__file__).parent.parent / "pages" / "graph.html"
 
 
 def to_page(explanation: Explanation) -> str:
-    """The page with its data, in both languages; it opens in the one in use."""
+    """The page with its data, in both languages; it opens in the one in use. The insides of
+    composites stand apart: they are read when the first is unfolded."""
+    found = inside(explanation.steps)
     data = {
         "open": language(),
         "explanation": both(to_dict(explanation, "en"), to_dict(explanation, "zh")),
         "cells": cells(explanation),
+        "agreement": agreement(found),
     }
-    return PAGE.read_text(encoding="utf-8").replace("%DATA%", as_script_data(data), 1)
+    inner = {
+        "composites": both(to_data(found, "en"), to_data(found, "zh")),
+        "cells": inner_cells(found),
+    }
+    head, _, rest = PAGE.read_text(encoding="utf-8").partition("%DATA%")
+    middle, _, tail = rest.partition("%INNER%")
+    return "".join([head, as_script_data(data), middle, as_script_data(inner), tail])
 
 
 def both(english: Any, chinese: Any) -> Any:

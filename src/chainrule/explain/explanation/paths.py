@@ -1,4 +1,4 @@
-"""Why is a gradient what it is? Split over the paths of the graph, and over the samples of a batch.
+"""Why is a gradient what it is? Split over the paths of the graph.
 
 A gradient is the sum, over all paths from the loss, of the products of the local derivatives along
 the path. There may be exponentially many: at each value the `most` paths with the largest norm go
@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 import numpy as np
@@ -77,6 +78,7 @@ class Paths:
         self.total = total
         self.paths = paths
         self.rest = rest
+        self._slopes: dict[tuple[int, int], tuple[float, int, int] | None] = {}
 
     def __len__(self) -> int:
         return len(self.paths)
@@ -89,23 +91,34 @@ class Paths:
 
     def slopes(self, number: int = 0) -> list[Slopes]:
         """The activations along a path, by kind."""
-        found: dict[str, list[Array]] = {}
+        found: dict[str, list[tuple[float, int, int]]] = {}
         for hop in self.paths[number].hops:
             if hop.step.op_name in SLOPES:
-                try:
-                    local = again.local(hop.step, again.values(hop.step))[hop.input]
-                except again.CannotRepeat:
-                    continue
-                if local is not None:
-                    found.setdefault(hop.step.op_name, []).append(np.abs(np.ravel(local)))
+                here = self._slopes_of(hop)
+                if here is not None:
+                    found.setdefault(hop.step.op_name, []).append(here)
         out = []
         for op, slopes in found.items():
             name, bound = SLOPES[op]
-            every = np.concatenate(slopes)
-            zero = float((every == 0).mean()) if every.size else 0.0
-            largest = float(every.max(initial=0.0))
-            out.append(Slopes(name, bound, len(slopes), largest, zero, every.size))
+            entries = sum(n for _, _, n in slopes)
+            zero = sum(n for _, n, _ in slopes) / max(entries, 1)
+            largest = max(x for x, _, _ in slopes)
+            out.append(Slopes(name, bound, len(slopes), largest, zero, entries))
         return out
+
+    def _slopes_of(self, hop: Hop) -> tuple[float, int, int] | None:
+        """Of an activation: the largest slope, how many are 0, and of how many; None: not known.
+        Most paths share most of their steps."""
+        key = id(hop.step), hop.input
+        if key not in self._slopes:
+            self._slopes[key] = None
+            with suppress(again.CannotRepeat):
+                local = again.local(hop.step, again.values(hop.step))[hop.input]
+                if local is not None:
+                    largest = float(np.abs(local).max(initial=0.0))
+                    zeros = local.size - int(np.count_nonzero(local))
+                    self._slopes[key] = largest, zeros, local.size
+        return self._slopes[key]
 
     def to_text(self, digits: int = 3) -> str:
         """The paths with their factors, the largest first."""
@@ -132,7 +145,7 @@ class Paths:
                 lines.append(f"    × {short(hop.factor)}  {hop.step.id} {hop.step.op_name}{where}")
             lines += [f"    {line}" for line in self._slope_lines(number, short)]
         if self.rest is not None:
-            share = f"{_share(self.rest, self.total):.1%}"
+            share = f"{share_of(self.rest, self.total):.1%}"
             norm = short(norm_of(self.rest))
             lines.append("  " + t("all other paths: share {share}, norm {norm}", share=share,
                                   norm=norm))  # fmt: skip
@@ -218,7 +231,7 @@ def paths(graph: Graph, key: object, most: int = 8) -> Paths:
             _pass_on(step, k, useful, ways, rests, most)
     _thin(ways, rests, (id(target), output), most)
     found = [
-        Path(p.hops, p.gradient, norm_of(p.gradient), _share(p.gradient, total))
+        Path(p.hops, p.gradient, norm_of(p.gradient), share_of(p.gradient, total))
         for p in ways.get((id(target), output), [])
     ]
     found.sort(key=lambda path: -path.norm)
@@ -254,7 +267,7 @@ def _pass_on(
     _thin(ways, rests, place, most)
     for partial in ways.pop(place, []):
         before = norm_of(partial.gradient)
-        for i, g in enumerate(_pulled(step, k, partial.gradient)):
+        for i, g in enumerate(pulled(step, k, partial.gradient)):
             x = step.inputs[i]
             if g is None or x.source is None or x.source not in useful:
                 continue
@@ -262,14 +275,15 @@ def _pass_on(
             there = ways.setdefault((id(x.source), x.output), [])
             there.append(_Partial((*partial.hops, hop), g))
     if place in rests:
-        for i, g in enumerate(_pulled(step, k, rests.pop(place))):
+        for i, g in enumerate(pulled(step, k, rests.pop(place))):
             x = step.inputs[i]
             if g is not None and x.source is not None and x.source in useful:
                 to = (id(x.source), x.output)
                 rests[to] = rests[to] + g if to in rests else g
 
 
-def _pulled(step: Step, k: int, gradient: Array) -> list[Array | None]:
+def pulled(step: Step, k: int, gradient: Array) -> list[Array | None]:
+    """What comes to each input of a step from a gradient of its output `k` alone."""
     return pull(step, [gradient if j == k else None for j in range(len(step.outputs))])
 
 
@@ -278,89 +292,8 @@ def norm_of(x: Array) -> float:
     return math.sqrt(float(np.square(x, dtype=np.float64).sum()))
 
 
-def _share(x: Array, total: Array) -> float:
+def share_of(x: Array, total: Array) -> float:
+    """⟨x, total⟩ / ‖total‖²; 0 where the total is 0."""
     whole = np.asarray(total, np.float64)
     square = float((whole * whole).sum())
     return float((np.asarray(x, np.float64) * whole).sum()) / square if square else 0.0
-
-
-# ---- samples -----------------------------------------------------------------------------------
-
-
-class Samples:
-    """What each sample of a batch contributes to a gradient.
-
-    `norms`, `shares` (n,): the length of each contribution, and its part of the total; the shares
-    add up to 1. The split is by the results of the step that uses the value: where batch
-    normalisation follows, what a sample's own results do to the other samples counts for it.
-    """
-
-    def __init__(self, step: Step, total: Array, contributions: list[Array]) -> None:
-        self.step = step
-        self.total = total
-        self.contributions = contributions
-        self.norms = np.array([norm_of(c) for c in contributions])
-        self.shares = np.array([_share(c, total) for c in contributions])
-
-    def __len__(self) -> int:
-        return len(self.contributions)
-
-    def to_text(self, digits: int = 3, most: int = 10) -> str:
-        """The samples that contribute most."""
-        norm = numbers.number(norm_of(self.total), digits)
-        lines = [
-            t("Contribution of each sample to ∂L/∂{name} (norm {norm})", name=name_of(self.step),
-              norm=norm)
-        ]  # fmt: skip
-        for index in np.argsort(-self.norms, kind="stable")[:most]:
-            text = t(
-                "sample {index}: norm {norm}, share {share}",
-                index=int(index), norm=numbers.number(float(self.norms[index]), digits),
-                share=f"{self.shares[index]:.1%}",
-            )  # fmt: skip
-            lines.append(f"  {text}")
-        return "\n".join(lines) + "\n"
-
-    def __str__(self) -> str:
-        return self.to_text()
-
-
-def samples(graph: Graph, key: object, axis: int | None = None) -> Samples:
-    """The gradient of a value split over the samples of the batch.
-
-    `axis`: the batch axis of the results of the steps that use the value; by default the first
-    axis, if it is as long as the first axis of some data. Raises ArgumentError otherwise.
-    """
-    target, output = graph.find(key)
-    out = target.outputs[output]
-    if out.gradient is None:
-        raise ArgumentError(
-            t(
-                "{name} has no gradient here: {loss} does not depend on it.",
-                name=target.title, loss=graph.roots[0][0].title,
-            )
-        )  # fmt: skip
-    sizes = {s.outputs[0].shape[0] for s in graph.steps if s.kind == "input" and s.outputs[0].shape}
-    parts: dict[int, Array] = {}
-    for use in out.uses:
-        for k, result in enumerate(use.step.outputs):
-            g = result.gradient
-            if g is None:
-                continue
-            at = axis if axis is not None else 0
-            if g.ndim <= at or (axis is None and g.shape[at] not in sizes):
-                raise ArgumentError(
-                    t(
-                        "samples: no axis of {name} has a size in common with the data; pass "
-                        "axis=.",
-                        name=name_of(use.step, k),
-                    )
-                )
-            for n in range(g.shape[at]):
-                one = np.zeros_like(g)
-                place = (slice(None),) * at + (n,)
-                one[place] = g[place]
-                found = _pulled(use.step, k, one)[use.input]
-                if found is not None:
-                    parts[n] = parts[n] + found if n in parts else found
-    return Samples(target, out.gradient, [parts[n] for n in sorted(parts)])

@@ -1,7 +1,8 @@
 """Gradients that no symbolic derivative of a formula gives: matrices, windows, shares, memories.
 
 For each operation and input ∂L/∂input, as text and in LaTeX, in `$g` = ∂L/∂y, `$y` and the inputs'
-names; n counts what a mean is taken over (1 for a sum), P is the operation that moves entries.
+names; n counts what a mean is taken over (1 for a sum); P is the matrix of zeros and ones by which
+the operation moves, copies or leaves out entries: y = P x.
 Sources: the notes' backprop equations (003 §2), convolution and pooling backward (001, 002),
 batch norm in closed form (000 §2, 003 §8.3), the LSTM's equations 4-2 to 4-12 (001).
 """
@@ -44,7 +45,18 @@ _RNN = {
     "x": ("δz @ $w_ih, δz_t = (δh_t + δz_(t+1) @ $w_hh)·f′(z_t)", r"\delta z\,$w_ih"),
     **{name: _LSTM[name] for name in ("w_ih", "w_hh", "b_ih", "b_hh", "h0")},
 }
-_MOVED = {"x": ("P⁻¹($g)", r"P^{-1}\left($g\right)")}
+_GRU = {
+    "x": ("δa @ $w_ih, δa = (δr, δz, δn)", r"\delta a\,$w_ih,\ \delta a = (\delta r, \delta z, "
+          r"\delta n)"),
+    "w_ih": ("Σ_t δa_tᵀ @ x_t", r"\sum_t \delta a_t^{\top} x_t"),
+    "w_hh": ("Σ_t δb_tᵀ @ h_(t−1), δb = (δr, δz, δn·r)",
+             r"\sum_t \delta b_t^{\top} h_{t-1},\ \delta b = (\delta r, \delta z, \delta n "
+             r"\odot r)"),
+    "b_ih": ("Σ_t δa_t", r"\sum_t \delta a_t"),
+    "b_hh": ("Σ_t δb_t", r"\sum_t \delta b_t"),
+    "h0": ("δh_1·z_1 + δb_1 @ $w_hh", r"\delta h_1 \odot z_1 + \delta b_1\,$w_hh"),
+}  # fmt: skip
+_MOVED = {"x": ("Pᵀ $g", r"P^{\top} $g")}
 
 RULES: dict[str, dict[str, tuple[str, str]]] = {
     "matmul": {
@@ -81,7 +93,7 @@ RULES: dict[str, dict[str, tuple[str, str]]] = {
     "layer_norm": _NORM,
     "group_norm": _NORM,
     "lstm": _LSTM,
-    "gru": _RNN,
+    "gru": _GRU,
     "rnn": _RNN,
     "attention": {
         "query": ("scale·∂S @ $key, ∂S = P·(∂P − Σ ∂P·P), ∂P = $g @ $valueᵀ",

@@ -58,35 +58,64 @@ class Unfolded(NamedTuple):
     distance: float
 
 
+class Opened(NamedTuple):
+    """The elementary graph of a step. `leaves`: for each input the step that stands for it there;
+    `results`: which outputs of the step the roots of the graph are."""
+
+    graph: Graph
+    starts: list[Array]
+    names: Names
+    leaves: list[Step | None]
+    results: list[int]
+
+
 def unfold(step: Step, deep: bool = True) -> Unfolded:
     """The elementary steps of one composite. `deep`: down to elementary ones, not just one level.
 
     Errors: AutogradError for a step that is elementary, or whose values are not known.
     """
+    found = opened(step, DEPTH if deep else 1)
+    assert step.known_op is not None
+    return Unfolded(found.graph, found.starts, found.names, distance(step, step.known_op))
+
+
+def opened(step: Step, depth: int = DEPTH) -> Opened:
+    """What `unfold` gives, without the comparison in float64."""
     op = step.known_op
     if op is None or not is_composite(step):
         raise AutogradError(
             t("{name} is elementary: there is nothing to unfold.", name=step.op_name or step.title)
         )
     given = _leaves(step, op)
-    outputs = _expanded(op, given, step.params, DEPTH if deep else 1)
-    pairs = [
-        (y, out.gradient)
-        for y, out in zip(outputs, step.outputs, strict=True)
+    outputs = _expanded(op, given, step.params, depth)
+    results = [
+        k for k, (y, out) in enumerate(zip(outputs, step.outputs, strict=True))
         if out.gradient is not None and y._node is not None
-    ]
+    ]  # fmt: skip
     named = {
         x.name: value for x, value in zip(step.inputs, given, strict=True)
         if isinstance(value, Tensor)
     }  # fmt: skip
     names = Names(named | dict(zip(_result_names(step), outputs, strict=True)))
-    graph = Graph([y for y, _ in pairs], names)
-    starts = [np.asarray(g, y._data.dtype) for y, g in pairs]
+    graph = Graph([outputs[k] for k in results], names)
+    starts = [np.asarray(step.outputs[k].gradient, outputs[k]._data.dtype) for k in results]
     walk(graph, starts)
     for inner in graph.operations:
         inner.path, inner.module_type = step.path, step.module_type
         inner.source, inner.parent = step.source, (step.id, step.op_name)
-    return Unfolded(graph, starts, names, distance(step, op))
+    return Opened(graph, starts, names, [_leaf_of(graph, x) for x in given], results)
+
+
+def _leaf_of(graph: Graph, given: Any) -> Step | None:
+    """The leaf of a graph that stands for a tensor; None where the graph does not need it."""
+    if not isinstance(given, Tensor):
+        return None
+    for leaf in graph.steps:
+        if leaf.tensor is given or (
+            leaf.kind == "input" and leaf.outputs[0].value is given._data
+        ):  # fmt: skip
+            return leaf
+    return None
 
 
 def _result_names(step: Step) -> list[str]:

@@ -165,6 +165,7 @@ class Watch(Callback):
             self._probe.compare(rows)
             content["kernels"] = kernels(run, self._probe.layers)
             content["predictions"] = self._samples.predict(run)
+            content["written"] = self._samples.write(run)
         except Exception as error:
             self._broken = f"{type(error).__name__}: {error}"
             self._record.publish("state", self._state())

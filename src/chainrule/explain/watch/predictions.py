@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import time
 from base64 import b64encode
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,8 +13,10 @@ from numpy.typing import NDArray
 
 from chainrule.base.errors import ChainruleError
 from chainrule.data import DataLoader, IterableDataset, Subset
+from chainrule.data.text import Characters
 from chainrule.explain.report.pictures import photograph
-from chainrule.graph import autocast, no_grad
+from chainrule.graph import Tensor, autocast, no_grad
+from chainrule.models import generate
 from chainrule.ops.random import get_rng_state, set_rng_state
 from chainrule.train import feeding
 from chainrule.train.labels import as_array, to_labels
@@ -19,7 +24,11 @@ from chainrule.train.labels import as_array, to_labels
 if TYPE_CHECKING:
     from chainrule.train import Run
 
-_COUNT = 12
+_COUNT, _TEXTS = 12, 4
+#: Characters shown of a text, of those that a model goes on from, and of those that it writes: as
+#: many as it makes in so many seconds.
+_SHOWN, _PROMPT, _WRITTEN, _SECONDS = 60, 24, 80, 0.1
+_TEMPERATURE = 0.7
 #: Longest edge of a picture; larger ones are thinned out.
 _EDGE = 64
 
@@ -31,14 +40,22 @@ class Samples:
         loader = run.validation if run.validation is not None else run.loader
         self.inputs: Any = None
         self.target: Any = None
-        dataset = loader.dataset
-        if isinstance(dataset, IterableDataset) or getattr(dataset, "continues", False):
+        self.loader, dataset = loader, loader.dataset
+        self.characters = alphabet(run, dataset)
+        if isinstance(dataset, IterableDataset):
             return
-        chosen = np.unique(np.linspace(0, len(dataset) - 1, min(_COUNT, len(dataset))).astype(int))
+        count = _COUNT if self.characters is None else _TEXTS
         random = get_rng_state()
         try:
-            few = DataLoader(Subset(dataset, chosen), len(chosen), collate_fn=loader.collate_fn)
-            self.inputs, self.target = feeding.unpack(next(iter(few)), run.trainer.dtype)
+            if getattr(dataset, "continues", False):
+                x, y = dataset[0]  # a whole batch
+                rows = _spread(len(x), count)
+                batch: Any = (Tensor(x[rows]), Tensor(y[rows]))
+            else:
+                chosen = _spread(len(dataset), count)
+                few = DataLoader(Subset(dataset, chosen), len(chosen), collate_fn=loader.collate_fn)
+                batch = next(iter(few))
+            self.inputs, self.target = feeding.unpack(batch, run.trainer.dtype)
         except Exception:
             # Data that can be had in their own order only: then there is nothing to show.
             return
@@ -60,19 +77,68 @@ class Samples:
 
     def predict(self, run: Run) -> list[dict[str, Any]]:
         """For each sample `true` and `predicted`; with a `probability` these are classes, with a
-        `right` share they are left out, since there are many places; else they are numbers."""
+        `right` share they are left out, since there are many places; else they are numbers. Of a
+        text, `true` is what follows and `predicted` what the network expects, place by place."""
         if self.inputs is None:
             return []
-        modes = [(module, module.training) for module in run.model.modules()]
-        run.model.eval()
-        try:
-            with no_grad(), autocast("bfloat16", enabled=run.trainer.mixed):
-                output = as_array(run.model(*self.inputs))
-        finally:
-            for module, training in modes:
-                module.training = training
-        loss = run.trainer.loss
-        return describe(output, as_array(self.target), loss.threshold)
+        state = feeding.initial_state(run.model, self.loader, len(self.target))
+        with _evaluating(run):
+            output = run.model(*self.inputs) if state is None else run.model(*self.inputs, state)[0]
+        scores, target = as_array(output), as_array(self.target)
+        found = describe(scores, target, run.trainer.loss.threshold)
+        if self.characters is None or scores.shape[1] != len(self.characters):
+            return found
+        said = scores.argmax(1)
+        if said.shape != target.shape:
+            return found
+        texts = zip(found, target[:, -_SHOWN:], said[:, -_SHOWN:], strict=True)
+        return [
+            row | {"true": self.characters.decode(a), "predicted": self.characters.decode(b)}
+            for row, a, b in texts
+        ]
+
+    def write(self, run: Run) -> dict[str, str] | None:
+        """What a network that predicts the next character makes of the first sample: the `prompt`
+        and the `text` that it goes on with. None for other networks."""
+        if self.inputs is None or self.characters is None or self.target.ndim != 2:
+            return None
+        prompt = self.characters.decode(as_array(self.inputs[0])[0, :_PROMPT])
+        end, text = time.perf_counter() + _SECONDS, []
+        with _evaluating(run):
+            for character in generate(run.model, prompt, _WRITTEN, characters=self.characters,
+                                      temperature=_TEMPERATURE):  # fmt: skip
+                text.append(character)
+                if time.perf_counter() > end:
+                    break
+        return {"prompt": prompt, "text": "".join(text)}
+
+
+@contextmanager
+def _evaluating(run: Run) -> Iterator[None]:
+    """The network as it is used: no gradients, no dropout; afterwards everything as before."""
+    modes = [(module, module.training) for module in run.model.modules()]
+    run.model.eval()
+    try:
+        with no_grad(), autocast("bfloat16", enabled=run.trainer.mixed):
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
+
+
+def _spread(size: int, count: int) -> NDArray[Any]:
+    """At most `count` places, evenly spaced."""
+    return np.unique(np.linspace(0, size - 1, min(count, size)).astype(int))
+
+
+def alphabet(run: Run, dataset: Any) -> Characters | None:
+    """The characters that the classes stand for, if the data or the network name them."""
+    while dataset is not None:
+        if isinstance(found := getattr(dataset, "characters", None), Characters):
+            return found
+        dataset = getattr(dataset, "dataset", None)
+    found = getattr(run.model, "characters", None)
+    return found if isinstance(found, Characters) else None
 
 
 def describe(output: NDArray[Any], target: NDArray[Any], threshold: float) -> list[dict[str, Any]]:

@@ -95,6 +95,8 @@ class Probe:
 
 def _hook(row: dict[str, Any]) -> Any:
     def look(module: Module, args: Any, output: Any) -> None:
+        if isinstance(output, tuple) and output:
+            output = output[0]  # of a recurrent layer, beside its last state
         if isinstance(output, Tensor) and output.dtype.is_floating_point and output.numel():
             # A layer that is used more than once shows its last use.
             row.update(output_statistics(module, output._data))

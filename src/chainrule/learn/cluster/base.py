@@ -15,10 +15,11 @@ from sklearn.base import (
 )
 from sklearn.utils import check_array
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from chainrule.base.text import t
 from chainrule.learn.base import Explained
+from chainrule.learn.checks import checked
 from chainrule.learn.cluster import kernels
 from chainrule.learn.cluster.lloyd import Workspace
 from chainrule.learn.cluster.seeding import canonical, seed
@@ -108,7 +109,7 @@ class CentersMixin(
 
     def _validated(self, X: Any) -> Array:
         check_is_fitted(self)
-        return validate_data(self, X, reset=False, dtype=[np.float64, np.float32], order="C")
+        return checked(self, X, reset=False, order="C")
 
     def _centers(self, X: Array) -> Array:
         return np.ascontiguousarray(self.cluster_centers_, X.dtype)
@@ -116,7 +117,7 @@ class CentersMixin(
     def predict(self, X: Any) -> Array:
         """The cluster [N] whose center is nearest to each row of X [N, D]."""
         X = self._validated(X)
-        labels = np.zeros(len(X), np.int32)
+        labels = np.empty(len(X), np.int32)
         with one_blas_thread():
             Workspace(X, len(self.cluster_centers_)).assign(self._centers(X), labels)
         return labels
@@ -149,7 +150,7 @@ class CentersMixin(
         return -self._labels_and_inertia(X, weights, self._centers(X))[1]
 
     def _labels_and_inertia(self, X: Array, weights: Array, centers: Array) -> tuple[Array, float]:
-        labels = np.zeros(len(X), np.int32)
+        labels = np.empty(len(X), np.int32)
         with one_blas_thread():
             work = Workspace(X, len(centers))
             work.assign(centers, labels)

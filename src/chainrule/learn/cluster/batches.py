@@ -10,9 +10,10 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.learn.base import Rounds
+from chainrule.learn.checks import checked
 from chainrule.learn.cluster import kernels
 from chainrule.learn.cluster.base import CentersMixin
 from chainrule.learn.cluster.lloyd import Workspace
@@ -83,21 +84,21 @@ class MiniBatchKMeans(CentersMixin):
 
         trace: keeps the centers and the inertia of every step for `working()`.
         """
-        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
+        X = checked(self, X, reset=True, order="C")
         starts = self._starts(len(X), default=3)
         # A later partial_fit goes on with the same draws.
         random = self._random = check_random_state(self.random_state)
         weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
-        rows, shares = _population(X, weights)
-        size = min(self.batch_size, len(rows))
-        steps = (self.max_iter * len(rows)) // size
-        centers = self._best_start(X[rows], shares, random, size, starts)
+        pool, shares = _population(X, weights)
+        size = min(self.batch_size, len(pool))
+        steps = (self.max_iter * len(pool)) // size
+        centers = self._best_start(pool, shares, random, size, starts)
         self._counts = np.zeros(self.n_clusters, X.dtype)
         self._since_reassigned = 0
         share = np.cumsum(shares, dtype=np.float64)
         share /= share[-1]
-        tol = self.tol * float(np.mean(np.var(X[rows], axis=0))) if self.tol > 0 else 0.0
-        progress = _Progress(size / (len(rows) + 1), self.max_no_improvement)
+        tol = self.tol * float(np.mean(np.var(pool, axis=0))) if self.tol > 0 else 0.0
+        progress = _Progress(size / (len(pool) + 1), self.max_no_improvement)
         ones = np.ones(size, X.dtype)
         path: list[tuple[Array, float]] = []
         done = 1
@@ -105,7 +106,7 @@ class MiniBatchKMeans(CentersMixin):
             for step in rounds:
                 # A draw in proportion to the weights, as random.choice(p=share) makes it.
                 drawn = np.searchsorted(share, random.random_sample(size), side="right")
-                batch = X[rows[np.minimum(drawn, len(rows) - 1)]]
+                batch = pool[np.minimum(drawn, len(pool) - 1)]
                 new, inertia = self._step(batch, ones, centers, random, self._due(size))
                 if trace:
                     path.append((centers, inertia / size))
@@ -117,7 +118,7 @@ class MiniBatchKMeans(CentersMixin):
                     break
         self.cluster_centers_ = centers
         self.n_steps_ = done
-        self.n_iter_ = math.ceil(done * size / len(rows))
+        self.n_iter_ = math.ceil(done * size / len(pool))
         self.__dict__.pop("trace_", None)
         if self.compute_labels:
             self.labels_, self.inertia_ = self._labels_and_inertia(X, weights, centers)
@@ -131,7 +132,7 @@ class MiniBatchKMeans(CentersMixin):
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """One step with X [N, D] as the batch; the first call also finds the first centers."""
         first = not hasattr(self, "cluster_centers_")
-        X = validate_data(self, X, reset=first, dtype=[np.float64, np.float32], order="C")
+        X = checked(self, X, reset=first, order="C")
         weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
         if first:
             self._starts(len(X), default=3)
@@ -196,7 +197,7 @@ class MiniBatchKMeans(CentersMixin):
         reassign: bool,
     ) -> tuple[Array, float]:
         """New centers, and the inertia of the batch with the old ones; counts are updated."""
-        labels = np.zeros(len(batch), np.int32)
+        labels = np.empty(len(batch), np.int32)
         work = Workspace(batch, len(centers))
         work.assign(centers, labels)
         inertia = work.inertia(weights, centers, labels)
@@ -229,15 +230,15 @@ class MiniBatchKMeans(CentersMixin):
 
 
 def _population(X: Array, weights: Array) -> tuple[Array, Array]:
-    """Rows to draw from and their weights; whole weights count as that many rows."""
+    """Samples to draw from and their weights; whole weights count as that many samples."""
     order = canonical(X, weights)
     if order is None:
-        return np.arange(len(X)), weights
+        return X, weights
     whole = bool(np.all(weights == np.floor(weights)))
     if whole and 0 < weights.sum() <= 10 * len(X):
         rows = np.repeat(order, weights[order].astype(np.int64))
-        return rows, np.ones(len(rows), X.dtype)
-    return order, weights[order]
+        return X[rows], np.ones(len(rows), X.dtype)
+    return X[order], weights[order]
 
 
 class _Progress:

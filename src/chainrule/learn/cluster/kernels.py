@@ -12,26 +12,50 @@ BLOCK = 256
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def assign(X, doubled, norms, first, last, labels, products):
-    """Labels of the rows first…last: argmin over k of |c_k|² − 2·x·c_k.
+def nearest(X, doubled, norms, start, stop, products, least, labels):
+    """labels[start:stop] = argmin over k of |c_k|² − 2·x·c_k.
 
-    doubled [K, D] = −2·c_k; norms [K] = |c_k|²; products [BLOCK, K] is scratch. Returns how
-    many labels changed.
+    products [K·BLOCK] and least [BLOCK] are scratch: a row of products a center, so that the
+    search for the smallest goes through the samples side by side.
+    """
+    rows, clusters = stop - start, doubled.shape[0]
+    table = products[: clusters * rows].reshape(clusters, rows)
+    np.dot(doubled, X[start:stop].T, table)
+    mine = labels[start:stop]
+    for i in range(rows):
+        least[i] = table[0, i] + norms[0]
+        mine[i] = 0
+    for k in range(1, clusters):
+        norm = norms[k]
+        for i in range(rows):
+            value = table[k, i] + norm
+            nearer = value < least[i]
+            least[i] = value if nearer else least[i]
+            mine[i] = np.int32(k) if nearer else mine[i]
+
+
+@njit(nogil=True, cache=True)
+def assign(X, doubled, norms, first, last, labels, products, least):
+    """Labels of the rows first…last; doubled [K, D] = −2·c_k; norms [K] = |c_k|²."""
+    for start in range(first, last, BLOCK):
+        nearest(X, doubled, norms, start, min(start + BLOCK, last), products, least, labels)
+
+
+@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+def move(X, weights, doubled, norms, first, last, labels, products, least, before, sums, mass):
+    """As `assign`, and the rows are added to their clusters while they are in the cache.
+
+    sums [K, D] += w·x and mass [K] += w. Returns how many labels changed; before [BLOCK] is
+    scratch.
     """
     changed = 0
-    clusters = doubled.shape[0]
     for start in range(first, last, BLOCK):
         stop = min(start + BLOCK, last)
-        block = products[: stop - start]
-        np.dot(X[start:stop], doubled.T, block)
+        before[: stop - start] = labels[start:stop]
+        nearest(X, doubled, norms, start, stop, products, least, labels)
         for i in range(stop - start):
-            best, least = 0, norms[0] + block[i, 0]
-            for k in range(1, clusters):
-                value = norms[k] + block[i, k]
-                if value < least:
-                    best, least = k, value
-            changed += labels[start + i] != best
-            labels[start + i] = best
+            changed += labels[start + i] != before[i]
+        accumulate(X, weights, labels, start, stop, sums, mass)
     return changed
 
 
@@ -58,16 +82,41 @@ def squared_distances(X, centers, labels, first, last, out):
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def nearer(X, points, closest, first, last, out):
-    """out[t, i] = min(closest[i], |x_i − X[points[t]]|²) for the rows first…last."""
-    for i in range(first, last):
-        for t in range(points.size):
-            point = points[t]
+def nearer(X, weights, points, closest, first, last, out):
+    """out[t, i] = min(closest[i], |x_i − X[points[t]]|²) for the rows first…last.
+
+    Returns Σ w·out of each t.
+    """
+    sums = np.zeros(points.size)
+    for t in range(points.size):
+        point = X[points[t]]
+        potential = 0.0
+        for i in range(first, last):
             total = X.dtype.type(0)
             for j in range(X.shape[1]):
-                difference = X[i, j] - X[point, j]
+                difference = X[i, j] - point[j]
                 total += difference * difference
-            out[t, i] = min(closest[i], total)
+            total = min(closest[i], total)
+            out[t, i] = total
+            potential += weights[i] * total
+        sums[t] = potential
+    return sums
+
+
+@njit(nogil=True, cache=True, error_model="numpy")
+def draw(weights, closest, draws):
+    """For each draw [T] the first row up to which Σ w·d² reaches it."""
+    found = np.full(draws.size, weights.size - 1)
+    order = np.argsort(draws)
+    total, t = 0.0, 0
+    for i in range(weights.size):
+        total += weights[i] * closest[i]
+        while t < draws.size and total >= draws[order[t]]:
+            found[order[t]] = i
+            t += 1
+        if t == draws.size:
+            break
+    return found
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")

@@ -10,10 +10,11 @@ from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import StrOptions
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.base.text import t
 from chainrule.learn.base import Rounds
+from chainrule.learn.checks import checked, minus
 from chainrule.learn.cluster.base import CentersMixin
 from chainrule.learn.cluster.lloyd import Run, Watch, elkan, lloyd, same_clustering
 from chainrule.learn.cluster.threads import one_blas_thread
@@ -75,7 +76,7 @@ class KMeans(CentersMixin):
 
         trace: keeps the centers and labels of every round for `working()`.
         """
-        X = validate_data(self, X, dtype=[np.float64, np.float32], order="C")
+        X = checked(self, X, reset=True, order="C")
         starts = self._starts(len(X), default=10)
         run_once = elkan if self.algorithm == "elkan" and self.n_clusters > 1 else lloyd
         if self.algorithm == "elkan" and self.n_clusters == 1:
@@ -86,7 +87,7 @@ class KMeans(CentersMixin):
         given = self._given_centers(X)
         # Around the mean the squares are small and lose fewer digits.
         mean = _mean(X, weights)
-        centered = X - mean if self.copy_x else np.subtract(X, mean, out=X)
+        centered = minus(X, mean, None if self.copy_x else X)
         if given is not None:
             given -= mean
         squares = np.einsum("nd,nd->n", centered, centered)

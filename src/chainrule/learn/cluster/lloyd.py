@@ -40,18 +40,35 @@ class Workspace:
         self.sums = np.empty((size, clusters, X.shape[1]), X.dtype)
         self.mass = np.empty((size, clusters), X.dtype)
         rows = min(kernels.BLOCK, len(X))
-        self.products = np.empty((size, rows, clusters), X.dtype)
+        self.products = np.empty((size, rows * clusters), X.dtype)
+        self.least = np.empty((size, rows), X.dtype)
+        self.before = np.empty((size, rows), np.int32)
 
-    def assign(self, centers: Array, labels: Array) -> int:
-        """Writes the labels of the nearest centers; returns how many changed."""
-        norms = np.einsum("kd,kd->k", centers, centers)
-        doubled = -2 * centers
+    def assign(self, centers: Array, labels: Array) -> None:
+        """Writes the labels of the nearest centers."""
+        norms, doubled = _terms(centers)
+
+        def do(part: int, first: int, last: int) -> None:
+            kernels.assign(
+                self.X, doubled, norms, first, last, labels, self.products[part], self.least[part]
+            )
+
+        each_range(do, self.parts)
+
+    def move(self, weights: Array, centers: Array, labels: Array) -> tuple[int, Array]:
+        """One round: writes the labels; how many changed, and the means of the new clusters."""
+        norms, doubled = _terms(centers)
+        self.sums[:] = 0
+        self.mass[:] = 0
 
         def do(part: int, first: int, last: int) -> int:
-            scratch = self.products[part]
-            return kernels.assign(self.X, doubled, norms, first, last, labels, scratch)
+            return kernels.move(
+                self.X, weights, doubled, norms, first, last, labels, self.products[part],
+                self.least[part], self.before[part], self.sums[part], self.mass[part],
+            )  # fmt: skip
 
-        return sum(each_range(do, self.parts))
+        changed = sum(each_range(do, self.parts))
+        return changed, self._means(weights, centers, labels)
 
     def average(self, weights: Array, centers: Array, labels: Array) -> Array:
         """The weighted means of the clusters; empty ones move to the samples farthest away."""
@@ -64,6 +81,9 @@ class Workspace:
             )
 
         each_range(do, self.parts)
+        return self._means(weights, centers, labels)
+
+    def _means(self, weights: Array, centers: Array, labels: Array) -> Array:
         sums, mass = self.sums.sum(axis=0), self.mass.sum(axis=0)
         empty = np.flatnonzero(mass == 0)
         if empty.size:
@@ -114,10 +134,9 @@ def lloyd(
     done = 0
     for i in rounds:
         done = i + 1
-        changed = work.assign(centers, labels)
+        changed, new = work.move(weights, centers, labels)
         if watch.path or watch.verbose:
             _look(work, weights, centers, labels, rounds, watch, path)
-        new = work.average(weights, centers, labels)
         shift = float(np.sum((new - centers) ** 2))
         centers = new
         strict = changed == 0
@@ -173,6 +192,11 @@ def elkan(
     if not strict:
         tighten(centers)
     return _end(work, weights, centers, labels, i + 1, watch, path)
+
+
+def _terms(centers: Array) -> tuple[Array, Array]:
+    """|c|² [K] and −2·c [K, D]."""
+    return np.einsum("kd,kd->k", centers, centers), -2 * centers
 
 
 def _halves(centers: Array) -> tuple[Array, Array]:

@@ -15,11 +15,12 @@ from chainrule.learn.cluster.threads import each_range, ranges
 Array = np.ndarray
 
 
-def _nearer(X: Array, points: Array, closest: Array) -> Array:
+def _nearer(X: Array, weights: Array, points: Array, closest: Array) -> tuple[Array, Array]:
+    """Squared distances [T, N] to the nearest center if a point came, and their sums Σ w·d² [T]."""
     out = np.empty((points.size, len(X)), X.dtype)
     parts = ranges(len(X), points.size * X.shape[1])
-    each_range(lambda _, a, b: kernels.nearer(X, points, closest, a, b, out), parts)
-    return out
+    sums = each_range(lambda _, a, b: kernels.nearer(X, weights, points, closest, a, b, out), parts)
+    return out, sum(sums)
 
 
 def canonical(X: Array, weights: Array) -> Array | None:
@@ -30,14 +31,13 @@ def canonical(X: Array, weights: Array) -> Array | None:
     """
     direction = np.random.RandomState(0).standard_normal((X.shape[1],))
     place = X @ direction.astype(X.dtype)
-    order = np.argsort(place)
     if np.ptp(weights) == 0:
-        gaps = np.diff(place[order])
+        gaps = np.diff(np.sort(place))
         # Equal rows can differ by rounding; rows taken for equal by mistake do no harm.
         close = 1e3 * np.finfo(X.dtype).eps * float(np.max(np.abs(place), initial=1e-300))
         if not np.any(gaps <= close):
             return None
-    return order
+    return np.argsort(place)
 
 
 def seed(
@@ -62,14 +62,13 @@ def _draw(
     trials = trials or 2 + int(np.log(clusters))
     indices = np.empty(clusters, np.int64)
     indices[0] = random.choice(len(X), p=weights / weights.sum())
-    closest = _nearer(X, indices[:1], np.full(len(X), np.inf, X.dtype))[0]
-    potential = closest @ weights
+    far = np.full(len(X), np.inf, X.dtype)
+    table, sums = _nearer(X, weights, indices[:1], far)
+    closest, potential = table[0], sums[0]
     for k in range(1, clusters):
         draws = random.uniform(size=trials) * potential
-        candidates = np.searchsorted(np.cumsum(weights * closest, dtype=np.float64), draws)
-        candidates = np.minimum(candidates, len(X) - 1)
-        after = _nearer(X, candidates, closest)
-        potentials = after @ weights
+        candidates = kernels.draw(weights, closest, draws)
+        after, potentials = _nearer(X, weights, candidates, closest)
         best = int(np.argmin(potentials))
         indices[k], closest, potential = candidates[best], after[best], potentials[best]
     return indices

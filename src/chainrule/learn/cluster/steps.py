@@ -15,10 +15,12 @@ _FRAMES = 6
 
 
 def chosen(count: int, most: int = _FRAMES) -> list[int]:
-    """At most `most` of `count` rounds: the first ones, where most happens, and the last."""
+    """At most `most` of `count` rounds: closer together at the start, where most happens."""
     if count <= most:
         return list(range(count))
-    return [*range(most - 1), count - 1]
+    places = np.geomspace(1, count, most).round().astype(int)
+    # Early places that fall together move up.
+    return [int(max(place, i + 1)) - 1 for i, place in enumerate(places)]
 
 
 def _squares(X: Array, centers: Array) -> Array:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
 from typing import Any
 
@@ -10,11 +11,14 @@ import scipy.linalg
 from scipy.linalg import get_lapack_funcs
 from scipy.special import gammaln
 
+from chainrule.learn.checks import minus
 from chainrule.learn.cluster.threads import each_range, one_blas_thread, ranges
 
 Array = np.ndarray
 # Numbers of a block of centred rows: it stays in a cache until it is multiplied.
 _BLOCK = 1 << 16
+# A mean of so many deviations costs one digit of sixteen.
+_NEAR = 3
 # Below this many multiplications ranges for threads cost more than they give.
 _WORTH_RANGES = 10_000_000
 
@@ -26,27 +30,41 @@ def column_means(X: Array) -> Array:
     return (sum(sums) / len(X)).astype(X.dtype)
 
 
-def covariance(X: Array, mean: Array) -> Array:
-    """Σ (x − m)·(x − m)ᵀ/(N − 1) as [D, D]; rows are centred block by block."""
-    features = X.shape[1]
+def moments(X: Array) -> tuple[Array, Array]:
+    """The mean m [D] and the covariance Σ (x − m)·(x − m)ᵀ/(N − 1) [D, D].
+
+    One pass: a mean g of some rows is taken off first, and Σ (x − g)·(x − g)ᵀ − N·(m − g)·(m − g)ᵀ
+    loses no digits, as g is near m. g = 0 does as well if no mean is far from it.
+    """
+    samples, features = X.shape
+    some = X[:: max(1, samples // 100)].astype(np.float64)
+    guess = some.mean(axis=0).astype(X.dtype)
+    if X.dtype == np.float64 and np.all(np.abs(guess) <= _NEAR * some.std(axis=0)):
+        guess = np.zeros_like(guess)
     rows = max(256, _BLOCK // features)
-    if features > 256 or X.size * features < _WORTH_RANGES:
-        # Large products keep all threads busy by themselves, small ones are soon done.
-        return _scatter(X, mean, 0, len(X), 4 * rows) / (len(X) - 1)
-    parts = ranges(len(X), features * features)
-    with one_blas_thread():
-        found = each_range(lambda _, a, b: _scatter(X, mean, a, b, rows), parts)
-    return sum(found) / (len(X) - 1)
+    # Large products keep all threads busy by themselves; narrow ones wait for memory.
+    whole = not 64 < features <= 256 or X.size * features < _WORTH_RANGES
+    parts = [(0, samples)] if whole else ranges(samples, features * features)
+    with contextlib.nullcontext() if whole else one_blas_thread():
+        found = each_range(lambda _, a, b: _scatter(X, guess, a, b, rows), parts)
+    move = sum(sums for sums, _ in found) / samples
+    scatter = sum(squares for _, squares in found) - samples * move[:, None] * move
+    return (guess + move).astype(X.dtype), (scatter / (samples - 1)).astype(X.dtype)
 
 
-def _scatter(X: Array, mean: Array, first: int, last: int, rows: int) -> Array:
-    total = np.zeros((X.shape[1], X.shape[1]), X.dtype)
+def _scatter(X: Array, guess: Array, first: int, last: int, rows: int) -> tuple[Array, Array]:
+    """Σ (x − g) [D] and Σ (x − g)·(x − g)ᵀ [D, D], summed in float64 block by block."""
+    sums = np.zeros(X.shape[1])
+    squares = np.zeros((X.shape[1], X.shape[1]))
     buffer = np.empty((min(rows, last - first), X.shape[1]), X.dtype)
+    ones = np.ones(len(buffer), X.dtype)
+    plain = not guess.any()
     for start in range(first, last, rows):
         block = X[start : min(start + rows, last)]
-        centred = np.subtract(block, mean, out=buffer[: len(block)])
-        total += centred.T @ centred
-    return total
+        near = block if plain else minus(block, guess, out=buffer[: len(block)])
+        sums += ones[: len(block)] @ near
+        squares += near.T @ near
+    return sums, squares
 
 
 def eigen(matrix: Array) -> tuple[Array, Array]:

@@ -9,9 +9,9 @@ import numpy as np
 from sklearn.base import _fit_context
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
-from sklearn.utils.validation import validate_data
 
 from chainrule.base.text import t
+from chainrule.learn.checks import checked
 from chainrule.learn.decomposition import algebra
 from chainrule.learn.decomposition.projection import ProjectionMixin
 
@@ -57,7 +57,7 @@ class IncrementalPCA(ProjectionMixin):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, *, trace: bool = False) -> Any:
         """Finds the components of X [N, D], batch_size rows at a time."""
-        X = validate_data(self, X, dtype=[np.float64, np.float32])
+        X = checked(self, X, reset=True)
         self._forget()
         self.batch_size_ = self.batch_size or 5 * X.shape[1]
         least = self.n_components or 0
@@ -74,7 +74,7 @@ class IncrementalPCA(ProjectionMixin):
     def partial_fit(self, X: Any, y: Any = None) -> Any:
         """Adds the rows of X [N, D] as one batch."""
         first = not hasattr(self, "components_")
-        X = validate_data(self, X, dtype=[np.float64, np.float32], reset=first)
+        X = checked(self, X, reset=first)
         if first:
             self._forget()
         self._add(X)

@@ -10,9 +10,9 @@ from scipy.sparse.linalg import svds
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
-from sklearn.utils.validation import validate_data
 
 from chainrule.base.text import t
+from chainrule.learn.checks import checked
 from chainrule.learn.decomposition import algebra
 from chainrule.learn.decomposition.projection import ProjectionMixin
 
@@ -30,6 +30,7 @@ class PCA(ProjectionMixin):
         (centre, covariance, eigenvectors, project; "covariance_eigh" is the same), "svd" ("full"
         is the same), "randomized", "arpack", or "auto": "eigen" for at most 1000 features and ten
         times as many samples, "svd" for small tables, "randomized" for few components, else "svd".
+        Where "eigen" costs less than "randomized" it is taken instead, and is exact.
         tol: of arpack. iterated_power, n_oversamples, power_iteration_normalizer: of "randomized".
         copy: False lets "svd", "randomized" and "arpack" centre X in its place.
 
@@ -101,24 +102,29 @@ class PCA(ProjectionMixin):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X: Any) -> Array:
-        X = validate_data(
-            self, X, dtype=[np.float64, np.float32], ensure_min_samples=2, force_writeable=True
-        )
+        X = checked(self, X, reset=True, least=2, force_writeable=True)
         solver = self._solver(X)
         wanted = self._wanted(X, solver)
-        self.mean_ = algebra.column_means(X)
-        if solver in _EIGEN:
-            variances, rows = algebra.eigen(algebra.covariance(X, self.mean_))
+        if solver in _EIGEN or (solver == "randomized" and self._narrow(X, wanted)):
+            self.mean_, covariance = algebra.moments(X)
+            variances, rows = algebra.eigen(covariance)
             values = np.sqrt(variances * (len(X) - 1))
             total = float(variances.sum())
             whole = min(X.shape)
             variances, values, rows = variances[:whole], values[:whole], rows[:whole]
         else:
+            self.mean_ = algebra.column_means(X)
             values, rows, total = self._singular(X, solver, wanted)
             variances = values**2 / (len(X) - 1)
         self._all_variances = variances
         self._keep(X, variances, values, algebra.orient(rows), total, wanted)
         return X
+
+    def _narrow(self, X: Array, wanted: int) -> bool:
+        """Whether the covariance takes fewer multiplications than products with random vectors."""
+        rounds = 4 if isinstance(self.iterated_power, str) else self.iterated_power
+        width = wanted + self.n_oversamples
+        return len(X) >= 10 * X.shape[1] and X.shape[1] <= min(1000, 2 * (rounds + 1) * width)
 
     def _singular(self, X: Array, solver: str, wanted: Any) -> tuple[Array, Array, float]:
         """Singular values and right vectors of the centred X, and its total variance."""

@@ -31,6 +31,8 @@ def working(owner: Any, trace: dict[str, Any]) -> Working:
     matrix = centred.T @ centred / (len(X) - 1)
     _covariance(shown, X, matrix)
     _eigenvectors(shown, owner, trace["spectrum"], matrix, tolerance)
+    if X.shape[1] > 1:
+        _directions(step=shown.steps[-1], owner=owner, X=X)
     step = shown.step(Words("Project", "投影"), Formula("B = A·V", "B = A V"))
     first = (centred @ owner.components_.T)[:, : max(2, min(2, owner.n_components_))]
     step.line(
@@ -45,6 +47,17 @@ def working(owner: Any, trace: dict[str, Any]) -> Working:
         step.picture(Regions(Words("Samples along the first two components",
                                    "样本在前两个主成分上的坐标"), first))  # fmt: skip
     return shown
+
+
+def _directions(step: Any, owner: Any, X: Array) -> None:
+    """Two deviations along the first components, in the plane of the first two features."""
+    lengths = 2 * np.sqrt(owner.explained_variance_[:2, None])
+    arrows = {
+        f"v_{k}": [[*owner.mean_[:2], *along[:2]]]
+        for k, along in enumerate(lengths * owner.components_[:2])
+    }
+    title = Words("Largest variance, two features", "方差最大的方向（两个特征）")
+    step.picture(Regions(title, X[:, :2], arrows=arrows))
 
 
 def _coordinates(owner: Any, X: Array) -> Array:

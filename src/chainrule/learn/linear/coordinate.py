@@ -113,8 +113,8 @@ class ElasticNet(LinearRegressor):
         self.trace_: Any = SimpleNamespace(X=X, y=y, weight=weight, path=[]) if trace else None
         gaps, counts = self._solve(X, Y, mean, y_mean, weight, coef)
         flat = np.ndim(y) == 1
-        self._take(coef[0] if flat else coef, mean, y_mean[0] if flat else y_mean, floats(X))
         one = len(gaps) == 1
+        self._take(coef[0] if one else coef, mean, y_mean[0] if flat else y_mean, floats(X))
         self.dual_gap_ = gaps[0] if one else np.array(gaps)
         self.n_iter_ = counts[0] if one else counts
         return self

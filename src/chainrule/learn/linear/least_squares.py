@@ -16,6 +16,7 @@ from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from chainrule.base.text import t
 from chainrule.learn.linear import kernels
 from chainrule.learn.linear.base import LinearRegressor, centred, floats, gram, means
 from chainrule.learn.linear.descent import descend
@@ -256,7 +257,11 @@ class Ridge(LinearRegressor):
         mean, y_mean = means(X, Y, weight, self.fit_intercept)
         coef = self._solve(X, Y, mean, y_mean, weight, alphas)
         flat = y.ndim == 1
-        self._take(coef[0] if flat else coef, mean, y_mean[0] if flat else y_mean, floats(X))
+        one = coef.shape[0] == 1
+        self._take(coef[0] if one else coef, mean, y_mean[0] if flat else y_mean, floats(X))
+        # Squares of such means overflow, and what was solved with them would be no solution.
+        if not np.isfinite(self.coef_).all() or np.any(np.abs(mean) > 1e150):
+            raise ValueError(t("The input contains values too large: the weights overflow."))
         return self
 
     def _alphas(self, targets: int) -> Any:

@@ -10,6 +10,8 @@ from chainrule.learn.cluster.steps import chosen
 from chainrule.learn.working import Curves, Formula, Multiples, Regions, Words, Working
 
 Array = np.ndarray
+# Points whose forces are drawn.
+_ARROWS = 40
 # Neighbours whose pull is written out.
 _NEIGHBOURS = 8
 
@@ -87,6 +89,29 @@ def _divergence(
             for done, _, at in last
         ]
         step.picture(Multiples(Words("The map", "映射"), frames))
+        step.picture(_forces(shares, points, freedom))
+
+
+def _forces(shares: Any, points: Array, freedom: float) -> Regions:
+    """The map with the pull and the push on some of its points."""
+    few = np.unique(np.linspace(0, len(points) - 1, min(len(points), _ARROWS)).astype(int))
+    apart = points[few, None] - points[None]
+    w = 1 / (1 + (apart**2).sum(axis=2) / freedom)
+    rows = np.stack([_row(shares, int(i)) for i in few])
+    pull = -np.einsum("ij,ijd->id", rows * w, apart)
+    push = np.einsum("ij,ijd->id", w ** ((freedom + 3) / 2), apart) / _total(points, freedom)
+    longest = max(float(np.abs(force).max()) for force in (pull, push)) or 1.0
+    scale = 0.15 * float(np.ptp(points[:, :2], axis=0).max()) / longest
+    return Regions(
+        Words("Pull and push at the end", "最终的引力与斥力"),
+        points[:, :2],
+        arrows={
+            Words(name, zh).here(): np.c_[points[few, :2], scale * force[:, :2]]
+            for name, zh, force in (("pull", "引力", pull), ("push", "斥力", push))
+        },
+        width=420,
+        height=360,
+    )
 
 
 def _row(shares: Any, i: int) -> Array:

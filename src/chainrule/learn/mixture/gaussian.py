@@ -12,10 +12,11 @@ from sklearn.base import BaseEstimator, DensityMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_is_fitted, validate_data
+from sklearn.utils.validation import check_is_fitted
 
 from chainrule.base.text import t
 from chainrule.learn.base import Explained, Rounds
+from chainrule.learn.checks import checked
 from chainrule.learn.cluster import KMeans
 from chainrule.learn.cluster.seeding import seed
 from chainrule.learn.cluster.threads import one_blas_thread
@@ -110,7 +111,7 @@ class GaussianMixture(Explained, DensityMixin, BaseEstimator):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X: Any, trace: bool) -> Steps:
-        X = validate_data(self, X, dtype=[np.float64, np.float32], ensure_min_samples=2, order="C")
+        X = checked(self, X, reset=True, order="C", least=2)
         if len(X) < self.n_components:
             raise ValueError(
                 t(
@@ -237,7 +238,7 @@ class GaussianMixture(Explained, DensityMixin, BaseEstimator):
 
     def _steps(self, X: Any) -> Steps:
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False, dtype=[np.float64, np.float32], order="C")
+        X = checked(self, X, reset=False, order="C")
         return Steps(X, self.n_components, self.covariance_type, self.reg_covar)
 
     def _expected(self, X: Any) -> Steps:

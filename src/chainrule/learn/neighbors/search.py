@@ -146,4 +146,7 @@ class Tree:
             )  # fmt: skip
 
         _shared(x.shape[0], 64.0 * (k + self.columns.shape[0]) * 8, threads, do)
+        # Points whose power sums overflow are all equally far.
+        rows, columns = np.nonzero(indices == self.order.size)
+        indices[rows, columns] = columns
         return distances, indices

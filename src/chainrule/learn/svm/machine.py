@@ -28,6 +28,13 @@ def _variance(X: Any, weights: np.ndarray | None) -> float:
     return float(share @ np.asarray(squares.sum(axis=1)).ravel()) - mean**2
 
 
+def _not_finite() -> str:
+    return t(
+        "The dual coefficients or intercepts are not finite. The input data may contain large "
+        "values and need to be preprocessed."
+    )
+
+
 class SupportVectorMachine(Explained, BaseEstimator):
     """Base of the kernel machines; see `SVC` and `SVR`."""
 
@@ -86,6 +93,8 @@ class SupportVectorMachine(Explained, BaseEstimator):
             variance = _variance(
                 X, None if sample_weight is None else self._weights(sample_weight, X.shape[0])
             )
+            if not np.isfinite(variance):
+                raise ValueError(_not_finite())
             self._gamma = float(1.0 / (X.shape[1] * variance)) if variance != 0 else 1.0
         else:
             self._gamma = 1.0 / X.shape[1] if self.gamma == "auto" else float(self.gamma)
@@ -121,12 +130,7 @@ class SupportVectorMachine(Explained, BaseEstimator):
     def _keep(self, X: Any, support: np.ndarray, dual: np.ndarray, intercept: np.ndarray) -> None:
         """The attributes of the fit; dual: [rows, support vectors]."""
         if not (np.isfinite(dual).all() and np.isfinite(intercept).all()):
-            raise ValueError(
-                t(
-                    "The dual coefficients or intercepts are not finite. The input data may "
-                    "contain large values and need to be preprocessed."
-                )
-            )
+            raise ValueError(_not_finite())
         self.support_ = support.astype(np.int32)
         pairwise = self.kernel == "precomputed" or callable(self.kernel)
         self.support_vectors_ = np.empty((0, 0)) if pairwise else X[support]

@@ -14,8 +14,8 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from chainrule.learn.base import Explained, Rounds
 from chainrule.learn.trees import losses
-from chainrule.learn.trees.ranking import in_threads, rank, row_blocks, thread_count
-from chainrule.learn.trees.structure import Tree, grow
+from chainrule.learn.trees.ranking import rank, thread_count
+from chainrule.learn.trees.structure import Tree, add_values, grow
 from chainrule.learn.trees.tree import GROWTH, Labels, Rows, limits_of, numbers_of, seed_of
 from chainrule.learn.working import Working
 
@@ -121,15 +121,11 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
         """[trees a round, rows], the sums of all trees."""
         check_is_fitted(self)
         X = self._rows(X)
-        raw = np.repeat(self._baseline[:, None], len(X), axis=1)
-
-        def block(rows: tuple[int, int]) -> None:
-            for trees in self._trees:
-                for k, tree in enumerate(trees):
-                    tree.add_to(raw[k][:, None], X, self.learning_rate, *rows)
-
-        in_threads(block, row_blocks(len(X), thread_count(-1), 5000), 64)
-        return raw
+        raw = np.repeat(self._baseline[None], len(X), axis=0)
+        trees = [tree for trees in self._trees for tree in trees]
+        if trees:
+            add_values(trees, X, raw, self.learning_rate, thread_count(-1), self._loss.trees)
+        return raw.T
 
     def _staged_raw(self, X: Any) -> Any:
         check_is_fitted(self)

@@ -14,8 +14,8 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from chainrule.learn.base import Explained, Rounds
-from chainrule.learn.trees.ranking import in_threads, order_of_rows, rank, row_blocks, thread_count
-from chainrule.learn.trees.structure import Tree, grow
+from chainrule.learn.trees.ranking import in_threads, order_of_rows, rank, thread_count, unranked
+from chainrule.learn.trees.structure import Tree, add_values, grow
 from chainrule.learn.trees.tree import (
     GROWTH,
     DecisionTreeClassifier,
@@ -57,9 +57,10 @@ class _Forest(Rows, Explained, BaseEstimator):
         whole = bool((weight == np.rint(weight)).all() and 0 < weight.sum() < 100 * n)
         copies = weight.astype(np.int64) if whole else np.ones(n, np.int64)
         n = int(copies.sum())
-        # Drawn in an order that depends on the rows alone, not on where they stand.
-        order = order_of_rows(X, y)
-        self._order = np.repeat(order, copies[order])
+        if self.bootstrap:
+            # Drawn in an order that depends on the rows alone, not on where they stand.
+            order = order_of_rows(X, y)
+            self._order = np.repeat(order, copies[order])
         if not self.bootstrap and self.oob_score:
             raise ValueError("Out of bag estimation only available if bootstrap=True")
         drawn = n
@@ -69,7 +70,7 @@ class _Forest(Rows, Explained, BaseEstimator):
             drawn = max(round(n * self.max_samples), 1)
         self._drawn = drawn
         threads = thread_count(self.n_jobs)
-        ranking = rank(X, threads)
+        ranking = unranked(X) if self._random_cuts else rank(X, threads)
         limits = limits_of(self, X, weight, classes)
         seeds = [seed_of(random) for _ in range(self.n_estimators)]
 
@@ -141,12 +142,7 @@ class _Forest(Rows, Explained, BaseEstimator):
         check_is_fitted(self)
         X = self._rows(X)
         out = np.zeros((len(X), self._trees[0].value.shape[2]))
-
-        def block(rows: tuple[int, int]) -> None:
-            for tree in self._trees:
-                tree.add_to(out, X, 1.0, *rows)
-
-        in_threads(block, row_blocks(len(X), thread_count(self.n_jobs)), 64)
+        add_values(self._trees, X, out, threads=thread_count(self.n_jobs))
         out /= len(self._trees)
         return out
 

@@ -2,7 +2,43 @@
 
 from __future__ import annotations
 
-from chainrule.learn.trees.kernels import describe, find_split, jit, partition
+import numpy as np
+
+from chainrule.learn.trees.kernels import describe, find_split, jit, part, partition
+from chainrule.learn.trees.random_cuts import find_random_split
+
+
+@part
+def split_node(  # type: ignore[no-untyped-def]
+    codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys, order,
+    spare, counters, places, hold, sides, constant, level, features,
+):  # fmt: skip
+    """Look for a node's best split and move its rows.
+
+    Returns (feature or −1, threshold, rows without a value go left, where the right side begins).
+    """
+    if whole[6]:
+        feature, threshold, missing_left = find_random_split(
+            values, offsets, samples, weight, target, start, end, whole, real, state, hold[0],
+            sides, constant, level, features,
+        )  # fmt: skip
+        middle = start
+        if feature >= 0:
+            middle = partition(
+                values[offsets[feature] : offsets[feature + 1]], -np.inf, threshold, missing_left,
+                samples, weight, target, start, end, spare, hold,
+            )  # fmt: skip
+        return feature, threshold, missing_left, middle
+    feature, code, threshold, missing_left = find_split(
+        codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys,
+        order, spare, counters, places, sides, constant, level, features,
+    )  # fmt: skip
+    middle = start
+    if feature >= 0:
+        middle = partition(
+            codes[feature], 0, code, missing_left, samples, weight, target, start, end, spare, hold
+        )
+    return feature, threshold, missing_left, middle
 
 
 @jit
@@ -36,7 +72,7 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
     threshold, impurity, weight; `value` (n, classes or 1). `samples`, `weight`, `target` are
     reordered so that every leaf's rows stand together.
     """
-    d = codes.shape[0]
+    d = features.size
 
     size = 1
     made = 0
@@ -60,15 +96,12 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
         # constant[level] marks features without variation in the node open at that level.
         for f in range(d):
             constant[level, f] = constant[level - 1, f] if level > 0 else 0
-        feature, code, threshold, missing_left = find_split(
+        feature, threshold, missing_left, middle = split_node(
             codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys,
-            order, spare, counters, places, sides, constant, level, features,
+            order, spare, counters, places, hold, sides, constant, level, features,
         )  # fmt: skip
         if feature < 0:
             continue
-        middle = partition(
-            codes, feature, samples, weight, target, start, end, code, missing_left, spare, hold
-        )
         if real[1] > 0.0:
             lw, li = describe(whole[0], weight, target, start, middle, value, made, sides)
             rw, ri = describe(whole[0], weight, target, middle, end, value, made, sides)
@@ -117,7 +150,7 @@ def grow_best_first(  # type: ignore[no-untyped-def]
 
     `spans`: start, middle, end, level of each node; `decrease`: −1 if it stays a leaf.
     """
-    d = codes.shape[0]
+    d = features.size
     made = 0
     spans[0, 0], spans[0, 2], spans[0, 3] = 0, samples.size, 0
     fresh = 1
@@ -138,16 +171,12 @@ def grow_best_first(  # type: ignore[no-untyped-def]
                 continue
             for f in range(d):
                 constant[0, f] = 0
-            feature, code, threshold, missing_left = find_split(
+            feature, threshold, missing_left, middle = split_node(
                 codes, values, offsets, samples, weight, target, start, end, whole, real, state,
-                keys, order, spare, counters, places, sides, constant, 0, features,
+                keys, order, spare, counters, places, hold, sides, constant, 0, features,
             )  # fmt: skip
             if feature < 0:
                 continue
-            middle = partition(
-                codes, feature, samples, weight, target, start, end, code, missing_left, spare,
-                hold,
-            )  # fmt: skip
             lw, li = describe(whole[0], weight, target, start, middle, value, 2 * leaves - 1, sides)
             rw, ri = describe(whole[0], weight, target, middle, end, value, 2 * leaves - 1, sides)
             gain = (total * impurity - lw * li - rw * ri) / real[2]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from numbers import Integral, Real
 from typing import Any
 
@@ -16,39 +15,12 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 
 from chainrule.learn.base import Explained, Rounds
 from chainrule.learn.trees import losses
-from chainrule.learn.trees.histogram import add_leaves, add_rows, fill, grow, put
+from chainrule.learn.trees.histogram import add_leaves, put
+from chainrule.learn.trees.histogram_tree import Grower, HistogramTree, cut_points, filled
 from chainrule.learn.trees.ranking import in_threads, row_blocks, thread_count
 from chainrule.learn.trees.tree import Labels, numbers_of, seed_of
+from chainrule.learn.trees.walking import add_trees, join
 from chainrule.learn.working import Working
-
-# A histogram of so many bin updates is worth the hand-over to other threads (about 50 µs).
-_WORTH = 150_000
-
-
-@dataclass(frozen=True)
-class HistogramTree:
-    """One tree: `nodes` [n, 8] (left, right, feature, bin, …), the thresholds of numeric splits,
-    which splits are categorical, the bins that go left, and the leaves' values (shrunk)."""
-
-    nodes: Any
-    threshold: Any
-    category: Any
-    masks: Any
-    value: Any
-    gain: Any
-    rows: Any
-
-
-def cut_points(column: Any, most: int, random: np.random.RandomState) -> Any:
-    """At most `most` − 1 thresholds that share the values of a column about equally."""
-    known = column[~np.isnan(column)]
-    if len(known) > 200_000:
-        known = random.choice(known, 200_000, replace=False)
-    distinct = np.unique(known)
-    if len(distinct) <= most:
-        return distinct[:-1] + (distinct[1:] - distinct[:-1]) / 2
-    levels = np.linspace(0, 100, most + 1)[1:-1]
-    return np.unique(np.percentile(known, levels, method="midpoint"))
 
 
 class _HistGradientBoosting(Explained, BaseEstimator):
@@ -128,7 +100,7 @@ class _HistGradientBoosting(Explained, BaseEstimator):
                 cuts[f] = np.arange(count - 1) + 0.5
             else:
                 cuts[f] = cut_points(column, self.max_bins, np.random.RandomState(seeds[f]))
-            put(column, cuts[f], len(cuts[f]), bins[f])
+            put(column, filled(cuts[f]), bins[f])
 
         in_threads(one, range(d), threads if n > 5000 else 1)
         self._cuts = cuts
@@ -161,38 +133,38 @@ class _HistGradientBoosting(Explained, BaseEstimator):
         self._loss = loss
         self._baseline = loss.start(y, weight)
         raw = np.repeat(self._baseline[:, None], n, axis=1)
-        held_raw = None if held is None else np.repeat(self._baseline[:, None], len(held[0]), 1)
+        held_raw = None if held is None else np.repeat(self._baseline[None], len(held[0]), 0)
         self._predictors: list[list[HistogramTree]] = []
         self.train_score_, self.validation_score_ = [], []
-        self._space = self._allocate(n, d)
+        grower = self._grower(bins, threads)
         self.trace_: Any = [] if trace else None
         with Rounds(self, self.max_iter, self.verbose) as rounds:
             for _ in rounds:
-                gradient, hessian = loss.gradient(y, raw)
-                if weighted:
-                    gradient, hessian = gradient * weight, hessian * weight
+                gradient, hessian = self._slopes(y, raw, weight if weighted else None, grower)
                 if self.trace_ is not None:
                     self.trace_.append((-gradient, loss.loss(y, raw, weight)))
                 trees = []
                 for k in range(loss.trees):
-                    tree, order = self._tree(bins, gradient[k], hessian[k], random, threads)
+                    slopes = gradient[k], None if hessian is None else hessian[k]
+                    tree, order = grower.tree(
+                        *slopes, self._looked_at(d, random), self.learning_rate
+                    )
                     if loss.own_leaf:
                         self._refit(tree, order, y, raw[k : k + 1], weight, loss)
-                    add_leaves(order, tree.nodes, tree.value, len(tree.nodes), raw[k])
+                    add_leaves(order, tree.nodes, tree.value, raw[k])
                     trees.append(tree)
                 self._predictors.append(trees)
                 if self.do_early_stopping_:
                     if held is not None:
-                        for k, tree in enumerate(trees):
-                            self._add(tree, held[0], held_raw[k], 0, len(held[0]))  # type: ignore[index]
-                        score = -loss.loss(held[1], held_raw, held[2])
+                        self._add([trees], held[0], held_raw)
+                        score = -loss.loss(held[1], held_raw.T, held[2])  # type: ignore[union-attr]
                         self.validation_score_.append(score)
                     self.train_score_.append(-loss.loss(y, raw, weight))
                     if self._stalled(self.validation_score_ or self.train_score_):
                         break
                 if self.verbose:
                     rounds.show(loss=loss.loss(y, raw, weight))
-        del self._space
+        grower.close()
         self.n_iter_ = len(self._predictors)
 
     def _stalled(self, scores: list[float]) -> bool:
@@ -202,69 +174,45 @@ class _HistGradientBoosting(Explained, BaseEstimator):
         reference = scores[-reach] + self.tol
         return not any(score > reference for score in scores[-reach + 1 :])
 
-    def _allocate(self, n: int, d: int) -> tuple[Any, ...]:
+    def _grower(self, bins: Any, threads: int) -> Grower:
+        d, n = bins.shape
         leaves = max(n // self.min_samples_leaf, 1)
         if self.max_leaf_nodes is not None:
             leaves = min(leaves, self.max_leaf_nodes)
         if self.max_depth is not None and self.max_depth < 20:
             leaves = min(leaves, 2**self.max_depth)
-        return (
-            leaves,
-            np.empty(n, np.int32),
-            np.empty((leaves, d, 256, 3)),
-            np.empty((2 * leaves, 8), np.int64),
-            np.empty((2 * leaves, 4)),
-            np.empty((2 * leaves, 256), np.uint8),
-            np.empty(256, np.int64),
-            np.empty(256),
+        deepest = 2**31 if self.max_depth is None else self.max_depth
+        real = [self.min_samples_leaf, 1e-3, max(self.l2_regularization, 1e-15)]
+        signs = np.zeros(d, np.int64)
+        return Grower(
+            bins, self._cuts, self.is_categorical_, signs, real, [leaves, deepest], threads
         )
 
-    def _tree(
-        self, bins: Any, gradient: Any, hessian: Any, random: np.random.RandomState, threads: int
-    ) -> tuple[HistogramTree, Any]:
-        leaves, spare, histograms, nodes, sums, masks, order, ratio = self._space
-        d, n = bins.shape
-        rows = np.arange(n, dtype=np.int32)
-        kinds = np.array([[len(c) + 1, c_] for c, c_ in zip(self._cuts, self.is_categorical_)])
-        allowed = np.ones(d, np.uint8)
-        if self.max_features < 1.0:
-            allowed[:] = 0
-            allowed[random.permutation(d)[: max(1, int(np.ceil(self.max_features * d)))]] = 1
-        real = np.array([float(self.min_samples_leaf), 1e-3, max(self.l2_regularization, 1e-15)])
-        deepest = 2**31 if self.max_depth is None else self.max_depth
-        whole = np.array([leaves, deepest, _WORTH if threads > 1 else 2**62])
-        nodes[0] = -1, -1, -1, 0, 0, n, 0, 0
-        status = np.array([1, 0, n, 0, 1, 1, 0])
-        found = np.zeros(4, np.int64)
-        shares = row_blocks(d, threads if n * d > _WORTH else 1, 1)
-        while True:
-            _, start, end, slot = status[:4].tolist()
-            parts = shares if (end - start) * d > _WORTH else [(0, d)]
+    def _looked_at(self, d: int, random: np.random.RandomState) -> Any:
+        """uint8 [features], 1 where a tree may look."""
+        if self.max_features == 1.0:
+            return np.ones(d, np.uint8)
+        allowed = np.zeros(d, np.uint8)
+        allowed[random.permutation(d)[: max(1, int(np.ceil(self.max_features * d)))]] = 1
+        return allowed
 
-            def work(part: tuple[int, int], s: int = start, e: int = end, at: int = slot) -> None:
-                fill(bins, rows, s, e, gradient, hessian, histograms, at, *part)
+    def _slopes(self, y: Any, raw: Any, weight: Any, grower: Grower) -> tuple[Any, Any]:
+        """Gradients and Hessians [trees a round, rows], times the weights; None: Hessians of 1."""
+        constant = self._loss.constant_hessian and weight is None
+        gradient = np.empty_like(raw)
+        hessian = None if constant else np.empty_like(raw)
 
-            in_threads(work, parts, threads)
-            if not grow(
-                bins, rows, spare, gradient, hessian, histograms, kinds, allowed, real, whole,
-                nodes, sums, masks, order, ratio, found, status,
-            ):  # fmt: skip
-                break
-        made = int(status[4])
-        kept = nodes[:made].copy()
-        value = -self.learning_rate * sums[:made, 0] / (sums[:made, 1] + real[2])
-        inner = kept[:, 0] >= 0
-        threshold, category = np.zeros(made), np.zeros(made, np.uint8)
-        for i in np.flatnonzero(inner):
-            f, b = kept[i, 2], kept[i, 3]
-            category[i] = self.is_categorical_[f]
-            if not category[i]:
-                threshold[i] = self._cuts[f][b] if b < len(self._cuts[f]) else np.inf
-        tree = HistogramTree(
-            kept, threshold, category, masks[:made].copy(), value, sums[:made, 3].copy(),
-            sums[:made, 2].copy(),
-        )  # fmt: skip
-        return tree, rows
+        def share(rows: tuple[int, int]) -> None:
+            # Blocks of this size stay in the cache from one step of the formula to the next.
+            for start in range(*rows, 8192):
+                at = slice(start, min(start + 8192, rows[1]))
+                g, h = self._loss.gradient(y[at], raw[:, at])
+                gradient[:, at] = g if weight is None else g * weight[at]
+                if hessian is not None:
+                    hessian[:, at] = h if weight is None else h * weight[at]
+
+        grower.each(share, row_blocks(raw.shape[1], grower.threads, 8192))
+        return gradient, hessian
 
     def _refit(self, tree: HistogramTree, order: Any, y: Any, raw: Any, w: Any, loss: Any) -> None:
         """Leaves' values where the loss has a better constant than the Newton step."""
@@ -273,34 +221,39 @@ class _HistGradientBoosting(Explained, BaseEstimator):
             best = loss.leaf(y[inside], raw[:, inside], w[inside])
             tree.value[i] = self.learning_rate * best
 
-    @staticmethod
-    def _add(tree: HistogramTree, X: Any, out: Any, start: int, stop: int) -> None:
-        add_rows(
-            X, tree.nodes, tree.threshold, tree.category, tree.masks, tree.value, start, stop, out
-        )
+    def _add(self, rounds: list[list[HistogramTree]], X: Any, out: Any, threads: int = 1) -> None:
+        """out [rows, trees a round] += the trees' values."""
+        trees = [tree for trees in rounds for tree in trees]
+        nodes, roots = join(tree.packed for tree in trees)
+        masks = np.concatenate([tree.masks for tree in trees]) if self._seen else None
+        if masks is not None:
+            # Masks are numbered from 0 in each tree.
+            shift = np.cumsum([0, *(len(tree.masks) for tree in trees)])[:-1]
+            shift = np.repeat(shift, [len(tree.value) for tree in trees])
+            nodes = nodes._replace(mask=np.where(nodes.mask < 0, -1, nodes.mask + shift))
+
+        def block(rows: tuple[int, int]) -> None:
+            at = slice(*rows)
+            add_trees(X[at], nodes, roots, masks, 0, self._loss.trees, 1.0, out[at])
+
+        in_threads(block, row_blocks(len(X), threads, 2000), threads)
 
     def _raw(self, X: Any) -> Any:
         """[trees a round, rows], the sums of all trees."""
         check_is_fitted(self)
         X = np.ascontiguousarray(self._encoded(self._check(X)))
-        raw = np.repeat(self._baseline[:, None], len(X), axis=1)
-
-        def block(rows: tuple[int, int]) -> None:
-            for trees in self._predictors:
-                for k, tree in enumerate(trees):
-                    self._add(tree, X, raw[k], *rows)
-
-        in_threads(block, row_blocks(len(X), thread_count(-1), 2000), 64)
-        return raw
+        raw = np.repeat(self._baseline[None], len(X), axis=0)
+        if self._predictors:
+            self._add(self._predictors, X, raw, thread_count(-1))
+        return raw.T
 
     def _staged_raw(self, X: Any) -> Any:
         check_is_fitted(self)
         X = np.ascontiguousarray(self._encoded(self._check(X)))
-        raw = np.repeat(self._baseline[:, None], len(X), axis=1)
+        raw = np.repeat(self._baseline[None], len(X), axis=0)
         for trees in self._predictors:
-            for k, tree in enumerate(trees):
-                self._add(tree, X, raw[k], 0, len(X))
-            yield raw.copy()
+            self._add([trees], X, raw)
+            yield raw.T.copy()
 
     @property
     def n_trees_per_iteration_(self) -> int:

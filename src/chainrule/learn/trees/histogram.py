@@ -1,97 +1,193 @@
 """Machine code of histogram trees: second-order gain over at most 256 bins, best leaf first.
 
 A node's histogram is summed from its rows only for the smaller child; the sibling's is the
-parent's minus it. `grow` stops where a histogram is worth several threads and goes on when it has
-been filled (Ke et al. 2017, LightGBM; Chen and Guestrin 2016, XGBoost, for the gain).
+parent's minus it (Ke et al. 2017, LightGBM; Chen and Guestrin 2016, XGBoost, for the gain).
+Several threads grow one tree: each runs `grow` on its own share of the features and moves its own
+copy of the rows; they meet once a split, to learn whose split is the best.
 """
 
 from __future__ import annotations
 
-from chainrule.learn.trees.kernels import jit, part
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.learn.trees.kernels import TIE, jit, part
+from chainrule.learn.trees.meeting import meet
 
 MISSING = 255
+# Rows whose gradients are gathered at once: they and a feature's histogram fit the fastest cache.
+BLOCK = 1024
+# Columns of `nodes`, `sums` and `offers`.
+LEFT, RIGHT, FEATURE, BIN, START, END, LEVEL, SLOT, OWNER = range(9)
+GRADIENT, HESSIAN, ROWS, GAIN, LOWER, UPPER = range(6)
 
 
-@jit
-def fill(bins, rows, start, end, gradient, hessian, histograms, slot, first, last):  # type: ignore[no-untyped-def]
-    """histograms[slot, f, bin] = sums of gradient, Hessian and rows, for first ≤ f < last."""
-    for f in range(first, last):
-        for b in range(256):
-            histograms[slot, f, b, 0] = 0.0
-            histograms[slot, f, b, 1] = 0.0
-            histograms[slot, f, b, 2] = 0.0
-        for i in range(start, end):
-            row = rows[i]
-            b = bins[f, row]
-            histograms[slot, f, b, 0] += gradient[row]
-            histograms[slot, f, b, 1] += hessian[row]
-            histograms[slot, f, b, 2] += 1.0
+class Table(NamedTuple):
+    """What all threads read.
+
+    bins: uint8 [features, rows]; gradient, hessian: float64 [rows]; kinds: int64 [features, 3],
+    bins in use, 1 for categories, monotonic sign; allowed: uint8 [features]; real: fewest rows of
+    a leaf, its least Hessian, l2; whole: most leaves, deepest level, 1 where all Hessians are 1.
+    """
+
+    bins: Any
+    gradient: Any
+    hessian: Any
+    kinds: Any
+    allowed: Any
+    real: Any
+    whole: Any
+
+
+class Shared(NamedTuple):
+    """What the threads tell each other.
+
+    arrived: int64 [1]; offers: [threads, nodes, 6], the best split of each thread's features as
+    gain, feature, bin and the left side's gradient, Hessian, rows; masks: uint8 [threads, nodes,
+    256], the bins that go left.
+    """
+
+    arrived: Any
+    offers: Any
+    masks: Any
+
+
+class Own(NamedTuple):
+    """What belongs to one thread.
+
+    rows, spare: uint32 [rows]; block: [BLOCK, 2]; histograms: [leaves, own features, 256, 3];
+    nodes: int64 [nodes, 9]; sums: [nodes, 6]; order: int64 [256], ratio: [256]; free: int64
+    [leaves], unused histograms.
+    """
+
+    rows: Any
+    spare: Any
+    block: Any
+    histograms: Any
+    nodes: Any
+    sums: Any
+    order: Any
+    ratio: Any
+    free: Any
 
 
 @part
-def cut(  # type: ignore[no-untyped-def]
-    histograms, slot, f, order, count, low, high, missing_left, has_missing, total, real, best,
-    found, turn,
-):  # fmt: skip
-    """Scan bins order[0…count−1] of a feature; `found` keeps the best: feature, place, side."""
+def fill(table, own, start, end, slot, first, last):  # type: ignore[no-untyped-def]
+    """Histograms of features first…last−1: sums of gradient, Hessian, rows over rows start…end."""
+    histograms, block = own.histograms[slot], own.block
+    constant = table.whole[2] == 1
+    histograms[:] = 0.0
+    for low in range(start, end, BLOCK):
+        rows = own.rows[low : min(low + BLOCK, end)]
+        count = rows.size
+        for i in range(count):
+            block[i, 0] = table.gradient[rows[i]]
+        if not constant:
+            for i in range(count):
+                block[i, 1] = table.hessian[rows[i]]
+        for f in range(first, last):
+            column, sums = table.bins[f], histograms[f - first]
+            if constant:
+                for i in range(count):
+                    b = column[rows[i]]
+                    sums[b, 0] += block[i, 0]
+                    sums[b, 2] += 1.0
+            else:
+                for i in range(count):
+                    b = column[rows[i]]
+                    sums[b, 0] += block[i, 0]
+                    sums[b, 1] += block[i, 1]
+                    sums[b, 2] += 1.0
+    if constant:
+        for f in range(last - first):
+            for b in range(256):
+                histograms[f, b, 1] = histograms[f, b, 2]
+
+
+@part
+def leaf_value(g, h, l2, total):  # type: ignore[no-untyped-def]
+    """The Newton step −g/(h + l2), kept within what the monotonic splits above allow."""
+    return min(max(-g / (h + l2), total[LOWER]), total[UPPER])
+
+
+@part
+def cut(sums, order, stop, missing_left, f, sign, total, real, offer):  # type: ignore[no-untyped-def]
+    """Cut behind order[0], …, order[stop − 1]; the best goes into `offer`. Returns its place."""
     g = h = n = 0.0
-    if has_missing and missing_left:
-        g = histograms[slot, f, MISSING, 0]
-        h = histograms[slot, f, MISSING, 1]
-        n = histograms[slot, f, MISSING, 2]
-    for i in range(low, high):
-        b = order[i] if turn >= 0 else order[count - 1 - i]
-        g += histograms[slot, f, b, 0]
-        h += histograms[slot, f, b, 1]
-        n += histograms[slot, f, b, 2]
+    if missing_left:
+        g, h, n = sums[MISSING, 0], sums[MISSING, 1], sums[MISSING, 2]
+    place = -1
+    best = offer[0]
+    l2 = real[2]
+    free = total[LOWER] == -np.inf and total[UPPER] == np.inf and sign == 0
+    for i in range(stop):
+        b = order[i]
+        if sums[b, 2] == 0.0:
+            continue
+        g += sums[b, 0]
+        h += sums[b, 1]
+        n += sums[b, 2]
         if n < real[0]:
             continue
-        if total[2] - n < real[0]:
+        if total[ROWS] - n < real[0]:
             break
-        rest = total[1] - h
-        if h < real[1] or rest < real[1]:
+        other_g, other_h = total[GRADIENT] - g, total[HESSIAN] - h
+        if h < real[1] or other_h < real[1]:
             continue
-        gain = g * g / (h + real[2]) + (total[0] - g) ** 2 / (rest + real[2])
-        if gain > best:
-            best = gain
-            found[0], found[1], found[2], found[3] = f, i, missing_left, turn
-    return best
+        if free:
+            # g²/(h + l2) of both sides over one denominator, compared before it is divided.
+            above = g * g * (other_h + l2) + other_g * other_g * (h + l2)
+            below = (h + l2) * (other_h + l2)
+            if not above > (best + TIE * abs(best)) * below:
+                continue
+            gain = above / below
+        else:
+            left = leaf_value(g, h, l2, total)
+            right = leaf_value(other_g, other_h, l2, total)
+            gain = -g * left - other_g * right
+            if not gain > best + TIE * abs(best) or sign * (left - right) > 0.0:
+                continue
+        best = gain
+        place = i
+        offer[0], offer[1], offer[2] = gain, f, b
+        offer[3], offer[4], offer[5] = g, h, n
+    return place
 
 
 @part
-def find(histograms, slot, kinds, allowed, real, total, order, ratio, found, left_bins):  # type: ignore[no-untyped-def]
-    """Best split of a node; left_bins[bin] = 1 goes left. Returns the gain, 0 if there is none.
-
-    `kinds` (features, 2): bins in use; 1 where they are categories. `real`: fewest rows, least
-    Hessian, l2.
-    """
-    parent = total[0] * total[0] / (total[1] + real[2])
-    best = parent + 1e-12 * (1.0 + parent)
-    floor = best
-    for f in range(kinds.shape[0]):
-        if not allowed[f]:
+def find(table, own, slot, first, last, total, offer, mask):  # type: ignore[no-untyped-def]
+    """Best split of a node among features first…last−1; `offer[0]` is its gain, 0 for none."""
+    order, ratio = own.order, own.ratio
+    parent = -total[GRADIENT] * leaf_value(
+        total[GRADIENT], total[HESSIAN], table.real[2], total
+    )  # fmt: skip
+    floor = parent + 1e-12 * (1.0 + abs(parent))
+    offer[0] = floor
+    missing_left = False
+    category = False
+    for f in range(first, last):
+        if not table.allowed[f]:
             continue
-        used = kinds[f, 0]
-        has_missing = histograms[slot, f, MISSING, 2] > 0
-        if kinds[f, 1] == 0:
+        sums = own.histograms[slot, f - first]
+        used, sign = table.kinds[f, 0], table.kinds[f, 2]
+        has_missing = sums[MISSING, 2] > 0.0
+        if table.kinds[f, 1] == 0:
             for b in range(used):
                 order[b] = b
-            last = used if has_missing else used - 1
-            best = cut(
-                histograms, slot, f, order, used, 0, last, 0, has_missing, total, real, best,
-                found, 0,
-            )  # fmt: skip
-            if has_missing:
-                best = cut(
-                    histograms, slot, f, order, used, 0, used - 1, 1, True, total, real, best,
-                    found, 0,
-                )  # fmt: skip
+            stop = used if has_missing else used - 1
+            if cut(sums, order, stop, False, f, sign, total, table.real, offer) >= 0:
+                missing_left = category = False
+            # A stop of 0 tries nothing.
+            stop = used - 1 if has_missing else 0
+            if cut(sums, order, stop, True, f, sign, total, table.real, offer) >= 0:
+                missing_left, category = True, False
             continue
         # Categories in the order of gradient over Hessian (Fisher 1958); rare ones stay right.
         count = 0
         for b in range(256):
-            if histograms[slot, f, b, 2] > 0 and histograms[slot, f, b, 1] >= 1e-3:
-                value = histograms[slot, f, b, 0] / (histograms[slot, f, b, 1] + 10.0)
+            if sums[b, 2] > 0.0 and sums[b, 1] >= 1e-3:
+                value = sums[b, 0] / (sums[b, 1] + 10.0)
                 j = count
                 while j > 0 and ratio[j - 1] > value:
                     ratio[j] = ratio[j - 1]
@@ -100,149 +196,185 @@ def find(histograms, slot, kinds, allowed, real, total, order, ratio, found, lef
                 ratio[j] = value
                 order[j] = b
                 count += 1
-        for turn in range(1, -3, -2):
-            before = best
-            best = cut(
-                histograms, slot, f, order, count, 0, count - 1, 0, False, total, real, best,
-                found, turn,
-            )  # fmt: skip
-            if best > before:
-                for b in range(256):
-                    left_bins[b] = 0
-                for i in range(found[1] + 1):
-                    left_bins[order[i] if turn > 0 else order[count - 1 - i]] = 1
-    if best <= floor:
-        return 0.0
-    f = found[0]
-    if kinds[f, 1] == 0:
+        for _ in range(2):
+            place = cut(sums, order, count - 1, False, f, 0, total, table.real, offer)
+            if place >= 0:
+                category = True
+                mask[:] = 0
+                for i in range(place + 1):
+                    mask[order[i]] = 1
+            for i in range(count // 2):
+                order[i], order[count - 1 - i] = order[count - 1 - i], order[i]
+    if offer[0] <= floor:
+        offer[0] = 0.0
+        return
+    offer[0] -= parent
+    if not category:
         for b in range(256):
-            left_bins[b] = b <= found[1]
-        left_bins[MISSING] = found[2]
-        if histograms[slot, f, MISSING, 2] == 0:
-            # Without experience a missing value goes where most rows go.
-            n = 0.0
-            for b in range(found[1] + 1):
-                n += histograms[slot, f, b, 2]
-            left_bins[MISSING] = 2 * n > total[2]
-    return best - parent
+            mask[b] = b <= offer[2]
+        seen = own.histograms[slot, int(offer[1]) - first, MISSING, 2] > 0.0
+        # Without experience a missing value goes where most rows go.
+        mask[MISSING] = missing_left if seen else 2.0 * offer[5] > total[ROWS]
 
 
-@jit
-def grow(  # type: ignore[no-untyped-def]
-    bins, rows, spare, gradient, hessian, histograms, kinds, allowed, real, whole, nodes, sums,
-    masks, order, ratio, found, status,
-):  # fmt: skip
-    """Grow on; returns 1 where a histogram is due (rows status[1]…status[2]).
+@part
+def accept(shared, own, node, threads):  # type: ignore[no-untyped-def]
+    """Every thread notes the same best offer: the largest gain, then the lowest feature."""
+    owner = 0
+    for i in range(1, threads):
+        if shared.offers[i, node, 0] > shared.offers[owner, node, 0]:
+            owner = i
+    offer = shared.offers[owner, node]
+    own.sums[node, GAIN] = offer[0]
+    own.nodes[node, FEATURE], own.nodes[node, BIN] = int(offer[1]), int(offer[2])
+    own.nodes[node, OWNER] = owner
 
-    `nodes` (n, 8): left, right, feature, bin, start, end, level, slot; `sums` (n, 4): gradient,
-    Hessian, rows, gain; `masks` (n, 256): bins that go left. `whole`: most leaves, deepest level,
-    work that is worth threads. `status`: pending (0 nothing, 1 root, 2 children), start, end, slot,
-    nodes, leaves, parent.
+
+@part
+def separate(column, mask, rows, spare, start, end):  # type: ignore[no-untyped-def]
+    """Move the rows of the left side to the front, in their order; returns where the right begins.
+
+    Written without branches, since which way a row goes cannot be predicted.
     """
-    d = bins.shape[0]
-    while True:
-        if status[0] > 0:
-            first = 0 if status[0] == 1 else status[4] - 2
-            if status[0] == 2:
-                # The larger child takes the parent's place, less the smaller one.
-                big = nodes[status[6], 7]
-                small = status[3]
-                for f in range(d):
-                    for b in range(256):
-                        for k in range(3):
-                            histograms[big, f, b, k] -= histograms[small, f, b, k]
-            for node in range(first, status[4]):
-                slot = nodes[node, 7]
-                for k in range(3):
-                    sums[node, k] = 0.0
-                    for b in range(256):
-                        sums[node, k] += histograms[slot, 0, b, k]
-                sums[node, 3] = 0.0
-                if nodes[node, 6] < whole[1] and sums[node, 2] >= 2 * real[0]:
-                    sums[node, 3] = find(
-                        histograms, slot, kinds, allowed, real, sums[node], order, ratio, found,
-                        masks[node],
-                    )  # fmt: skip
-                    nodes[node, 2], nodes[node, 3] = found[0], found[1]
-            status[0] = 0
-        if status[5] >= whole[0]:
-            return 0
-        node = -1
-        for i in range(status[4]):
-            if nodes[i, 0] < 0 and sums[i, 3] > 0.0 and (node < 0 or sums[i, 3] > sums[node, 3]):
-                node = i
-        if node < 0:
-            return 0
-        start, end, f = nodes[node, 4], nodes[node, 5], nodes[node, 2]
-        at = start
-        other = 0
-        for i in range(start, end):
-            row = rows[i]
-            if masks[node, bins[f, row]]:
-                rows[at] = row
-                at += 1
-            else:
-                spare[other] = row
-                other += 1
-        for i in range(other):
-            rows[at + i] = spare[i]
-        left = status[4]
-        nodes[node, 0], nodes[node, 1] = left, left + 1
-        for child in range(left, left + 2):
-            nodes[child, 0], nodes[child, 1], nodes[child, 2] = -1, -1, -1
-            nodes[child, 4] = start if child == left else at
-            nodes[child, 5] = at if child == left else end
-            nodes[child, 6] = nodes[node, 6] + 1
-        small = left if at - start <= end - at else left + 1
-        fresh = status[5]
-        nodes[left, 7] = nodes[left + 1, 7] = nodes[node, 7]
-        nodes[small, 7] = fresh
-        status[0], status[1], status[2], status[3] = 2, nodes[small, 4], nodes[small, 5], fresh
-        status[4], status[5], status[6] = left + 2, status[5] + 1, node
-        if (status[2] - status[1]) * d > whole[2]:
-            return 1
-        fill(bins, rows, status[1], status[2], gradient, hessian, histograms, fresh, 0, d)
+    at = start
+    other = 0
+    for i in range(start, end):
+        row = rows[i]
+        left = mask[column[row]]
+        rows[at] = row
+        spare[other] = row
+        at += left
+        other += 1 - left
+    rows[at:end] = spare[:other]
+    return at
+
+
+@part
+def divide(table, shared, own, node, left):  # type: ignore[no-untyped-def]
+    """Split a node: its rows, its sums and the bounds of its children `left` and `left` + 1."""
+    nodes, sums = own.nodes, own.sums
+    start, end, owner = nodes[node, START], nodes[node, END], nodes[node, OWNER]
+    f = nodes[node, FEATURE]
+    middle = separate(
+        table.bins[f], shared.masks[owner, node], own.rows, own.spare, start, end
+    )  # fmt: skip
+    nodes[node, LEFT], nodes[node, RIGHT] = left, left + 1
+    for child in range(left, left + 2):
+        nodes[child, :FEATURE] = -1
+        nodes[child, START] = start if child == left else middle
+        nodes[child, END] = middle if child == left else end
+        nodes[child, LEVEL] = nodes[node, LEVEL] + 1
+        nodes[child, SLOT] = -1
+        for k in range(3):
+            part_of = shared.offers[owner, node, 3 + k]
+            sums[child, k] = part_of if child == left else sums[node, k] - part_of
+        sums[child, GAIN] = 0.0
+        sums[child, LOWER], sums[child, UPPER] = sums[node, LOWER], sums[node, UPPER]
+    sign = table.kinds[f, 2]
+    if sign != 0:
+        # Whatever stands below, the two sides stay apart at the middle of their values.
+        l2 = table.real[2]
+        a = leaf_value(sums[left, 0], sums[left, 1], l2, sums[node])
+        b = leaf_value(sums[left + 1, 0], sums[left + 1, 1], l2, sums[node])
+        sums[left, UPPER if sign > 0 else LOWER] = (a + b) / 2.0
+        sums[left + 1, LOWER if sign > 0 else UPPER] = (a + b) / 2.0
+
+
+@part
+def may_split(table, own, node):  # type: ignore[no-untyped-def]
+    """Whether a node has rows and levels enough for a split."""
+    deep = own.nodes[node, LEVEL] >= table.whole[1]
+    return own.sums[node, ROWS] >= 2.0 * table.real[0] and not deep
+
+
+@part
+def count_children(table, own, node, small, slot, first, last):  # type: ignore[no-untyped-def]
+    """The children's histograms: the small one's from its rows, the other's by subtraction."""
+    nodes = own.nodes
+    big = 2 * nodes[node, LEFT] + 1 - small
+    nodes[small, SLOT], nodes[big, SLOT] = slot, nodes[node, SLOT]
+    fill(table, own, nodes[small, START], nodes[small, END], slot, first, last)
+    less, rest = own.histograms[slot], own.histograms[nodes[big, SLOT]]
+    for f in range(last - first):
+        for b in range(256):
+            for k in range(3):
+                rest[f, b, k] -= less[f, b, k]
 
 
 @jit
-def put(column, cuts, count, out):  # type: ignore[no-untyped-def]
-    """out[i] = the number of cuts below column[i], MISSING for NaN."""
+def grow(table, shared, own, me, threads):  # type: ignore[no-untyped-def]
+    """Grow a tree from the root whose rows and sums stand in `own`; returns the number of nodes."""
+    d = table.bins.shape[0]
+    first, last = d * me // threads, d * (me + 1) // threads
+    nodes, sums, free = own.nodes, own.sums, own.free
+    most = table.whole[0]
+    unused = most - 1
+    for i in range(most):
+        free[i] = i
+    nodes[0, SLOT] = free[unused]
+    nodes[0, :FEATURE] = -1
+    fresh, made, leaves, goal = 0, 1, 1, 0
+    if may_split(table, own, 0) and most > 1:
+        fill(table, own, nodes[0, START], nodes[0, END], nodes[0, SLOT], first, last)
+    while True:
+        for node in range(fresh, made):
+            shared.offers[me, node, 0] = 0.0
+            if may_split(table, own, node):
+                find(
+                    table, own, nodes[node, SLOT], first, last, sums[node],
+                    shared.offers[me, node], shared.masks[me, node],
+                )  # fmt: skip
+        goal += threads
+        meet(shared.arrived, goal)
+        for node in range(fresh, made):
+            accept(shared, own, node, threads)
+            if sums[node, GAIN] == 0.0:
+                free[unused] = nodes[node, SLOT]
+                unused += 1
+        fresh = made
+        while fresh == made:
+            node = -1
+            for i in range(made):
+                better = node < 0 or sums[i, GAIN] > sums[node, GAIN]
+                if nodes[i, LEFT] < 0 and sums[i, GAIN] > 0.0 and better:
+                    node = i
+            if node < 0 or leaves == most:
+                return made
+            divide(table, shared, own, node, made)
+            leaves += 1
+            small = made
+            if sums[made, ROWS] > sums[made + 1, ROWS]:
+                small = made + 1
+            made += 2
+            if leaves == most:
+                return made
+            if may_split(table, own, made - 1) or may_split(table, own, made - 2):
+                unused -= 1
+                count_children(table, own, node, small, free[unused], first, last)
+            else:
+                # Two leaves for good: the parent's histogram is free again.
+                free[unused] = nodes[node, SLOT]
+                unused += 1
+                fresh = made
+
+
+@jit
+def put(column, cuts, out):  # type: ignore[no-untyped-def]
+    """out[i] = the number of cuts below column[i], MISSING for NaN; cuts [256], filled with ∞."""
     for i in range(column.size):
         x = column[i]
-        low = 0
-        high = count
-        if x != x:
-            low = high = MISSING
-        while low < high:
-            middle = (low + high) // 2
-            if x <= cuts[middle]:
-                high = middle
-            else:
-                low = middle + 1
-        out[i] = low
+        # Eight halvings without a branch: where a value lies cannot be predicted.
+        low = np.uint32(cuts[127] < x) << np.uint32(7)
+        for bit in (6, 5, 4, 3, 2, 1, 0):
+            step = np.uint32(1 << bit)
+            low += np.uint32(cuts[low + step - np.uint32(1)] < x) << np.uint32(bit)
+        out[i] = low if x == x else MISSING
 
 
 @jit
-def add_leaves(rows, nodes, value, made, out):  # type: ignore[no-untyped-def]
+def add_leaves(rows, nodes, value, out):  # type: ignore[no-untyped-def]
     """out[row] += value of the leaf in which the row lies."""
-    for node in range(made):
-        if nodes[node, 0] < 0:
-            for i in range(nodes[node, 4], nodes[node, 5]):
+    for node in range(value.size):
+        if nodes[node, LEFT] < 0:
+            for i in range(nodes[node, START], nodes[node, END]):
                 out[rows[i]] += value[node]
-
-
-@jit
-def add_rows(X, nodes, threshold, category, masks, value, start, stop, out):  # type: ignore[no-untyped-def]
-    """out[i] += value of the leaf that row i of a float64 table reaches."""
-    for i in range(start, stop):
-        node = 0
-        while nodes[node, 0] >= 0:
-            x = X[i, nodes[node, 2]]
-            if x != x:
-                left = masks[node, MISSING] > 0
-            elif category[node]:
-                left = masks[node, int(x)] > 0
-            else:
-                left = x <= threshold[node]
-            node = nodes[node, 0] if left else nodes[node, 1]
-        out[i] += value[node]

@@ -294,9 +294,9 @@ def find_split(  # type: ignore[no-untyped-def]
     """(feature or −1, highest code on the left, threshold, rows without a value go left).
 
     `whole`: criterion, classes, deepest level, fewest rows to split, fewest rows in a leaf,
-    features to look at, random cuts; `real`: least weight of a leaf, least decrease, total weight.
+    features to look at; `real`: least weight of a leaf, least decrease, total weight.
     """
-    criterion, least, wanted, random = whole[0], whole[4], whole[5], whole[6]
+    criterion, least, wanted = whole[0], whole[4], whole[5]
     d = codes.shape[0]
     best = NO_GAIN
     feature = -1
@@ -307,7 +307,7 @@ def find_split(  # type: ignore[no-untyped-def]
     for visit in range(d):
         if visit >= wanted and seen_variable:
             break
-        if wanted < d or random:
+        if wanted < d:
             j = visit + int(uniform(state) * (d - visit))
             features[visit], features[j] = features[j], features[visit]
         f = features[visit]
@@ -339,31 +339,9 @@ def find_split(  # type: ignore[no-untyped-def]
             constant[level, f] = 1
             continue
         seen_variable = True
-        if random:
-            # One random cut, a value between the least and the greatest.
-            cut = values[offsets[f] + low] + uniform(state) * (
-                float(values[offsets[f] + high]) - values[offsets[f] + low]
-            )
-            if cut >= values[offsets[f] + high]:
-                cut = float(values[offsets[f] + low])
-            a = low
-            b = high - 1 if high > low else high
-            while a < b:
-                middle = (a + b + 1) // 2
-                if values[offsets[f] + middle] <= cut:
-                    a = middle
-                else:
-                    b = middle - 1
-            for i in range(count):
-                keys[i] = -1 if keys[i] == -1 else int(keys[i] > a)
-            top = 1
-            if high > low:
-                low, high = a, a + 1
-        else:
-            cut = 0.0
-            top = high - low
-            for i in range(count):
-                keys[i] -= low if keys[i] >= 0 else 0
+        top = high - low
+        for i in range(count):
+            keys[i] -= low if keys[i] >= 0 else 0
         if missing > 0:
             # Rows without a value get the highest key and are cut off behind the sort.
             for i in range(missing):
@@ -379,13 +357,11 @@ def find_split(  # type: ignore[no-untyped-def]
                 best = score
                 feature = f
                 last = keys[order[where - 1]]
-                best_code = low if random else low + last
+                best_code = low + last
                 if where == known:
                     # Everything that is known against everything that is missing.
                     threshold = np.inf
                     best_code = 2147483647
-                elif random:
-                    threshold = cut
                 else:
                     after = keys[order[where]]
                     threshold = (
@@ -402,26 +378,26 @@ def find_split(  # type: ignore[no-untyped-def]
 
 
 @part
-def partition(codes, feature, samples, weight, target, start, end, code, missing_left, spare, hold):  # type: ignore[no-untyped-def]
+def partition(  # type: ignore[no-untyped-def]
+    column, lowest, cut, missing_left, samples, weight, target, start, end, spare, hold
+):  # fmt: skip
     """Move the rows of the left side to the front, in their order; returns where the right begins.
 
-    The rows' order stays ascending, so that later nodes read memory forwards.
+    `column`: codes or values of the feature; what is not at least `lowest` is missing. The rows'
+    order stays ascending, so that later nodes read memory forwards. Without branches: which way a
+    row goes cannot be predicted.
     """
     at = start
     other = 0
     for i in range(start, end):
-        row = samples[i]
-        c = codes[feature, row]
-        if (c <= code and c >= 0) or (c < 0 and missing_left):
-            samples[at] = row
-            weight[at] = weight[i]
-            target[at] = target[i]
-            at += 1
-        else:
-            spare[other] = row
-            hold[0, other] = weight[i]
-            hold[1, other] = target[i]
-            other += 1
+        row, w, y = samples[i], weight[i], target[i]
+        c = column[row]
+        known = c >= lowest
+        left = (known & (c <= cut)) | (missing_left & (not known))
+        samples[at], weight[at], target[at] = row, w, y
+        spare[other], hold[0, other], hold[1, other] = row, w, y
+        at += left
+        other += not left
     for i in range(other):
         samples[at + i] = spare[i]
         weight[at + i] = hold[0, i]

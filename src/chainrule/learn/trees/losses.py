@@ -26,6 +26,8 @@ class SquaredError:
     """½ (y − f)²."""
 
     trees = 1
+    # Whether every Hessian is 1.
+    constant_hessian = True
     # Whether a leaf takes `leaf` of its rows in place of the Newton step −Σg/Σh.
     own_leaf = False
 
@@ -108,6 +110,8 @@ class Huber(AbsoluteError):
 class Poisson(SquaredError):
     """e^f − y f."""
 
+    constant_hessian = False
+
     def start(self, y: Any, w: Any) -> Any:
         return np.array([np.log(np.average(y, weights=w))])
 
@@ -135,6 +139,8 @@ class Gamma(Poisson):
 
 class BinaryLogLoss(SquaredError):
     """log(1 + e^f) − y f with y ∈ {0, 1}; gradient p − y, Hessian p (1 − p)."""
+
+    constant_hessian = False
 
     def start(self, y: Any, w: Any) -> Any:
         p = np.clip(np.average(y, weights=w), 1e-15, 1 - 1e-15)
@@ -174,6 +180,8 @@ class Exponential(BinaryLogLoss):
 class LogLoss(SquaredError):
     """log Σ e^f − f_y over several classes; one tree a class and round."""
 
+    constant_hessian = False
+
     def __init__(self, classes: int) -> None:
         self.trees = classes
 
@@ -183,8 +191,12 @@ class LogLoss(SquaredError):
         return raw - raw.mean()
 
     def gradient(self, y: Any, raw: Any) -> tuple[Any, Any]:
-        p = softmax(raw, axis=0)
-        return p - (np.arange(self.trees)[:, None] == y), p * (1.0 - p)
+        p = raw - raw.max(axis=0)
+        np.exp(p, out=p)
+        p /= p.sum(axis=0)
+        hessian = p * (1.0 - p)
+        p[y.astype(int), np.arange(len(y))] -= 1.0
+        return p, hessian
 
     def loss(self, y: Any, raw: Any, w: Any) -> float:
         chosen = raw[y.astype(int), np.arange(raw.shape[1])]

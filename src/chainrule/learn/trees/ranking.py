@@ -15,7 +15,7 @@ class Ranking:
     """A table whose distinct values are numbered, feature by feature.
 
     codes: int32 [features, rows], −1 where the value is NaN; values: float32, the distinct values
-    of all features one after another; offsets: int64, where each feature's begin.
+    of all features one after another; offsets: int64 [features + 1], where each feature's begin.
     """
 
     codes: Any
@@ -48,6 +48,13 @@ def rank(X: Any, threads: int = 1) -> Ranking:
     np.cumsum([len(v) for v in distinct], out=offsets[1:])
     values = np.concatenate([*distinct, np.zeros(1, np.float32)])
     return Ranking(codes, values, offsets)
+
+
+def unranked(X: Any) -> Ranking:
+    """The columns themselves, for random cuts: values [features · rows], no codes."""
+    n, d = X.shape
+    values = np.ascontiguousarray(X.T).ravel()
+    return Ranking(np.empty((d, 0), np.int32), values, n * np.arange(d + 1))
 
 
 def order_of_rows(X: Any, y: Any) -> Any:

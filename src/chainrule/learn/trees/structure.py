@@ -10,8 +10,8 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from chainrule.learn.trees.growing import grow_best_first, grow_depth_first
-from chainrule.learn.trees.ranking import Ranking
-from chainrule.learn.trees.walking import add_tree, apply_tree
+from chainrule.learn.trees.ranking import Ranking, in_threads, row_blocks
+from chainrule.learn.trees.walking import Nodes, add_trees, apply_trees, join, pack
 
 
 @dataclass(frozen=True)
@@ -94,27 +94,22 @@ class Tree:
             yield level
             level = np.concatenate([self.children_left[level], self.children_right[level]])
 
-    def _walk(self) -> tuple[Any, ...]:
-        return (
-            self.feature, self.threshold, self.children_left, self.children_right,
-            self.missing_go_to_left,
+    def packed(self) -> Nodes:
+        """The nodes as the walks want them."""
+        return pack(
+            self.threshold, self.children_left, self.children_right, self.feature,
+            self.missing_go_to_left, self.value[:, 0, :],
         )  # fmt: skip
 
     def apply(self, X: Any) -> Any:
         """int64 [rows], the leaf that each row of a float32 table reaches."""
-        out = np.empty(len(X), np.int64)
-        apply_tree(X, *self._walk(), 0, len(X), out)
-        return out
+        out = np.empty((len(X), 1), np.int64)
+        apply_trees(X, self.packed(), np.zeros(1, np.uint32), out)
+        return out[:, 0]
 
     def predict(self, X: Any) -> Any:
         """[rows, classes or 1], the values of the leaves."""
-        out = np.zeros((len(X), self.value.shape[2]))
-        self.add_to(out, X, 1.0, 0, len(X))
-        return out
-
-    def add_to(self, out: Any, X: Any, scale: float, start: int, stop: int) -> None:
-        """out[start:stop] += scale · values of the leaves of these rows."""
-        add_tree(X, *self._walk(), self.value[:, 0, :], scale, start, stop, out)
+        return add_values([self], X, np.zeros((len(X), self.value.shape[2])))
 
     def decision_path(self, X: Any) -> Any:
         """Sparse [rows, nodes], 1 where a row passes through a node."""
@@ -226,6 +221,24 @@ class Tree:
         return Tree(nodes, facts, self.value[kept, 0], self.n_features)
 
 
+def add_values(
+    trees: list[Tree], X: Any, out: Any, scale: float = 1.0, threads: int = 1, columns: int = 1
+) -> Any:
+    """out += scale · the values of the leaves; tree t adds from column t mod `columns` on."""
+    packed = in_threads(Tree.packed, trees, threads)
+    # Small trees are walked in one call; to lay large ones side by side would cost more than calls.
+    small = sum(len(one.code) for one in packed) < 100_000
+    walks = [join(group) for group in ([packed] if small else [[one] for one in packed])]
+
+    def block(rows: tuple[int, int]) -> None:
+        at = slice(*rows)
+        for i, (nodes, roots) in enumerate(walks):
+            add_trees(X[at], nodes, roots, None, i % columns, columns, scale, out[at])
+
+    in_threads(block, row_blocks(len(X), threads, 2000), threads)
+    return out
+
+
 def grow(ranking: Ranking, target: Any, weight: Any, limits: Limits, seed: int) -> Tree:
     """The tree of a numbered table; target and weight float64 [rows], weight 0 leaves a row out."""
     samples = np.flatnonzero(weight).astype(np.int32)
@@ -249,7 +262,7 @@ def grow(ranking: Ranking, target: Any, weight: Any, limits: Limits, seed: int) 
     )  # fmt: skip
     real = np.array([limits.min_weight_leaf, limits.min_impurity_decrease, w.sum()])
     state = np.array([seed], np.uint64)
-    d = ranking.codes.shape[0]
+    d = len(ranking.offsets) - 1
     table = (ranking.codes, ranking.values, ranking.offsets)
     arrays = (samples, w, y, whole, real, state, nodes, facts, value)
     work = (
@@ -270,4 +283,4 @@ def grow(ranking: Ranking, target: Any, weight: Any, limits: Limits, seed: int) 
         made = grow_best_first(
             *table, *arrays, *work, constant, spans, np.empty(2 * leaves), leaves
         )
-    return Tree(nodes[:made], facts[:made], value[:made], ranking.codes.shape[0])
+    return Tree(nodes[:made], facts[:made], value[:made], d)

@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 
 from chainrule.learn.base import Explained
 from chainrule.learn.trees.kernels import ENTROPY, GINI, POISSON, SQUARED
-from chainrule.learn.trees.ranking import Ranking, rank
+from chainrule.learn.trees.ranking import Ranking, rank, unranked
 from chainrule.learn.trees.structure import Limits, Tree, grow
 from chainrule.learn.working import Working
 
@@ -134,6 +134,8 @@ class _DecisionTree(Rows, Explained, BaseEstimator):
     def _grow(self, X: Any, y: Any, weight: Any, classes: int, ranking: Ranking | None) -> None:
         random = check_random_state(self.random_state)
         limits = limits_of(self, X, weight, classes)
+        if limits.random_cuts:
+            ranking = unranked(X)
         tree = grow(ranking or rank(X), y, weight, limits, seed_of(random))
         self.max_features_ = limits.max_features
         self.tree_ = tree.pruned(self.ccp_alpha) if self.ccp_alpha > 0.0 else tree

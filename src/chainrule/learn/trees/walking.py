@@ -1,35 +1,122 @@
-"""From the root to a leaf: which leaf a row reaches, and the sum of many trees' values."""
+"""From the root to a leaf: which leaf a row reaches, and the sum of many trees' values.
+
+The nodes of an ensemble stand packed one after another. A block of rows walks down a tree together,
+one level after another: no row waits for another's memory, and nothing has to be predicted.
+"""
 
 from __future__ import annotations
 
-from chainrule.learn.trees.kernels import jit
+from collections.abc import Iterable
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from chainrule.learn.trees.kernels import jit, part
+
+# Rows that walk together; rows that one tree after another sees, so that both stay in the cache.
+STEP, BLOCK = 64, 4096
+# Unsigned numbers as indices spare the question whether they count from the end.
+ONE = np.uint32(1)
+
+
+class Nodes(NamedTuple):
+    """Nodes as walks want them.
+
+    threshold: float64; code: uint32, 2·feature + whether a row without a value goes right; child:
+    uint32 [2·nodes], the left and the right child of each, a leaf is its own; mask: int32, the row
+    of the masks of a split by categories, −1 elsewhere; values: float64 [nodes, width].
+    """
+
+    threshold: Any
+    code: Any
+    child: Any
+    mask: Any
+    values: Any
 
 
 @jit
-def apply_tree(X, feature, threshold, left, right, missing_left, start, stop, out):  # type: ignore[no-untyped-def]
-    """out[i] = number of the leaf that row i reaches, for start ≤ i < stop."""
-    for i in range(start, stop):
-        node = 0
-        while left[node] >= 0:
-            x = X[i, feature[node]]
-            if x <= threshold[node] or (x != x and missing_left[node]):
-                node = left[node]
-            else:
-                node = right[node]
-        out[i] = node
+def link(left, right, feature, missing_left, child, code):  # type: ignore[no-untyped-def]
+    """Fill `child` and `code` of `Nodes`; children are −1 at leaves."""
+    for i in range(left.size):
+        leaf = left[i] < 0
+        child[2 * i] = i if leaf else left[i]
+        child[2 * i + 1] = i if leaf else right[i]
+        code[i] = 0 if leaf else 2 * feature[i] + 1 - missing_left[i]
+
+
+def pack(  # type: ignore[no-untyped-def]
+    threshold, left, right, feature, missing_left, values, mask=None
+) -> Nodes:
+    """The nodes of one tree; `mask` only where masks are walked with."""
+    child, code = np.empty(2 * len(left), np.uint32), np.empty(len(left), np.uint32)
+    link(left, right, feature, missing_left, child, code)
+    return Nodes(threshold, code, child, np.empty(0, np.int32) if mask is None else mask, values)
+
+
+def join(trees: Iterable[Nodes]) -> tuple[Nodes, Any]:
+    """The nodes of several trees one after another, and uint32 [trees], where each begins."""
+    parts = list(trees)
+    if len(parts) == 1:
+        return parts[0], np.zeros(1, np.uint32)
+    sizes = [len(one.code) for one in parts]
+    roots = np.concatenate([[0], np.cumsum(sizes)[:-1]]).astype(np.uint32)
+    joined = Nodes(*(np.concatenate(same) for same in zip(*parts)))
+    child = joined.child + np.repeat(roots, 2 * np.array(sizes))
+    return joined._replace(child=child), roots
+
+
+@part
+def walk(X, nodes, masks, at, todo):  # type: ignore[no-untyped-def]
+    """The rows of X (at most STEP) go from the nodes at[0], at[1], … down to their leaves."""
+    active = X.shape[0]
+    for j in range(active):
+        todo[j] = j
+    while active > 0:
+        kept = np.uint32(0)
+        for j in range(active):
+            i = todo[j]
+            here = at[i]
+            code = nodes.code[here]
+            x = X[i, code >> ONE]
+            right = np.uint32(x > nodes.threshold[here]) | (np.uint32(x != x) & code & ONE)
+            if masks is not None:  # noqa: SIM102 (decided when this is compiled)
+                if nodes.mask[here] >= 0 and x == x:
+                    right = np.uint32(masks[nodes.mask[here], int(x)] == 0)
+            there = nodes.child[2 * here + right]
+            at[i] = there
+            todo[kept] = i
+            kept += np.uint32(there != here)
+        active = kept
 
 
 @jit
-def add_tree(X, feature, threshold, left, right, missing_left, value, scale, start, stop, out):  # type: ignore[no-untyped-def]
-    """out[i] += scale · value of the leaf that row i reaches, for start ≤ i < stop."""
-    width = value.shape[1]
-    for i in range(start, stop):
-        node = 0
-        while left[node] >= 0:
-            x = X[i, feature[node]]
-            if x <= threshold[node] or (x != x and missing_left[node]):
-                node = left[node]
-            else:
-                node = right[node]
-        for k in range(width):
-            out[i, k] += scale * value[node, k]
+def apply_trees(X, nodes, roots, out):  # type: ignore[no-untyped-def]
+    """out[i, t] = number of the leaf of tree t that row i reaches."""
+    at, todo = np.empty(STEP, np.uint32), np.empty(STEP, np.uint32)
+    for t in range(roots.size):
+        for low in range(0, X.shape[0], STEP):
+            rows = X[low : low + STEP]
+            at[:] = roots[t]
+            walk(rows, nodes, None, at, todo)
+            for i in range(rows.shape[0]):
+                out[low + i, t] = at[i] - roots[t]
+
+
+@jit
+def add_trees(X, nodes, roots, masks, first, columns, scale, out):  # type: ignore[no-untyped-def]
+    """out[i, column…] += scale · values of the leaf that row i reaches, tree after tree.
+
+    Tree t adds to the columns from (first + t) mod `columns` on, as many as the values have.
+    """
+    at, todo = np.empty(STEP, np.uint32), np.empty(STEP, np.uint32)
+    values = nodes.values
+    for block in range(0, X.shape[0], BLOCK):
+        for t in range(roots.size):
+            column = (first + t) % columns
+            for low in range(block, min(block + BLOCK, X.shape[0]), STEP):
+                rows = X[low : low + STEP]
+                at[:] = roots[t]
+                walk(rows, nodes, masks, at, todo)
+                for i in range(rows.shape[0]):
+                    for k in range(values.shape[1]):
+                        out[low + i, column + k] += scale * values[at[i], k]

@@ -206,6 +206,22 @@ def _dot(frame: _Frame, x: float, y: float, fill: str, radius: float = 2.6, ring
     return f'<circle {place} r="{_n(radius)}" fill="{fill}" fill-opacity=".8"{edge}/>'
 
 
+def _arrow(frame: _Frame, x: float, y: float, dx: float, dy: float, stroke: str) -> str:
+    a, b, c, d = frame.x(x), frame.y(y), frame.x(x + dx), frame.y(y + dy)
+    length = math.hypot(c - a, d - b)
+    if not 0.5 <= length < 1e4:
+        return ""
+    u, v, head = (c - a) / length, (d - b) / length, min(6.0, length / 2)
+    back = (c - head * u, d - head * v)
+    wings = [(back[0] + side * head / 2 * v, back[1] - side * head / 2 * u) for side in (1, -1)]
+    corners = " ".join(f"{_n(p)},{_n(q)}" for p, q in ((c, d), *wings))
+    shaft = f'x1="{_n(a)}" y1="{_n(b)}" x2="{_n(back[0])}" y2="{_n(back[1])}"'
+    return (
+        f'<line {shaft} stroke="{stroke}" stroke-width="1.4"/>'
+        f'<polygon points="{corners}" fill="{stroke}"/>'
+    )
+
+
 @dataclass
 class Regions(Picture):
     """Points in the plane, in front of what a function says at each place.
@@ -218,6 +234,7 @@ class Regions(Picture):
         bounds: (x low, x high, y low, y high); by default those of the points.
         marked: bool [N], points with a ring (support vectors, medoids).
         paths: name → [M, 2], polylines such as the way of gradient descent or a boundary.
+        arrows: name → [M, 4], arrows (x, y, dx, dy) such as forces or directions.
         stars: [K, 2], large points such as centres.
         sizes: [N], relative sizes such as AdaBoost's weights.
     """
@@ -229,6 +246,7 @@ class Regions(Picture):
     bounds: tuple[float, float, float, float] | None = None
     marked: Any = None
     paths: Mapping[str, Any] = field(default_factory=dict)
+    arrows: Mapping[str, Any] = field(default_factory=dict)
     stars: Any = None
     sizes: Any = None
     x_label: str = ""
@@ -253,7 +271,10 @@ class Regions(Picture):
         x = np.zeros((0, 2)) if self.x is None else np.asarray(self.x, np.float64)
         bounds = self.bounds
         if bounds is None:
-            seen = np.concatenate([x, *(np.asarray(p, np.float64) for p in self.paths.values())])
+            given = [np.asarray(arrows, np.float64) for arrows in self.arrows.values()]
+            ends = [arrows[:, :2] + arrows[:, 2:] for arrows in given]
+            paths = [np.asarray(path, np.float64) for path in self.paths.values()]
+            seen = np.concatenate([x, *paths, *ends])
             bounds = (*_range(seen[:, 0]), *_range(seen[:, 1]))
         frame = _Frame(self, bounds[:2], bounds[2:])
         out = [] if self.cells is None else [_cells(frame, np.asarray(self.cells))]
@@ -270,6 +291,12 @@ class Regions(Picture):
             ring = _INK if self.marked is not None and self.marked[i] else ""
             radius = 2.6 * math.sqrt(max(float(sizes[i]), 0.05))
             out.append(_dot(frame, x[i, 0], x[i, 1], colour(int(labels[i])), radius, ring))
+        for i, (name, arrows) in enumerate(self.arrows.items(), start=1):
+            rows = np.asarray(arrows, np.float64)
+            out += [_arrow(frame, a, b, dx, dy, colour(i)) for a, b, dx, dy in rows]
+            if name:
+                style = f"fill:{colour(i)}"
+                out.append(_text(self.width - 8, _TOP + 14 * i, name, "end", style))
         for i, (a, b) in enumerate(np.zeros((0, 2)) if self.stars is None else self.stars):
             out.append(_dot(frame, a, b, colour(i), 6.5, "#20242c"))
         return "".join(out)

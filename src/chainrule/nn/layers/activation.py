@@ -113,7 +113,11 @@ SignSTE = _activation("SignSTE", "sign_ste")
 
 
 class PReLU(Module):
-    """max(0, x) + a·min(0, x) with the slope a learned: one for all, or one for each channel."""
+    """max(0, x) + a·min(0, x) with the slope a learned: one for all, or one for each channel.
+
+    >>> cr.nn.PReLU()(cr.tensor([-2.0, 2.0])).tolist()
+    [-0.5, 2.0]
+    """
 
     weight: Parameter
 

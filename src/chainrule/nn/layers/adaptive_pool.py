@@ -44,6 +44,9 @@ class AdaptiveAvgPool2d(_AdaptivePool):
     """(N, C, H, W) → (N, C, *output_size): means over windows that cover the input evenly.
 
     One size serves all axes; None keeps an axis as it is.
+
+    >>> cr.nn.AdaptiveAvgPool2d(1)(cr.ones(2, 8, 7, 7)).shape
+    (2, 8, 1, 1)
     """
 
     n = 2

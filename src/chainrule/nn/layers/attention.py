@@ -25,6 +25,12 @@ class MultiheadAttention(Module):
     `key_padding_mask` (N, S) forbid where they are true, or are added to the scores.
     `add_bias_kv`: a learned key and value more; `add_zero_attn`: a key and value of zeros more. A
     query that may look at no key gets zeros.
+
+    >>> attention = cr.nn.MultiheadAttention(8, 2, batch_first=True)
+    >>> x = cr.ones(1, 4, 8)
+    >>> output, weights = attention(x, x, x)
+    >>> output.shape, weights.shape
+    ((1, 4, 8), (1, 4, 4))
     """
 
     in_proj_weight: Parameter | None

@@ -134,7 +134,11 @@ class _BatchNorm(_RunningNorm):
 
 
 class BatchNorm1d(_BatchNorm):
-    """Batch normalisation of (N, C) or (N, C, L); arguments as for `BatchNorm2d`."""
+    """Batch normalisation of (N, C) or (N, C, L); arguments as for `BatchNorm2d`.
+
+    >>> cr.nn.BatchNorm1d(1, eps=0.0)(cr.tensor([[1.0], [3.0]])).tolist()
+    [[-1.0], [1.0]]
+    """
 
     axes = (2, 3)
     layout = "(N, C) or (N, C, L)"
@@ -148,6 +152,12 @@ class BatchNorm2d(_BatchNorm):
     momentum·batch. `momentum=None`: the plain average over all batches so far. In evaluation the
     running statistics are used; with `track_running_stats=False`, the batch's always. `affine` and
     `bias`: whether there are γ and β.
+
+    >>> layer = cr.nn.BatchNorm2d(4)
+    >>> layer(cr.ones(2, 4, 3, 3)).shape
+    (2, 4, 3, 3)
+    >>> layer.running_mean
+    tensor([0.1000, 0.1000, 0.1000, 0.1000])
     """
 
     axes = (4,)
@@ -211,6 +221,9 @@ class InstanceNorm2d(_InstanceNorm):
 
     Without γ, β and running statistics unless asked for (`affine`, `track_running_stats`); with
     running ones, these are used in evaluation.
+
+    >>> cr.nn.InstanceNorm2d(4)(cr.ones(1, 4, 3, 3)).shape
+    (1, 4, 3, 3)
     """
 
     axes = (3, 4)

@@ -114,7 +114,11 @@ class _Conv(Module):
 
 
 class Conv1d(_Conv):
-    """(N, C, L) → (N, out_channels, L′); arguments as for `Conv2d`."""
+    """(N, C, L) → (N, out_channels, L′); arguments as for `Conv2d`.
+
+    >>> cr.nn.Conv1d(2, 4, 3)(cr.ones(1, 2, 10)).shape
+    (1, 4, 8)
+    """
 
     n = 1
     function = staticmethod(F.conv1d)
@@ -127,6 +131,11 @@ class Conv2d(_Conv):
     or "same" (H′ = ⌈H/stride⌉; where the padding is odd, the smaller half is above and left).
     `padding_mode`: "zeros", "reflect", "replicate" or "circular". `groups` splits the channels into
     that many independent convolutions; the weight has shape (out, in/groups, kH, kW).
+
+    >>> cr.nn.Conv2d(1, 6, 5)(cr.ones(1, 1, 28, 28)).shape
+    (1, 6, 24, 24)
+    >>> cr.nn.Conv2d(3, 8, 3, stride=2, padding="same")(cr.ones(1, 3, 32, 32)).shape
+    (1, 8, 16, 16)
     """
 
     n = 2
@@ -134,7 +143,11 @@ class Conv2d(_Conv):
 
 
 class Conv3d(_Conv):
-    """(N, C, D, H, W) → (N, out_channels, D′, H′, W′); arguments as for `Conv2d`."""
+    """(N, C, D, H, W) → (N, out_channels, D′, H′, W′); arguments as for `Conv2d`.
+
+    >>> cr.nn.Conv3d(1, 2, 3)(cr.ones(1, 1, 5, 5, 5)).shape
+    (1, 2, 3, 3, 3)
+    """
 
     n = 3
     function = staticmethod(F.conv3d)

@@ -14,7 +14,11 @@ from chainrule.nn.parameter import Parameter, blank
 
 
 class Bilinear(Module):
-    """yₖ = x₁ᵀ Wₖ x₂ + bₖ: (…, in1_features), (…, in2_features) → (…, out_features)."""
+    """yₖ = x₁ᵀ Wₖ x₂ + bₖ: (…, in1_features), (…, in2_features) → (…, out_features).
+
+    >>> cr.nn.Bilinear(2, 3, 4)(cr.ones(5, 2), cr.ones(5, 3)).shape
+    (5, 4)
+    """
 
     weight: Parameter
     bias: Parameter | None

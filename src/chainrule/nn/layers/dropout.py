@@ -27,7 +27,12 @@ class _Dropout(Module):
 
 
 class Dropout(_Dropout):
-    """Zeros each element with probability `p` and multiplies the others by 1/(1 − p)."""
+    """Zeros each element with probability `p` and multiplies the others by 1/(1 − p).
+
+    >>> layer = cr.nn.Dropout(0.5)
+    >>> sorted(set(layer(cr.ones(1000)).tolist()))
+    [0.0, 2.0]
+    """
 
     function = staticmethod(F.dropout)
 

@@ -91,6 +91,9 @@ class Embedding(_Table):
     of the table holds the rows in use and no others, so that a step with SGD, Adagrad or SparseAdam
     costs what they cost, however large the table; other optimisers refuse it. A compiled step (one
     native program) keeps it dense inside, with the same numbers.
+
+    >>> cr.nn.Embedding(100, 8)(cr.tensor([[1, 5], [7, 7]])).shape
+    (2, 2, 8)
     """
 
     def __init__(

@@ -24,7 +24,14 @@ def reset_weight_and_bias(weight: Tensor, bias: Tensor | None) -> None:
 
 
 class Linear(Module):
-    """y = x Wᵀ + b: (…, in_features) → (…, out_features); W has shape (out, in)."""
+    """y = x Wᵀ + b: (…, in_features) → (…, out_features); W has shape (out, in).
+
+    >>> layer = cr.nn.Linear(3, 2)
+    >>> layer(cr.ones(4, 3)).shape
+    (4, 2)
+    >>> layer.weight.shape
+    (2, 3)
+    """
 
     weight: Parameter
     bias: Parameter | None

@@ -44,14 +44,22 @@ class Weighted(Loss):
 
 
 class MSELoss(Loss):
-    """(x − y)²."""
+    """(x − y)².
+
+    >>> cr.nn.MSELoss()(cr.tensor([1.0, 2.0]), cr.tensor([3.0, 2.0]))
+    tensor(2.)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.mse_loss(input, target, reduction=self.reduction)
 
 
 class L1Loss(Loss):
-    """|x − y|."""
+    """|x − y|.
+
+    >>> cr.nn.L1Loss()(cr.tensor([1.0, 2.0]), cr.tensor([3.0, 2.0]))
+    tensor(1.)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.l1_loss(input, target, reduction=self.reduction)
@@ -74,7 +82,11 @@ class QuadraticLoss(Loss):
 
 
 class SmoothL1Loss(Loss):
-    """½ d²/beta where |d| < beta, else |d| − ½ beta; d = x − y."""
+    """½ d²/beta where |d| < beta, else |d| − ½ beta; d = x − y.
+
+    >>> cr.nn.SmoothL1Loss()(cr.tensor([3.0]), cr.tensor([0.0]))
+    tensor(2.5000)
+    """
 
     def __init__(self, *, reduction: str = "mean", beta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
@@ -85,7 +97,11 @@ class SmoothL1Loss(Loss):
 
 
 class HuberLoss(Loss):
-    """½ d² where |d| ≤ delta, else delta·(|d| − ½ delta); d = x − y."""
+    """½ d² where |d| ≤ delta, else delta·(|d| − ½ delta); d = x − y.
+
+    >>> cr.nn.HuberLoss(delta=2.0)(cr.tensor([3.0]), cr.tensor([0.0]))
+    tensor(4.)
+    """
 
     def __init__(self, reduction: str = "mean", delta: float = 1.0) -> None:
         super().__init__(reduction=reduction)
@@ -146,7 +162,12 @@ class PoissonNLLLoss(Loss):
 
 class KLDivLoss(Loss):
     """y·(log y − x) of log-probabilities x; "batchmean" is the divergence, "mean" divides it by the
-    classes too. `log_target`: y holds log-probabilities."""
+    classes too. `log_target`: y holds log-probabilities.
+
+    >>> p = cr.tensor([[0.5, 0.5]])
+    >>> cr.nn.KLDivLoss(reduction="batchmean")(p.log(), p)
+    tensor(0.)
+    """
 
     reductions = ("mean", "batchmean", "sum", "none")
 
@@ -159,7 +180,11 @@ class KLDivLoss(Loss):
 
 
 class BCELoss(Weighted):
-    """−(y·log p + (1 − y)·log(1 − p)) of probabilities p."""
+    """−(y·log p + (1 − y)·log(1 − p)) of probabilities p.
+
+    >>> cr.nn.BCELoss()(cr.tensor([1.0, 0.0]), cr.tensor([1.0, 0.0]))
+    tensor(0.)
+    """
 
     def forward(self, input: Tensor, target: Tensor) -> Tensor:
         return F.binary_cross_entropy(input, target, self.weight, reduction=self.reduction)
@@ -167,7 +192,11 @@ class BCELoss(Weighted):
 
 class BCEWithLogitsLoss(Loss):
     """`BCELoss` of sigmoid(x), computed without overflow. `pos_weight` multiplies the loss of
-    positive targets."""
+    positive targets.
+
+    >>> cr.nn.BCEWithLogitsLoss()(cr.tensor([-100.0]), cr.tensor([1.0]))
+    tensor(100.)
+    """
 
     weight: Tensor | None
     pos_weight: Tensor | None
@@ -190,7 +219,11 @@ class BCEWithLogitsLoss(Loss):
 
 
 class NLLLoss(Weighted):
-    """−x[y]: the negative log-likelihood of the right class, from log-probabilities (N, C, …)."""
+    """−x[y]: the negative log-likelihood of the right class, from log-probabilities (N, C, …).
+
+    >>> cr.nn.NLLLoss()(cr.tensor([[-0.5, -2.0]]), cr.tensor([1]))
+    tensor(2.)
+    """
 
     def __init__(
         self, weight: Tensor | None = None, *, ignore_index: int = -100, reduction: str = "mean"
@@ -214,6 +247,10 @@ class CrossEntropyLoss(Weighted):
     Targets are class indices (N, …) or probabilities of the input's shape. `weight`: a factor for
     each class; `ignore_index`: a target that does not count; `label_smoothing`: the share of each
     target that is spread evenly over all classes.
+
+    >>> loss = cr.nn.CrossEntropyLoss()(cr.tensor([[100.0, 0.0]]), cr.tensor([0]))
+    >>> loss.item()
+    0.0
     """
 
     def __init__(
@@ -242,7 +279,11 @@ class CrossEntropyLoss(Weighted):
 
 
 class FocalLoss(Loss):
-    """−α_t (1 − p_t)^gamma log p_t of scores of two classes (003 §4.1.3)."""
+    """−α_t (1 − p_t)^gamma log p_t of scores of two classes (003 §4.1.3).
+
+    >>> cr.nn.FocalLoss()(cr.tensor([100.0]), cr.tensor([1.0]))
+    tensor(0.)
+    """
 
     def __init__(
         self, alpha: float | None = 0.25, gamma: float = 2.0, *, reduction: str = "mean"
@@ -280,6 +321,11 @@ class CTCLoss(Loss):
     """−log of the probability that frames (T, N, C) read as the targets, all alignments summed.
 
     Called with log-probabilities, targets, input lengths and target lengths, as `F.ctc_loss`.
+
+    >>> scores = cr.zeros(1, 1, 2).log_softmax(2)
+    >>> loss = cr.nn.CTCLoss()(scores, cr.tensor([[1]]), cr.tensor([1]), cr.tensor([1]))
+    >>> round(loss.item(), 4)
+    0.6931
     """
 
     def __init__(

@@ -40,7 +40,11 @@ class SoftMarginLoss(Loss):
 
 
 class HingeEmbeddingLoss(_Margin):
-    """x where y = 1, max(0, margin − x) where y = −1."""
+    """x where y = 1, max(0, margin − x) where y = −1.
+
+    >>> cr.nn.HingeEmbeddingLoss()(cr.tensor([0.25, 0.25]), cr.tensor([1.0, -1.0]))
+    tensor(0.5000)
+    """
 
     def __init__(self, margin: float = 1.0, *, reduction: str = "mean") -> None:
         super().__init__(margin, reduction=reduction)
@@ -119,6 +123,10 @@ class TripletMarginLoss(Loss):
     """max(0, d(a, +) − d(a, −) + margin), d the p-norm of the difference + eps.
 
     `swap`: the distance from positive to negative counts if it is the smaller.
+
+    >>> a, p, n = cr.zeros(1, 2), cr.zeros(1, 2), cr.full((1, 2), 9.0)
+    >>> cr.nn.TripletMarginLoss()(a, p, n)
+    tensor(0.)
     """
 
     def __init__(

@@ -18,6 +18,9 @@ class LayerNorm(Module):
     """Each sample normalised over its last axes `normalized_shape`, times γ, plus β of that shape.
 
     `elementwise_affine` and `bias`: whether there are γ and β.
+
+    >>> cr.nn.LayerNorm(2, eps=0.0)(cr.tensor([[1.0, 3.0]])).tolist()
+    [[-1.0, 1.0]]
     """
 
     weight: Parameter | None
@@ -62,6 +65,9 @@ class GroupNorm(Module):
     """(N, C, …): each sample's channels normalised in `num_groups` groups, times γ, plus β (C,).
 
     One group: layer norm over (C, …); as many as channels: instance norm.
+
+    >>> cr.nn.GroupNorm(2, 4)(cr.ones(1, 4, 3, 3)).shape
+    (1, 4, 3, 3)
     """
 
     weight: Parameter | None
@@ -113,6 +119,9 @@ class RMSNorm(Module):
     """x/√(mean(x²) + eps) over the last axes `normalized_shape`, times γ of that shape.
 
     `eps` None: the dtype's smallest step at 1.
+
+    >>> cr.nn.RMSNorm(2, eps=0.0)(cr.tensor([[3.0, 3.0]])).tolist()
+    [[1.0, 1.0]]
     """
 
     weight: Parameter | None

@@ -89,7 +89,13 @@ class ZeroPad1d(_ZeroPad):
 
 
 class ZeroPad2d(_ZeroPad):
-    """A border of zeros around pictures: `padding` = width or (left, right, top, bottom)."""
+    """A border of zeros around pictures: `padding` = width or (left, right, top, bottom).
+
+    >>> cr.nn.ZeroPad2d(1)(cr.ones(1, 1, 1, 1))
+    tensor([[[[0., 0., 0.],
+              [0., 1., 0.],
+              [0., 0., 0.]]]])
+    """
 
     n = 2
 

@@ -81,6 +81,9 @@ class MaxPool2d(_MaxPool):
 
     `stride`: the window's size unless given; `padding` counts as −∞; `ceil_mode`: the last window
     may hang over the edge; `return_indices`: also where the largest stood, as flat spatial index.
+
+    >>> cr.nn.MaxPool2d(2)(cr.tensor([[[[1.0, 4.0], [3.0, 2.0]]]]))
+    tensor([[[[4.]]]])
     """
 
     n = 2
@@ -156,6 +159,9 @@ class AvgPool2d(_DividedAvgPool):
     `stride`: the window's size unless given; `ceil_mode`: the last window may hang over the edge;
     `count_include_pad`: padded zeros count as elements; `divisor_override`: divide each sum by this
     number instead of by the elements.
+
+    >>> cr.nn.AvgPool2d(2)(cr.tensor([[[[1.0, 4.0], [3.0, 2.0]]]]))
+    tensor([[[[2.5000]]]])
     """
 
     n = 2

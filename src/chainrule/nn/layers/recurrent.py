@@ -262,6 +262,10 @@ class RNN(RNNBase):
     Sequences of different lengths: a `PackedSequence`, which gives a packed output, or a padded
     batch with `lengths` (N,), which computes the same and also compiles. h_n is then each
     sequence's own last state, and past its end a padded output is 0.
+
+    >>> output, h = cr.nn.RNN(3, 5)(cr.ones(7, 2, 3))
+    >>> output.shape, h.shape
+    ((7, 2, 5), (1, 2, 5))
     """
 
     gates = 1
@@ -306,6 +310,10 @@ class LSTM(RNNBase):
 
     Sequences as for `RNN` → output, (h_n, c_n). `hx`: (h_0, c_0). `proj_size`: h is projected to so
     many numbers by weight_hr, and that is the size of the output.
+
+    >>> output, (h, c) = cr.nn.LSTM(3, 5, batch_first=True)(cr.ones(2, 7, 3))
+    >>> output.shape, h.shape, c.shape
+    ((2, 7, 5), (1, 2, 5), (1, 2, 5))
     """
 
     gates = 4
@@ -347,6 +355,10 @@ class GRU(RNNBase):
     """Gated recurrent units: r, z, n from x_t and h_{t−1}; h_t = (1 − z)·n + z·h_{t−1}.
 
     Sequences and states as for `RNN`.
+
+    >>> output, h = cr.nn.GRU(3, 5, num_layers=2)(cr.ones(7, 2, 3))
+    >>> output.shape, h.shape
+    ((7, 2, 5), (2, 2, 5))
     """
 
     gates = 3

@@ -91,7 +91,12 @@ class RNNCell(RNNCellBase):
 
 
 class LSTMCell(RNNCellBase):
-    """One step of an LSTM: (N, input_size), (h, c) → (h, c); also without a batch."""
+    """One step of an LSTM: (N, input_size), (h, c) → (h, c); also without a batch.
+
+    >>> h, c = cr.nn.LSTMCell(3, 5)(cr.ones(2, 3))
+    >>> h.shape, c.shape
+    ((2, 5), (2, 5))
+    """
 
     gates = 4
 
@@ -104,7 +109,11 @@ class LSTMCell(RNNCellBase):
 
 
 class GRUCell(RNNCellBase):
-    """One step of a GRU: (N, input_size), h (N, hidden_size) → h; also without a batch."""
+    """One step of a GRU: (N, input_size), h (N, hidden_size) → h; also without a batch.
+
+    >>> cr.nn.GRUCell(3, 5)(cr.ones(2, 3)).shape
+    (2, 5)
+    """
 
     gates = 3
 

@@ -13,7 +13,11 @@ Size = int | tuple[int, ...]
 
 
 class Identity(Module):
-    """Gives back its input. Takes any arguments, so that it can stand in for another layer."""
+    """Gives back its input. Takes any arguments, so that it can stand in for another layer.
+
+    >>> cr.nn.Identity()(cr.ones(2))
+    tensor([1., 1.])
+    """
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__()
@@ -23,7 +27,11 @@ class Identity(Module):
 
 
 class Flatten(Module):
-    """(N, C, H, W) → (N, C·H·W): joins the axes from `start_dim` to `end_dim`."""
+    """(N, C, H, W) → (N, C·H·W): joins the axes from `start_dim` to `end_dim`.
+
+    >>> cr.nn.Flatten()(cr.ones(5, 2, 3)).shape
+    (5, 6)
+    """
 
     def __init__(self, start_dim: int = 1, end_dim: int = -1) -> None:
         super().__init__()
@@ -38,7 +46,11 @@ class Flatten(Module):
 
 
 class Unflatten(Module):
-    """Splits axis `dim` into `unflattened_size` (one size may be −1)."""
+    """Splits axis `dim` into `unflattened_size` (one size may be −1).
+
+    >>> cr.nn.Unflatten(1, (2, 3))(cr.ones(5, 6)).shape
+    (5, 2, 3)
+    """
 
     def __init__(self, dim: int, unflattened_size: Any) -> None:
         super().__init__()
@@ -55,7 +67,11 @@ class Unflatten(Module):
 
 
 class PixelShuffle(Module):
-    """(…, C·r², H, W) → (…, C, H·r, W·r) with r = `upscale_factor`: channels become pixels."""
+    """(…, C·r², H, W) → (…, C, H·r, W·r) with r = `upscale_factor`: channels become pixels.
+
+    >>> cr.nn.PixelShuffle(2)(cr.ones(1, 8, 3, 3)).shape
+    (1, 2, 6, 6)
+    """
 
     def __init__(self, upscale_factor: int) -> None:
         super().__init__()

@@ -87,6 +87,10 @@ class TransformerEncoderLayer(_Layer):
     (T, N, d_model), or (N, T, d_model) with `batch_first`, or (T, d_model) → the same shape.
 
     `src_mask` (T, T) and `src_key_padding_mask` (N, T) as the masks of `MultiheadAttention`.
+
+    >>> layer = cr.nn.TransformerEncoderLayer(8, 2, dim_feedforward=16, batch_first=True)
+    >>> layer(cr.ones(1, 4, 8)).shape
+    (1, 4, 8)
     """
 
     def __init__(

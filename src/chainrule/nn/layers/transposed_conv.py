@@ -133,6 +133,9 @@ class ConvTranspose2d(_ConvTranspose):
     H′ = (H − 1)·stride − 2·padding + dilation·(kernel − 1) + output_padding + 1. The weight has
     shape (in, out/groups, kH, kW). Strides leave open which of several sizes is meant:
     `output_padding` rows more below and right, or `layer(x, output_size=…)`.
+
+    >>> cr.nn.ConvTranspose2d(8, 3, 2, stride=2)(cr.ones(1, 8, 7, 7)).shape
+    (1, 3, 14, 14)
     """
 
     n = 2

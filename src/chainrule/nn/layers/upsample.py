@@ -15,6 +15,9 @@ class Upsample(Module):
     """(N, C, *S) brought to `size`, or scaled by `scale_factor`; modes as in `F.interpolate`.
 
     `recompute_scale_factor`: the scale is that of the rounded sizes.
+
+    >>> cr.nn.Upsample(scale_factor=2)(cr.ones(1, 3, 4, 4)).shape
+    (1, 3, 8, 8)
     """
 
     def __init__(

@@ -11,6 +11,7 @@ from chainrule.base.constraints import NonNegative, Positive
 from chainrule.base.errors import AutogradError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
+from chainrule.graph.modes import mode
 from chainrule.graph.sparse import SparseTensor
 from chainrule.ops.shaping import Stack
 
@@ -33,6 +34,11 @@ def clip_grad_norm_(
     """Scale all gradients by one factor so that their joint norm is at most `max_norm`.
 
     Returns the norm before (0-d). `norm_type`: the exponent; `math.inf` for the largest magnitude.
+
+    >>> p = cr.nn.Parameter(cr.tensor([0.0, 0.0]))
+    >>> p.grad = cr.tensor([3.0, 4.0])
+    >>> cr.nn.utils.clip_grad_norm_([p], max_norm=10.0)
+    tensor(5.)
     """
     NonNegative().check(max_norm, "clip_grad_norm_", "max_norm")
     Positive().check(norm_type, "clip_grad_norm_", "norm_type")
@@ -52,6 +58,8 @@ def clip_grad_norm_(
                 norm=total.item(),
             )
         )
+    if mode.watch is not None:
+        mode.watch.clipping(gradients, total.item(), max_norm)
     factor = (max_norm / (total + 1e-6)).clamp(max=1.0)
     for g in gradients:
         g.mul_(factor)
@@ -60,7 +68,17 @@ def clip_grad_norm_(
 
 @no_grad()
 def clip_grad_value_(parameters: Tensor | Iterable[Tensor], clip_value: float) -> None:
-    """Clamp every element of the gradients to [−clip_value, clip_value]."""
+    """Clamp every element of the gradients to [−clip_value, clip_value].
+
+    >>> p = cr.nn.Parameter(cr.tensor([0.0, 0.0]))
+    >>> p.grad = cr.tensor([3.0, -0.5])
+    >>> cr.nn.utils.clip_grad_value_([p], 1.0)
+    >>> p.grad
+    tensor([ 1.0000, -0.5000])
+    """
     bound = NonNegative().check(clip_value, "clip_grad_value_", "clip_value")
-    for g in _gradients(parameters):
+    gradients = _gradients(parameters)
+    if mode.watch is not None:
+        mode.watch.clipping(gradients, None, bound)
+    for g in gradients:
         g.clamp_(-bound, bound)

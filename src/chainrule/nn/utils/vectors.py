@@ -11,7 +11,11 @@ from chainrule.ops.shaping import Cat
 
 
 def parameters_to_vector(parameters: Iterable[Tensor]) -> Tensor:
-    """All parameters, flattened, one after the other."""
+    """All parameters, flattened, one after the other.
+
+    >>> cr.nn.utils.parameters_to_vector(cr.nn.Linear(3, 2).parameters()).shape
+    (8,)
+    """
     return Cat.function([p.reshape(-1) for p in parameters])
 
 

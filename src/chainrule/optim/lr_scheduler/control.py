@@ -124,6 +124,13 @@ class ReduceLROnPlateau(LRScheduler):
     `step(metric)` once an epoch. `mode`: "min" for a loss, "max" for an accuracy. More than
     `patience` epochs in a row without improvement by `threshold` (relative or "abs") reduce the
     rate, not below `min_lr`, and not by less than `eps`; then `cooldown` epochs do not count.
+
+    >>> optimizer = cr.optim.SGD(cr.nn.Linear(1, 1).parameters(), lr=1.0)
+    >>> scheduler = cr.optim.lr_scheduler.ReduceLROnPlateau(optimizer, factor=0.5, patience=0)
+    >>> for loss in (1.0, 1.0):
+    ...     scheduler.step(loss)
+    >>> optimizer.param_groups[0]["lr"]
+    0.5
     """
 
     def __init__(

@@ -26,6 +26,13 @@ class CosineAnnealingLR(LRScheduler):
 
     I. Loshchilov and F. Hutter, "SGDR: stochastic gradient descent with warm restarts",
     ICLR (2017).
+
+    >>> optimizer = cr.optim.SGD(cr.nn.Linear(1, 1).parameters(), lr=1.0)
+    >>> scheduler = cr.optim.lr_scheduler.CosineAnnealingLR(optimizer, T_max=2)
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.5]
     """
 
     def __init__(
@@ -98,6 +105,11 @@ class OneCycleLR(LRScheduler):
     the momentum (Adam: the first beta) does the opposite between max_momentum and base_momentum.
     Give `total_steps`, or `epochs` and `steps_per_epoch`.
     L. N. Smith and N. Topin, "Super-convergence", arXiv:1708.07120 (2017).
+
+    >>> optimizer = cr.optim.SGD(cr.nn.Linear(1, 1).parameters(), lr=1.0)
+    >>> scheduler = cr.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=1.0, total_steps=10)
+    >>> round(scheduler.get_last_lr()[0], 4)
+    0.04
     """
 
     def __init__(

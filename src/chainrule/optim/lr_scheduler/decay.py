@@ -39,7 +39,15 @@ class _ByFunction(LRScheduler):
 
 
 class LambdaLR(_ByFunction):
-    """lr = initial lr · f(epoch); `lr_lambda`: f, or one f a parameter group."""
+    """lr = initial lr · f(epoch); `lr_lambda`: f, or one f a parameter group.
+
+    >>> optimizer = cr.optim.SGD(cr.nn.Linear(1, 1).parameters(), lr=1.0)
+    >>> scheduler = cr.optim.lr_scheduler.LambdaLR(optimizer, lambda epoch: 1 / (1 + epoch))
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.5]
+    """
 
     def get_lr(self) -> list[float]:
         pairs = zip(self.base_lrs, self.lr_lambdas, strict=True)
@@ -68,7 +76,15 @@ class InverseTimeLR(LRScheduler):
 
 
 class ExponentialLR(LRScheduler):
-    """Multiplies the learning rate by `gamma` every epoch."""
+    """Multiplies the learning rate by `gamma` every epoch.
+
+    >>> optimizer = cr.optim.SGD(cr.nn.Linear(1, 1).parameters(), lr=1.0)
+    >>> scheduler = cr.optim.lr_scheduler.ExponentialLR(optimizer, gamma=0.5)
+    >>> optimizer.step()
+    >>> scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.5]
+    """
 
     def __init__(self, optimizer: Optimizer, gamma: float, last_epoch: int = -1) -> None:
         self.gamma = self._check(RATE, gamma, "gamma")
@@ -79,7 +95,16 @@ class ExponentialLR(LRScheduler):
 
 
 class StepLR(LRScheduler):
-    """Multiplies the learning rate by `gamma` every `step_size` epochs."""
+    """Multiplies the learning rate by `gamma` every `step_size` epochs.
+
+    >>> optimizer = cr.optim.SGD(cr.nn.Linear(1, 1).parameters(), lr=1.0)
+    >>> scheduler = cr.optim.lr_scheduler.StepLR(optimizer, step_size=2, gamma=0.5)
+    >>> for _ in range(4):
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.25]
+    """
 
     def __init__(
         self, optimizer: Optimizer, step_size: int, gamma: float = 0.1, last_epoch: int = -1
@@ -94,7 +119,16 @@ class StepLR(LRScheduler):
 
 
 class MultiStepLR(LRScheduler):
-    """Multiplies the learning rate by `gamma` at each epoch in `milestones`."""
+    """Multiplies the learning rate by `gamma` at each epoch in `milestones`.
+
+    >>> optimizer = cr.optim.SGD(cr.nn.Linear(1, 1).parameters(), lr=1.0)
+    >>> scheduler = cr.optim.lr_scheduler.MultiStepLR(optimizer, milestones=[1, 3], gamma=0.5)
+    >>> for _ in range(3):
+    ...     optimizer.step()
+    ...     scheduler.step()
+    >>> scheduler.get_last_lr()
+    [0.25]
+    """
 
     def __init__(
         self,
@@ -157,6 +191,11 @@ class LinearLR(LRScheduler):
     """The learning rate times a factor that moves straight from `start_factor` to `end_factor`.
 
     It arrives after `total_iters` epochs.
+
+    >>> optimizer = cr.optim.SGD(cr.nn.Linear(1, 1).parameters(), lr=1.0)
+    >>> scheduler = cr.optim.lr_scheduler.LinearLR(optimizer, start_factor=0.5, total_iters=2)
+    >>> scheduler.get_last_lr()
+    [0.5]
     """
 
     def __init__(

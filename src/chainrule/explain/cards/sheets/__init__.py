@@ -8,7 +8,7 @@ _FAMILIES = (
     "activations", "rectifiers", "losses", "margin_losses", "convolution", "pooling",
     "normalisation", "recurrent", "attention", "layers", "regularisers", "optimisers", "schedules",
     "initialisers", "arithmetic", "elementary", "comparisons", "reductions", "sorting", "shapes",
-    "joining", "indexing", "matrices", "creation", "randomness", "questions",
+    "joining", "indexing", "matrices", "decompositions", "creation", "randomness", "questions",
 )  # fmt: skip
 
 SHEETS: dict[str, dict[str, Sheet]] = {

@@ -93,7 +93,7 @@ SHEETS: dict[str, Sheet] = {
             "用在 SiLU 的场合；YOLOv4 等检测网络曾用它换取少许精度。",
         ),
         (
-            "Three transcendental functions an element: the dearest of its family.",
+            "Three transcendental functions for each element: the costliest of its family.",
             "每个元素要算三个超越函数，是同类中最贵的。",
         ),
         steps=(
@@ -137,7 +137,7 @@ SHEETS: dict[str, Sheet] = {
             "把参数变成正数（方差、速率），或作光滑的 ReLU。",
         ),
         (
-            "Never exactly 0, so no sparsity, and dearer than ReLU; beyond the threshold the "
+            "Never exactly 0, so no sparsity, and costlier than ReLU; beyond the threshold the "
             "identity "
             "is taken, as in PyTorch.",
             "永远不为零，因此不稀疏，也比 ReLU 贵；超过阈值后直接取恒等，与 PyTorch 相同。",

@@ -87,7 +87,8 @@ SHEETS: dict[str, Sheet] = {
     "pow": _of(
         ("Polynomial features, Lp norms, decay rates.", "多项式特征、Lp 范数、衰减率。"),
         (
-            "A negative base with a broken exponent is NaN; the slope for the exponent needs ln x.",
+            "A negative base with a fractional exponent is NaN; the slope for the exponent needs "
+            "ln x.",
             "负底数配非整数指数得 NaN；对指数求导要用到 ln x。",
         ),
         step(

@@ -3,16 +3,20 @@
 from chainrule.explain.cards.sheet import Sheet, step, told
 
 _ATTENTION = (
-    step(r"S = \frac{Q K^{\top}}{\sqrt{E}} + M,\quad P = \operatorname{softmax}(S),\quad Y = P V"),
+    step(
+        r"S = s\, Q K^{\top} + M,\quad P = \operatorname{softmax}(S),\quad Y = P V",
+        "The scale s is 1/√E unless another is given:",
+        "若不另给，缩放 s = 1/√E：",
+    ),
     step(r"\partial V = P^{\top} G,\quad \partial P = G V^{\top}"),
     step(
-        r"\partial S = P \odot \left(\partial P - \sum_j \partial P \odot P\right)",
+        r"\partial S = P \odot \left(\partial P - \sum \partial P \odot P\right)",
         "Softmax, row by row:",
         "逐行用 softmax 的规则：",
     ),
     step(
-        r"\partial Q = \frac{\partial S\, K}{\sqrt{E}},\quad \partial K = \frac{\partial S^{\top} "
-        r"Q}{\sqrt{E}}"
+        r"\partial Q = s\, \partial S\, K,\quad \partial K = s\, \partial S^{\top} Q,\quad "
+        r"\partial M = \partial S"
     ),
 )
 _USE = (
@@ -55,10 +59,10 @@ SHEETS: dict[str, Sheet] = {
         steps=_ATTENTION,
         rule="product",
         gradients={
-            "query": r"\partial S\, K \cdot scale",
-            "key": r"\partial S^{\top} Q \cdot "
-            r"scale",
+            "query": r"s\, \partial S\, K",
+            "key": r"s\, \partial S^{\top} Q",
             "value": r"P^{\top} G",
+            "bias": r"\partial S",
         },
         picture="flow:x: Q (L, E), K (S, E), V (S, V) | Q Kᵀ/√E + mask | softmax | P V | y (L, V)",
         related="scaled_dot_product_attention softmax matmul",

@@ -32,7 +32,7 @@ _ORDER = (
     "有 NaN 时为假；没有梯度通过。",
 )
 _LOGIC = (
-    "Takes every number but 0 for true, NaN too.",
+    "Every number except 0 counts as true, NaN too.",
     "非零（包括 NaN）一律视为真。",
 )
 _BITS = (
@@ -84,7 +84,7 @@ SHEETS: dict[str, Sheet] = {
     "signbit": _asks(("To tell −0 from 0.", "区分 −0 与 0。"), related="sign copysign"),
     "isnan": _asks(
         (
-            "To find NaN, which equals nothing, itself neither.",
+            "To find NaN, which equals nothing, not even itself.",
             "查找 NaN：它与任何数（包括自身）都不相等。",
         ),
         related="isfinite nan_to_num",

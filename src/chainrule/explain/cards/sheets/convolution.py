@@ -11,9 +11,10 @@ _CONV = (
     step(
         r"\frac{\partial L}{\partial x_{c,i}} = \sum_o \sum_{p, k:\, s p + d k - P = i} "
         r"\delta_{o,p}\, w_{o,c,k}",
-        "Every output that saw x_i pulls on it: for s = 1 the full convolution of δ with the "
-        "kernel turned by 180°.",
-        "每个看到过 x_i 的输出都对它产生拉力：s = 1 时就是 δ 与旋转 180° 的卷积核做 full 卷积。",
+        "Every output that saw x_i pulls on it: for s = 1 the full convolution (∗, in the sense "
+        "of convolution nets) of δ with the kernel turned by 180°.",
+        "每个看到过 x_i 的输出都对它产生拉力：s = 1 时就是 δ 与旋转 180° 的卷积核做 full 卷积"
+        "（∗ 指卷积网络意义上的卷积）。",
     ),
     step(
         r"\frac{\partial L}{\partial w_{o,c,k}} = \sum_p \delta_{o,p}\, x_{c,\, s p + d k - P}",
@@ -120,7 +121,7 @@ SHEETS: dict[str, Sheet] = {
             "conv1d、conv2d、conv3d 之下的基本运算。",
         ),
         (
-            "Takes no bias and no padding by name; use the public functions.",
+            "No bias, and no padding given by name: use the public functions.",
             "不带偏置，也不接受以名称指定的填充；请用公开的函数。",
         ),
         steps=_CONV[:3],
@@ -222,6 +223,7 @@ SHEETS: dict[str, Sheet] = {
             "为小卷积核写出笔记中的矩阵 C。",
         ),
         ("Grows with inputs × outputs.", "大小按“输入数 × 输出数”增长。"),
+        gradients={"weight": r"\sum_p g_{p,\, s p + d k - P}"},
         formula=r"C_{p, i} = w_k \text{ where } i = s p + d k - P,\ \text{else } 0",
         steps=(
             step(
@@ -374,11 +376,14 @@ SHEETS: dict[str, Sheet] = {
         ),
         steps=(
             step(
-                r"y = \sum_i a_i(u)\, x_i \Rightarrow \frac{\partial L}{\partial x_i} = a_i "
-                r"g,\quad \frac{\partial L}{\partial u} = g \sum_i a_i'(u)\, x_i"
+                r"y_p = \sum_i a_{p,i}\, x_i,\ a_{p,i} = a_i(u_p) \Rightarrow \frac{\partial L}"
+                r"{\partial x_i} = \sum_p a_{p,i}\, g_p,\quad \frac{\partial L}{\partial u_p} = "
+                r"g_p \sum_i a'_{p,i}\, x_i",
+                "a is the weight of a neighbour by its distance from u_p, a′ its slope by u_p:",
+                "a 是近邻按其到 u_p 的距离所得的权重，a′ 是它对 u_p 的导数：",
             ),
         ),
-        gradients={"x": r"\sum a_i g", "grid": r"\sum g\, a_i'(u)\, x_i"},
+        gradients={"x": r"\sum_p a_{p,i}\, g_p", "grid": r"g_p \sum_i a'_{p,i}\, x_i"},
         rule="spread",
         example=([[[[1.0, 2.0], [3.0, 4.0]]]], [[[[0.0, 0.0], [0.5, -0.5]]]]),
         options={"align_corners": True},
@@ -395,11 +400,11 @@ SHEETS: dict[str, Sheet] = {
         ),
         steps=(
             step(
-                r"u_p = \theta\,(x_p, y_p, 1)^{\top} \Rightarrow \frac{\partial L}"
-                r"{\partial \theta} = \sum_p g_p\,(x_p, y_p, 1)"
+                r"u_p = \theta\, b_p,\ b_p = (x_p, y_p, 1)^{\top} \Rightarrow \frac{\partial L}"
+                r"{\partial \theta} = \sum_p g_p\, b_p^{\top}"
             ),
         ),
-        gradients={"theta": r"\sum_p g_p\,(x_p, y_p, 1)"},
+        gradients={"theta": r"\sum_p g_p\, b_p^{\top}"},
         rule="product",
         example=([[[1.0, 0.0, 0.5], [0.0, 1.0, 0.0]]], (1, 1, 2, 2)),
         options={"align_corners": True},

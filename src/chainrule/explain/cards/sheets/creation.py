@@ -135,7 +135,7 @@ SHEETS: dict[str, Sheet] = {
         ("Numbers at equal steps, below the end.", "等步长的数，不含终点。"),
         ("Indices, positions.", "下标、位置。"),
         (
-            "With broken steps the count may be one off: take linspace.",
+            "With fractional steps the count may be one off: take linspace.",
             "步长为小数时个数可能差一：用 linspace。",
         ),
         0,
@@ -206,7 +206,10 @@ SHEETS: dict[str, Sheet] = {
         r"y = \frac{I_0(\beta \sqrt{1 - (2x-1)^2})}{I_0(\beta)}",
         ("A bell whose width beta sets.", "宽度由 beta 决定的钟形窗。"),
         _WINDOW,
-        ("beta must be chosen.", "需要选 beta。"),
+        (
+            "A larger beta (default 12) lowers the side lobes and widens the peak.",
+            "beta（默认 12）越大，旁瓣越低，主瓣越宽。",
+        ),
         6,
         related="i0",
     ),

@@ -17,11 +17,13 @@ SHEETS: dict[str, Sheet] = {
         ("The overwritten numbers lose their gradient.", "被覆盖的数值失去梯度。"),
         steps=(
             step(
-                r"\frac{\partial L}{\partial o} = g_{part},\quad \frac{\partial L}{\partial x} = "
-                r"g \text{ elsewhere}"
+                r"y_{i_k} = o_k,\ \text{else } x_r \Rightarrow \frac{\partial L}{\partial o_k} = "
+                r"g_{i_k},\quad \frac{\partial L}{\partial x_r} = g_r \prod_k [i_k \ne r]",
+                "i_k are the places of the part; where nothing was written, x keeps its gradient:",
+                "i_k 是被写入部分的位置；没有写入处，x 保留自己的梯度：",
             ),
         ),
-        gradients={"x": r"g \text{ outside the part}", "o": r"g_{part}"},
+        gradients={"x": r"g_r \prod_k [i_k \ne r]", "o": r"g_{i_k}"},
         rule="scatter",
         picture="flow:x (5), o (2) | x[2:4] = o | y (5)",
         related="index_put slice",
@@ -69,10 +71,15 @@ SHEETS: dict[str, Sheet] = {
         steps=(
             step(
                 r"\frac{\partial L}{\partial o_k} = g_{i_k},\quad \frac{\partial L}{\partial "
-                r"x_r} = g_r\ (r \ne i_k)"
+                r"x_r} = g_r \prod_k [i_k \ne r]",
+                "With accumulate=True o is added: x gets all of g.",
+                "accumulate=True 时是累加，x 得到整个 g。",
             ),
         ),
-        gradients={"o": r"g_{i_k}", "x": r"g \text{ elsewhere}"},
+        gradients={
+            "x": r"g_r \prod_k [i_k \ne r] \text{ (with accumulate: } g_r \text{)}",
+            "o": r"g_{i_k}",
+        },
         rule="scatter",
         picture="flow:x (5), o (2), index | x[index] = o | y (5)",
         related="scatter index",
@@ -117,11 +124,19 @@ SHEETS: dict[str, Sheet] = {
     "scatter_reduce": told(
         ("Group means, extremes.", "分组的均值、最值。"),
         ("include_self counts the old value as a member.", "include_self 会把原值也算作一员。"),
-        gradients={
-            "x": r"g \cdot \frac{\partial y}{\partial x}",
-            "src": r"g_{k} \cdot \frac{\partial y}{\partial src}",
-        },
-        steps=(step(r"y_r = \operatorname{reduce}\{x_r, src_k: i_k = r\}"),),
+        gradients={"x": r"g_r\, d_r", "src": r"g_{i_k}\, d'_k"},
+        steps=(
+            step(r"y_r = \operatorname{reduce}\{x_r, s_k: i_k = r\}"),
+            step(
+                r"d_r = \frac{\partial y_r}{\partial x_r},\quad d'_k = \frac{\partial y_{i_k}}"
+                r"{\partial s_k}:\quad 1 \text{ (sum)},\ \frac{1}{n_r} \text{ (mean)},\ "
+                r"\frac{y_r}{v} \text{ (prod)},\ \frac{[v = y_r]}{t_r} \text{ (amax, amin)}",
+                "s is src, v the member x_r or s_k of a group of n_r, of which t_r are tied for "
+                "the extreme. Without include_self x gets 0 where something was written.",
+                "s 即 src；v 是组内成员 x_r 或 s_k，组有 n_r 个成员，其中 t_r 个并列最值。"
+                "include_self=False 时，被写入处的 x 得 0。",
+            ),
+        ),
         rule="scatter",
         example=([1.0, 1.0, 1.0], 0, [0, 2, 2], [1.0, 2.0, 3.0], "sum"),
         related="scatter_add",

@@ -28,11 +28,13 @@ SHEETS: dict[str, Sheet] = {
         _ALL,
         steps=(
             step(
-                r"\frac{\partial L}{\partial x_k} = \text{the part of } g \text{ that } x_k "
-                r"\text{ filled}"
+                r"y_{n_k + i} = x_{k,i} \Rightarrow \frac{\partial L}{\partial x_{k,i}} = "
+                r"g_{n_k + i}",
+                "Before tensor k stand n_k entries; it gets back the part of g that it filled:",
+                "第 k 个张量之前有 n_k 项；它取回自己填入的那部分 g：",
             ),
         ),
-        gradients={"x": r"g_{part(k)}"},
+        gradients={"x": r"g_{n_k + i}"},
         rule="view",
         related="stack split",
     ),

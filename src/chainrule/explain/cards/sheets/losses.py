@@ -83,7 +83,9 @@ SHEETS: dict[str, Sheet] = {
         ),
         gradients={
             "input": "g * where(abs(input - target) < beta, (input - target) / beta, "
-            "sign(input - target)) / n"
+            "sign(input - target)) / n",
+            "target": "-g * where(abs(input - target) < beta, (input - target) / beta, "
+            "sign(input - target)) / n",
         },
         rule="spread",
         example=(_X, _Y),
@@ -107,7 +109,9 @@ SHEETS: dict[str, Sheet] = {
         ),
         gradients={
             "input": "g * where(abs(input - target) <= delta, input - target, "
-            "delta * sign(input - target)) / n"
+            "delta * sign(input - target)) / n",
+            "target": "-g * where(abs(input - target) <= delta, input - target, "
+            "delta * sign(input - target)) / n",
         },
         rule="spread",
         example=(_X, _Y),
@@ -129,7 +133,10 @@ SHEETS: dict[str, Sheet] = {
                 r"{\partial h_k} = h_k - y_k"
             ),
         ),
-        gradients={"input": r"g \cdot \frac{h - y}{N}"},
+        gradients={
+            "input": r"g \cdot \frac{h - y}{N}",
+            "target": r"-g \cdot \frac{h - y}{N}",
+        },
         rule="spread",
         example=([_X], [_Y]),
         related="mse_loss cross_entropy",
@@ -173,7 +180,10 @@ SHEETS: dict[str, Sheet] = {
                 r"= -y_i"
             ),
         ),
-        gradients={"input": "-g * target / n"},
+        gradients={
+            "input": "-g * target / n",
+            "target": "g * (log(target) + 1 - input) / n",
+        },
         rule="spread",
         example=([-0.5, -1.2, -2.0], [0.6, 0.3, 0.1]),
         related="cross_entropy nll_loss",
@@ -203,7 +213,11 @@ SHEETS: dict[str, Sheet] = {
                 "前面接 sigmoid 时，其斜率恰好约去：",
             ),
         ),
-        gradients={"input": "g * (input - target) / (input * (1 - input)) / n"},
+        gradients={
+            "input": "g * weight * (input - target) / (input * (1 - input)) / n",
+            "target": "g * weight * (log(1 - input) - log(input)) / n",
+            "weight": "-g * (target * log(input) + (1 - target) * log(1 - input)) / n",
+        },
         rule="spread",
         example=(_CHANCE, [1.0, 0.0, 1.0]),
         related="binary_cross_entropy_with_logits sigmoid cross_entropy",
@@ -229,7 +243,14 @@ SHEETS: dict[str, Sheet] = {
                 "误差大时梯度大，误差小时梯度小：",
             ),
         ),
-        gradients={"input": "g * (sigmoid(input) - target) / n"},
+        gradients={
+            "input": "g * weight * ((1 + (pos_weight - 1) * target) * sigmoid(input) - "
+            "pos_weight * target) / n",
+            "target": "g * weight * ((pos_weight - 1) * log(1 + exp(-input)) - input) / n",
+            "weight": "g * ((1 - target) * input + (1 + (pos_weight - 1) * target) * "
+            "log(1 + exp(-input))) / n",
+            "pos_weight": "g * weight * target * log(1 + exp(-input)) / n",
+        },
         rule="spread",
         example=([2.0, -1.0, 0.5], [1.0, 0.0, 0.0]),
         related="binary_cross_entropy sigmoid focal_loss",
@@ -262,10 +283,19 @@ SHEETS: dict[str, Sheet] = {
                 r"\frac{\partial FL}{\partial z} = \pm \alpha_t (1 - p_t)^\gamma \left[\gamma "
                 r"p_t \ln p_t - (1 - p_t)\right]"
             ),
+            step(
+                r"p_t = p y + (1 - p)(1 - y),\quad \alpha_t = \alpha y + (1 - \alpha)(1 - y),\quad "
+                r"c = -y \ln p - (1 - y) \ln(1 - p)",
+                "Between the labels 0 and 1 the same runs over shares, and the target has a "
+                "gradient too:",
+                "标签介于 0 与 1 之间时按比例混合，目标也有梯度：",
+            ),
         ),
         gradients={
             "input": r"\pm g\,\alpha_t (1 - p_t)^\gamma \left[\gamma\, p_t \ln p_t - "
-            r"(1 - p_t)\right] / n"
+            r"(1 - p_t)\right] / n",
+            "target": r"\frac{g}{n} \left[\left((2 \alpha - 1)(1 - p_t) - \gamma \alpha_t (2 p - "
+            r"1)\right)(1 - p_t)^{\gamma - 1} c - \alpha_t (1 - p_t)^\gamma z\right]",
         },
         rule="spread",
         example=([2.0, -1.0, 0.5], [1.0, 0.0, 0.0]),
@@ -283,11 +313,16 @@ SHEETS: dict[str, Sheet] = {
         ),
         steps=(
             step(
-                r"L = -\frac{1}{N} \sum_n x_{n, y_n} \Rightarrow \frac{\partial L}{\partial "
-                r"x_{n,c}} = -\frac{1}{N}[c = y_n]"
+                r"L = -\frac{1}{W} \sum_n w_{y_n} x_{n, y_n},\quad W = \sum_n w_{y_n} \Rightarrow "
+                r"\frac{\partial L}{\partial x_{n,c}} = -\frac{w_{y_n}}{W}[c = y_n]",
+                "Without weights every w is 1 and W = N:",
+                "没有权重时各 w 为 1，W = N：",
             ),
         ),
-        gradients={"input": r"-\frac{g}{N}\,[c = y_n]"},
+        gradients={
+            "input": r"-\frac{g\, w_{y_n}}{W}\,[c = y_n]",
+            "weight": r"-\frac{g}{W} \sum_{n:\ y_n = c} (x_{n,c} + L)",
+        },
         rule="route",
         example=([[-0.4, -1.4, -2.4]], _CLASS),
         related="cross_entropy log_softmax",
@@ -393,7 +428,10 @@ SHEETS: dict[str, Sheet] = {
             "假定方差等于均值，而实际计数往往更分散；exp(input) 可能溢出。",
         ),
         steps=(step(r"L = e^x - y x \Rightarrow \frac{\partial L}{\partial x} = e^x - y"),),
-        gradients={"input": "g * (exp(input) - target) / n"},
+        gradients={
+            "input": "g * (exp(input) - target) / n",
+            "target": "-g * input / n",
+        },
         rule="spread",
         example=([0.0, 1.0, 2.0], [1.0, 2.0, 9.0]),
         related="gaussian_nll_loss",
@@ -416,6 +454,7 @@ SHEETS: dict[str, Sheet] = {
         ),
         gradients={
             "input": "g * (input - target) / var / n",
+            "target": "-g * (input - target) / var / n",
             "var": "g * (1 / var - (input - target)^2 / var^2) / (2 * n)",
         },
         rule="spread",

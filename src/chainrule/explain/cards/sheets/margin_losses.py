@@ -21,7 +21,10 @@ SHEETS: dict[str, Sheet] = {
                 r"\\ 0 & \text{otherwise} \end{cases}"
             ),
         ),
-        gradients={"input": "where(margin - target * input > 0, -target * g / n, 0)"},
+        gradients={
+            "input": "where(margin - target * input > 0, -target * g / n, 0)",
+            "target": "where(margin - target * input > 0, -input * g / n, 0)",
+        },
         rule="masked",
         example=([2.0, 0.5, -1.0], [1.0, 1.0, 1.0]),
         related="soft_margin_loss multi_margin_loss hinge_embedding_loss",
@@ -38,7 +41,10 @@ SHEETS: dict[str, Sheet] = {
                 r"-y\,\sigma(-yx)"
             ),
         ),
-        gradients={"input": "-g * target * sigmoid(-target * input) / n"},
+        gradients={
+            "input": "-g * target * sigmoid(-target * input) / n",
+            "target": "-g * input * sigmoid(-target * input) / n",
+        },
         rule="spread",
         example=([2.0, 0.5, -1.0], [1.0, 1.0, 1.0]),
         related="hinge_loss binary_cross_entropy_with_logits",
@@ -75,6 +81,8 @@ SHEETS: dict[str, Sheet] = {
         gradients={
             "input1": "where(-target * (input1 - input2) + margin > 0, -target * g / n, 0)",
             "input2": "where(-target * (input1 - input2) + margin > 0, target * g / n, 0)",
+            "target": "where(-target * (input1 - input2) + margin > 0, -(input1 - input2) * g / n, "
+            "0)",
         },
         rule="masked",
         example=([1.0, 2.0], [2.0, 1.0], [1.0, 1.0]),
@@ -88,12 +96,17 @@ SHEETS: dict[str, Sheet] = {
         ),
         steps=(
             step(
-                r"v_j = m - x_y + x_j > 0:\ \frac{\partial L}{\partial x_j} = \frac{p\, w_y "
-                r"v_j^{p-1}}{C},\quad \frac{\partial L}{\partial x_y} = -\sum_j \frac{p\, w_y "
-                r"v_j^{p-1}}{C}"
+                r"v_j = \max(0, m - x_y + x_j)\,[j \ne y],\quad u_j = v_j^{p-1}\,[v_j > 0]:\quad "
+                r"\frac{\partial L}{\partial x_j} = \frac{p\, w_y u_j}{C}\ (j \ne y),\quad "
+                r"\frac{\partial L}{\partial x_y} = -\sum_j \frac{p\, w_y u_j}{C}",
+                "v is what is missing to the margin; where it is 0 nothing pulls:",
+                "v 是距间隔还差的量；v = 0 处没有拉力：",
             ),
         ),
-        gradients={"input": r"\frac{g}{N C}\, p\, w_y v_j^{p-1}\,[v_j > 0]\ (j \ne y)"},
+        gradients={
+            "input": r"\frac{g\, p\, w_y}{N C} \left(u_i - [i = y] \sum_j u_j\right)",
+            "weight": r"\frac{g}{N C} \sum_{n:\ y_n = c} \sum_j v_{nj}^p",
+        },
         rule="masked",
         example=(_SCORES, _CLASS),
         related="hinge_loss cross_entropy",
@@ -111,11 +124,12 @@ SHEETS: dict[str, Sheet] = {
             step(
                 r"1 - x_j + x_k > 0:\ \frac{\partial L}{\partial x_j} = -\frac{1}{C},\quad "
                 r"\frac{\partial L}{\partial x_k} = \frac{1}{C}",
-                "Each pair of a right class j and a wrong class k that is too close:",
-                "对每一对间隔不足的正确类 j 与错误类 k：",
+                "Each pair of a right class j and a wrong class k that is too close (v_jk = 1 "
+                "below, else 0):",
+                "对每一对间隔不足的正确类 j 与错误类 k（下面记 v_jk = 1，否则为 0）：",
             ),
         ),
-        gradients={"input": r"\frac{g}{C} \sum_{pairs} ([k] - [j])"},
+        gradients={"input": r"\frac{g}{N C} \left(\sum_j v_{ji} - \sum_k v_{ik}\right)"},
         rule="masked",
         example=([[0.1, 0.2, 0.4, 0.8]], [[3, 0, -1, 1]]),
         related="multilabel_soft_margin_loss multi_margin_loss",
@@ -129,8 +143,18 @@ SHEETS: dict[str, Sheet] = {
             "Takes the labels for independent; rare labels are drowned unless weighted.",
             "把各标签视为相互独立；稀少的标签若不加权会被淹没。",
         ),
-        steps=(step(r"\frac{\partial L}{\partial x_c} = \frac{\sigma(x_c) - y_c}{C}"),),
-        gradients={"input": r"\frac{g}{N C}\, w_c\, (\sigma(x_c) - y_c)"},
+        steps=(
+            step(
+                r"\ell_{nc} = \ln(1 + e^{x_{nc}}) - y_{nc}\, x_{nc} \Rightarrow "
+                r"\frac{\partial \ell}{\partial x} = \sigma(x) - y,\quad \frac{\partial \ell}"
+                r"{\partial y} = -x"
+            ),
+        ),
+        gradients={
+            "input": r"\frac{g}{N C}\, w_c\, (\sigma(x_c) - y_c)",
+            "target": r"-\frac{g}{N C}\, w_c\, x_c",
+            "weight": r"\frac{g}{N C} \sum_n \ell_{nc}",
+        },
         rule="spread",
         example=([[2.0, -1.0, 0.5]], [[1.0, 0.0, 1.0]]),
         related="binary_cross_entropy_with_logits",
@@ -147,12 +171,13 @@ SHEETS: dict[str, Sheet] = {
         steps=(
             step(
                 r"L = -\ln \sum_{\pi} \prod_t p_{t, \pi_t} \Rightarrow \frac{\partial L}"
-                r"{\partial \ln p_{t,k}} = -P(\pi_t = k \mid \text{target})",
+                r"{\partial \ln p_{t,k}} = -P_{t,k},\quad P_{t,k} = P(\pi_t = k \mid "
+                r"\text{target})",
                 "The share of all alignments that read k at time t:",
                 "所有对齐方式中在时刻 t 读作 k 的份额：",
             ),
         ),
-        gradients={"log_probs": r"-g\,P(\pi_t = k \mid \text{target})"},
+        gradients={"log_probs": r"-g\,P_{t,k}"},
         rule="spread",
         picture="flow:x (T, N, C) | log_softmax | sum over alignments | y (N)",
         related="ctc_loss",

@@ -1,19 +1,12 @@
-"""Products of matrices, decompositions, distances."""
+"""Products of matrices, functions around decompositions, distances."""
 
 from chainrule.explain.cards.sheet import Sheet, row, step, told
+from chainrule.explain.cards.sheets.decompositions import CLOSE, SINGULAR
 
 _A, _B = [[1.0, 2.0], [3.0, 4.0]], [[2.0, 0.0], [1.0, 3.0]]
 _S = [[4.0, 1.0], [1.0, 3.0]]
 _V, _W = [1.0, 2.0, 3.0], [2.0, 0.0, 1.0]
 _SHAPES = ("The inner sizes must agree.", "内侧维数必须一致。")
-_SINGULAR = (
-    "Fails for singular matrices, and loses digits near them; solve instead of inverting.",
-    "奇异矩阵会失败，接近奇异时精度差；能 solve 就不要求逆。",
-)
-_CLOSE = (
-    "The gradient explodes where two singular values (or eigenvalues) are nearly equal.",
-    "两个奇异值（或特征值）接近时梯度爆炸。",
-)
 _PRODUCT = (
     step(r"Y_{ij} = \sum_k A_{ik} B_{kj}"),
     step(
@@ -58,133 +51,6 @@ SHEETS: dict[str, Sheet] = {
         rule="product",
         picture='flow:x "ij,jk->ik" | sum over j of products | y (i, k)',
         related="matmul tensordot",
-    ),
-    "matrix_solve": told(
-        ("Systems of equations, Newton steps.", "线性方程组、牛顿步。"),
-        _SINGULAR,
-        steps=(
-            step(r"A X = B \Rightarrow dX = A^{-1}(dB - dA\, X)"),
-            step(
-                r"\frac{\partial L}{\partial B} = A^{-\top} G,\quad \frac{\partial L}{\partial "
-                r"A} = -\left(A^{-\top} G\right) X^{\top}"
-            ),
-        ),
-        gradients={"A": r"-A^{-\top} G X^{\top}", "B": r"A^{-\top} G"},
-        rule="product",
-        example=(_A, _B),
-        related="inverse cholesky",
-    ),
-    "pseudo_inverse": told(
-        ("Least squares with dependent columns.", "列相关时的最小二乘。"),
-        ("Jumps where the rank changes.", "秩变化处跳变。"),
-        steps=(
-            step(
-                r"dA^+ = -A^+ dA\, A^+ + A^+ A^{+\top} dA^{\top} (I - A A^+) + (I - A^+ A)\, "
-                r"dA^{\top} A^{+\top} A^+"
-            ),
-        ),
-        gradients={"A": r"-A^{+\top} G A^{+\top} + \cdots"},
-        rule="product",
-        example=(_A,),
-        options={"rtol": 1e-6, "atol": 0.0},
-        related="pinverse singular_values",
-    ),
-    "det": told(
-        ("Volumes, normalising flows.", "体积、归一化流。"),
-        ("Over- and underflows with the size: take slogdet.", "维数大时溢出或下溢：用 slogdet。"),
-        steps=(
-            step(
-                r"\frac{\partial \det A}{\partial A} = \det(A)\, A^{-\top}",
-                "Jacobi's formula: the cofactors.",
-                "Jacobi 公式：余子式矩阵。",
-            ),
-        ),
-        gradients={"A": r"g \det(A)\, A^{-\top}"},
-        rule="product",
-        example=(_A,),
-        related="slogdet cofactor",
-    ),
-    "cofactor": told(
-        ("The gradient of det, also for singular matrices.", "det 的梯度，对奇异矩阵同样成立。"),
-        ("Costs a decomposition.", "需要一次分解。"),
-        steps=(step(r"C_{ij} = (-1)^{i+j} M_{ij}"),),
-        gradients={"A": r"\sum G \frac{\partial C}{\partial A}"},
-        rule="product",
-        example=(_A,),
-        related="det",
-    ),
-    "log_det": told(
-        ("Gaussian log-likelihoods, flows.", "高斯对数似然、归一化流。"),
-        ("−∞ for singular matrices.", "奇异矩阵得 −∞。"),
-        steps=(
-            step(
-                r"d \ln |\det A| = \operatorname{tr}(A^{-1} dA) \Rightarrow \frac{\partial "
-                r"L}{\partial A} = g\, A^{-\top}"
-            ),
-        ),
-        gradients={"A": r"g\, A^{-\top}"},
-        rule="product",
-        example=(_A,),
-        related="det slogdet",
-    ),
-    "cholesky_factor": told(
-        ("Sampling from Gaussians, solving symmetric systems.", "高斯抽样、解对称方程组。"),
-        (
-            "Needs a positive definite matrix: add a little to the diagonal.",
-            "要求正定：给对角线加一点。",
-        ),
-        steps=(
-            step(
-                r"A = L L^{\top} \Rightarrow dL = L\,\Phi(L^{-1} dA\, L^{-\top})",
-                "Φ takes the lower triangle with half the diagonal:",
-                "Φ 取下三角并把对角线减半：",
-            ),
-        ),
-        gradients={"A": r"L^{-\top} \Phi(L^{\top} G) L^{-1}, \text{ symmetrised}"},
-        rule="product",
-        example=(_S,),
-        related="cholesky_solve log_det",
-    ),
-    "symmetric_eigen": told(
-        ("PCA, graph Laplacians.", "PCA、图拉普拉斯。"),
-        _CLOSE,
-        steps=(
-            step(
-                r"d\lambda_i = v_i^{\top} dA\, v_i,\quad dv_i = \sum_{j \ne i} \frac{v_j^{\top} "
-                r"dA\, v_i}{\lambda_i - \lambda_j} v_j"
-            ),
-        ),
-        gradients={
-            "A": r"V \left(\operatorname{diag}(g_\lambda) + \frac{V^{\top} G_V}{\lambda_j - "
-            r"\lambda_i}\right) V^{\top}"
-        },
-        rule="product",
-        example=(_S,),
-        related="singular_values",
-    ),
-    "singular_values": told(
-        ("Low rank, PCA, condition numbers.", "低秩近似、PCA、条件数。"),
-        _CLOSE,
-        steps=(step(r"A = U S V^{\top} \Rightarrow dS_i = u_i^{\top} dA\, v_i"),),
-        gradients={"A": r"U \operatorname{diag}(g_S) V^{\top} + \cdots"},
-        rule="product",
-        example=(_A,),
-        options={"full": False},
-        related="svd symmetric_eigen",
-    ),
-    "orthogonal_triangular": told(
-        ("Orthogonal bases, least squares.", "正交基、最小二乘。"),
-        (
-            "Signs are a convention; dependent columns have no gradient.",
-            "符号是约定；列相关时没有梯度。",
-        ),
-        steps=(
-            step(r"A = Q R,\ Q^{\top} Q = I \Rightarrow dR = (Q^{\top} dA\, R^{-1})_{upper} R"),
-        ),
-        gradients={"A": r"(G_Q + Q M) R^{-\top}"},
-        rule="product",
-        picture="flow:x A (n, m) | Gram and Schmidt, column by column | y Q (n, m), R (m, m)",
-        related="qr orthogonal_",
     ),
     # Functions
     "mm": row(
@@ -359,7 +225,7 @@ SHEETS: dict[str, Sheet] = {
         "product",
         ("The inverse of square matrices.", "方阵的逆。"),
         ("Whitening, Gaussians.", "白化、高斯分布。"),
-        _SINGULAR,
+        SINGULAR,
         _A,
         related="matrix_solve pinverse",
     ),
@@ -424,7 +290,7 @@ SHEETS: dict[str, Sheet] = {
         "product",
         ("Turn, stretch, turn.", "旋转、拉伸、再旋转。"),
         ("PCA, low rank.", "PCA、低秩近似。"),
-        _CLOSE,
+        CLOSE,
         _A,
         related="singular_values",
     ),

@@ -40,7 +40,22 @@ _X = (
     r"\frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}} \left(g - \operatorname{mean}(g) - \hat{x} "
     r"\cdot \operatorname{mean}(g \hat{x})\right)"
 )
+_OWN = (
+    *_CLOSED[:5],
+    step(
+        r"= \frac{1}{\sqrt{\sigma^2 + \varepsilon}} \left(\gamma_i g_i - \frac{1}{m} \sum_j "
+        r"\gamma_j g_j - \hat{x}_i \cdot \frac{1}{m} \sum_j \gamma_j g_j \hat{x}_j\right)",
+        "Put together: what is constant, or along x̂, is taken off. Each element has a γ of its own "
+        "here, so γ stays inside the means.",
+        "合并后：常数部分和沿 x̂ 的部分被减去。这里各元素的 γ 不同，所以 γ 留在均值之内。",
+    ),
+)
+_OWN_X = (
+    r"\frac{1}{\sqrt{\sigma^2 + \varepsilon}} \left(\gamma g - \operatorname{mean}(\gamma g) - "
+    r"\hat{x} \cdot \operatorname{mean}(\gamma g \hat{x})\right)"
+)
 _GRADIENTS = {"x": _X, "weight": r"\sum g \odot \hat{x}", "bias": r"\sum g"}
+_OWN_GRADIENTS = {**_GRADIENTS, "x": _OWN_X}
 _MATRIX = [[1.0, 2.0, 6.0], [4.0, 0.0, 2.0]]
 _MAPS = [[[1.0, 2.0], [3.0, 6.0]], [[5.0, 1.0], [0.0, 3.0]]]
 
@@ -86,19 +101,21 @@ SHEETS: dict[str, Sheet] = {
         ),
         steps=(
             step(
-                r"y = \frac{\gamma}{\sqrt{Var + \varepsilon}}\, x + \left(\beta - "
-                r"\frac{\gamma\, E}{\sqrt{Var + \varepsilon}}\right)"
+                r"y = \frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}}\, x + \left(\beta - "
+                r"\frac{\gamma\, \mu}{\sqrt{\sigma^2 + \varepsilon}}\right)"
             ),
             step(
-                r"\frac{\partial L}{\partial x} = \frac{\gamma}{\sqrt{Var + \varepsilon}}\, g",
-                "The statistics are constants here.",
-                "这里统计量是常数。",
+                r"\frac{\partial L}{\partial x} = \frac{\gamma}{\sqrt{\sigma^2 + \varepsilon}}\, g",
+                "The running statistics μ and σ² do not depend on x.",
+                "滑动统计量 μ、σ² 与 x 无关。",
             ),
         ),
         gradients={
             "x": "g * weight / sqrt(var + eps)",
-            "weight": r"\sum g\,\frac{x - E}{\sqrt{Var + \varepsilon}}",
+            "weight": r"\sum g\,\frac{x - \mu}{\sqrt{\sigma^2 + \varepsilon}}",
             "bias": r"\sum g",
+            "mean": r"-\sum \frac{\gamma\, g}{\sqrt{\sigma^2 + \varepsilon}}",
+            "var": r"-\frac{1}{2} \sum \gamma\, g\,(x - \mu)(\sigma^2 + \varepsilon)^{-3/2}",
         },
         rule="slope",
         related="batch_norm",
@@ -116,8 +133,8 @@ SHEETS: dict[str, Sheet] = {
             "norm.",
             "在卷积网络中会把含义不同的通道混在一起，效果多半不如批归一化。",
         ),
-        steps=_CLOSED,
-        gradients=_GRADIENTS,
+        steps=_OWN,
+        gradients=_OWN_GRADIENTS,
         rule="spread",
         example=(_MATRIX, (3,)),
         related="rms_norm batch_norm group_norm",
@@ -135,8 +152,8 @@ SHEETS: dict[str, Sheet] = {
             "norm over C, H, W, g = C instance norm.",
             "组数必须整除通道数，又多一个选择；g = 1 即对 C、H、W 的层归一化，g = C 即实例归一化。",
         ),
-        steps=_CLOSED,
-        gradients=_GRADIENTS,
+        steps=_OWN,
+        gradients=_OWN_GRADIENTS,
         rule="spread",
         example=(_MATRIX, 1),
         related="layer_norm instance_norm batch_norm",
@@ -199,7 +216,7 @@ SHEETS: dict[str, Sheet] = {
     "local_response_norm": told(
         ("AlexNet and nets of its time.", "AlexNet 及同时代的网络。"),
         (
-            "Batch norm has taken its place: dear, and helps little.",
+            "Batch norm has taken its place: it is costly and helps little.",
             "已被批归一化取代：计算贵，收效小。",
         ),
         formula=r"y_c = x_c \left(k + \frac{\alpha}{n} \sum_{j = c - n/2}^{c + n/2} x_j^2"
@@ -212,7 +229,7 @@ SHEETS: dict[str, Sheet] = {
             ),
         ),
         gradients={
-            "x": r"g\, s^{-\beta} - \frac{2 \alpha \beta}{n}\, x \sum_{c \ni i} g_c x_c "
+            "x": r"g_i s_i^{-\beta} - \frac{2 \alpha \beta}{n}\, x_i \sum_{c \ni i} g_c x_c "
             r"s_c^{-\beta-1}"
         },
         rule="spread",

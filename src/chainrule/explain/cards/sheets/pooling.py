@@ -5,11 +5,10 @@ from chainrule.explain.cards.sheet import Sheet, step, told
 _MAX = (
     step(r"y_p = \max_{i \in window(p)} x_i"),
     step(
-        r"\frac{\partial y_p}{\partial x_i} = \begin{cases} 1 & i = \arg\max \\ 0 & "
-        r"\text{otherwise} \end{cases} \Rightarrow \frac{\partial L}{\partial x_i} = "
-        r"\sum_{p:\ i = \arg\max_p} g_p",
-        "Of equal ones the first wins:",
-        "并列时取第一个：",
+        r"\frac{\partial y_p}{\partial x_i} = [i = k_p],\quad k_p = \arg\max_{i \in window(p)} "
+        r"x_i \Rightarrow \frac{\partial L}{\partial x_i} = \sum_{p:\ i = k_p} g_p",
+        "Of equal ones the first wins; k_p is the place of the winner of window p:",
+        "并列时取第一个；k_p 是窗口 p 中胜出者的位置：",
     ),
 )
 _AVG = (
@@ -21,10 +20,12 @@ _AVG = (
     ),
 )
 _LP = (
-    step(r"y = \left(\sum_k x_k^p\right)^{1/p}"),
+    step(r"y_p = \left(\sum_{i:\ p \ni i} x_i^q\right)^{1/q}"),
     step(
-        r"\frac{\partial y}{\partial x_i} = \frac{1}{p}\left(\sum_k x_k^p\right)^{1/p - 1} p\, "
-        r"x_i^{p-1} = \left(\frac{x_i}{y}\right)^{p-1}"
+        r"p \ni i:\quad \frac{\partial y_p}{\partial x_i} = \frac{1}{q}\left(\sum_{j:\ p \ni j} "
+        r"x_j^q\right)^{1/q - 1} q\, x_i^{q-1} = \left(\frac{x_i}{y_p}\right)^{q-1}",
+        "q is norm_type; p counts the windows:",
+        "q 即 norm_type，p 为窗口编号：",
     ),
 )
 _MAX_USE = (
@@ -48,7 +49,7 @@ _NOTE = "001 三 (3-17); 003 §8.2"
 
 def _max(picture: str, related: str, formula: str = "", **fields: object) -> Sheet:
     return told(_MAX_USE, _MAX_TROUBLE, steps=_MAX, rule="route", picture=picture,
-                gradients={"x": r"\sum_{p:\ i = \arg\max_p} g_p"}, formula=formula,
+                gradients={"x": r"\sum_{p:\ i = k_p} g_p"}, formula=formula,
                 related=related, note=_NOTE, **fields)  # type: ignore[arg-type]  # fmt: skip
 
 
@@ -67,29 +68,31 @@ _FIT = told(
      "放在分类器之前，使任意大小的图像都能用；大小为 1 即全局平均池化。"),
     ("Where the sizes do not divide, windows overlap and differ in size.",
      "大小不能整除时，窗口会重叠且大小不一。"),
-    formula=r"y_p = \frac{1}{|window(p)|} \sum_{i = \lfloor pL/n \rfloor}^{\lceil (p+1)L/n \rceil "
+    formula=r"y_p = \frac{1}{m_p} \sum_{i = \lfloor pL/n \rfloor}^{\lceil (p+1)L/n \rceil "
             r"- 1} x_i",
-    steps=(step(r"\frac{\partial L}{\partial x_i} = \sum_{p \ni i} \frac{g_p}{|window(p)|}"),),
-    gradients={"x": r"\sum_{p \ni i} g_p / |window(p)|"}, rule="spread", note=_NOTE,
+    steps=(step(r"\frac{\partial L}{\partial x_i} = \sum_{p \ni i} \frac{g_p}{m_p}",
+                "Window p holds m_p elements:", "窗口 p 含 m_p 个元素："),),
+    gradients={"x": r"\sum_{p \ni i} g_p / m_p"}, rule="spread", note=_NOTE,
     picture="window:adaptive", related="avg_pool2d adaptive_max_pool2d",
 )  # fmt: skip
 _POWER = told(
-    ("Between mean and maximum: p = 1 sums, large p comes near to the maximum.",
-     "介于平均与最大之间：p = 1 为求和，p 越大越接近最大值。"),
+    ("Between sum and maximum: norm_type 1 sums, a large one comes near to the maximum.",
+     "介于求和与最大之间：norm_type 为 1 即求和，越大越接近最大值。"),
     ("Seldom used; negative inputs give NaN for odd roots unless absolute is set.",
      "很少使用；有负输入时可能得到 NaN，除非设 absolute。"),
-    formula=r"y_p = \left(\sum_{i \in window(p)} x_i^p\right)^{1/p}",
-    steps=_LP, gradients={"x": r"\sum g\,(x_i / y)^{p-1}"}, rule="spread", picture="window:lp",
-    related="avg_pool2d max_pool2d", note=_NOTE,
+    formula=r"y_p = \left(\sum_{i \in window(p)} x_i^q\right)^{1/q}",
+    steps=_LP, gradients={"x": r"\sum_{p \ni i} g_p\,(x_i / y_p)^{q-1}"}, rule="spread",
+    picture="window:lp", related="avg_pool2d max_pool2d", note=_NOTE,
 )  # fmt: skip
 _UNPOOL = told(
     ("Decoders that mirror an encoder with max pooling (SegNet).", "与最大池化编码器对称的解码器"
                                                                    "（SegNet）。"),
     ("All but one element of each window are zeros; it needs the indices of the pooling.",
      "每个窗口除一个元素外全为零；需要池化时的索引。"),
-    formula=r"y_{index(p)} = x_p,\ \text{else } 0",
-    steps=(step(r"\frac{\partial L}{\partial x_p} = g_{index(p)}"),),
-    gradients={"x": r"g_{index(p)}"}, rule="gather", picture="window:unpool",
+    formula=r"y_{k_p} = x_p,\ \text{else } 0",
+    steps=(step(r"\frac{\partial L}{\partial x_p} = g_{k_p}", "k_p is the index of window p:",
+                "k_p 是窗口 p 的索引："),),
+    gradients={"x": r"g_{k_p}"}, rule="gather", picture="window:unpool",
     summary=("Maxima back at the places where max pooling found them, zeros elsewhere.",
              "把最大值放回最大池化找到它们的位置，其余为零。"),
     related="max_pool2d", note="003 §8.2",
@@ -150,10 +153,12 @@ SHEETS: dict[str, Sheet] = {
         steps=(
             step(
                 r"y_i = \sum_{p \ni i} g_p \Rightarrow \frac{\partial L}{\partial g_p} = "
-                r"\sum_{i \in window(p)} h_i"
+                r"\sum_{i:\ p \ni i} h_i",
+                "h is the gradient that comes back to the result:",
+                "h 是传回结果处的梯度：",
             ),
         ),
-        gradients={"g": r"\sum_{i \in window(p)} h_i"},
+        gradients={"g": r"\sum_{i:\ p \ni i} h_i"},
         rule="sum_back",
         picture="window:sum",
         related="windows_sum",

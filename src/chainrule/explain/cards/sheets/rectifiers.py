@@ -69,7 +69,7 @@ SHEETS: dict[str, Sheet] = {
                 r"x & x \le 0 \end{cases}"
             ),
         ),
-        gradients={"x": "g * where(x > 0, 1, weight)", "weight": r"\sum_{x \le 0} g \cdot x"},
+        gradients={"x": "g * where(x > 0, 1, weight)", "weight": r"\sum g\, x\,[x \le 0]"},
         example=([[-2.0, 1.0], [3.0, -1.0]], [0.25]),
         related="leaky_relu relu",
         note="003 §2.4",
@@ -191,7 +191,7 @@ SHEETS: dict[str, Sheet] = {
     ),
     "hardtanh": told(
         (
-            "In the place of tanh where arithmetic is dear: binarised nets, small processors.",
+            "In the place of tanh where arithmetic is costly: binarised nets, small processors.",
             "计算资源紧张时代替 tanh：二值化网络、小处理器。",
         ),
         (_FLAT[0], _FLAT[1]),

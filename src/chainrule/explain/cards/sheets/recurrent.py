@@ -51,14 +51,22 @@ _LSTM = (
 )
 _GRU = (
     step(
-        r"r = \sigma(W_r x + U_r h),\quad z = \sigma(W_z x + U_z h),\quad n = \tanh(W_n x + r "
-        r"\odot U_n h),\quad h' = (1 - z) \odot n + z \odot h"
+        r"r = \sigma(W_r x + U_r h),\quad z = \sigma(W_z x + U_z h),\quad u = U_n h,\quad n = "
+        r"\tanh(W_n x + r \odot u),\quad h' = (1 - z) \odot n + z \odot h",
+        "The biases stand beside their products; that of U_n h is inside u.",
+        "偏置加在各自的乘积上；U_n h 的偏置含在 u 之内。",
     ),
     step(
-        r"\delta n = \delta h' \odot (1 - z),\quad \delta z = \delta h' \odot (h - n),\quad "
-        r"\delta h = \delta h' \odot z + \cdots",
-        "The direct way back is gated by z alone:",
-        "直接的回路只受门 z 控制：",
+        r"\delta n = \delta h' \odot (1 - z) \odot (1 - n^2),\quad \delta z = \delta h' \odot (h - "
+        r"n) \odot z \odot (1 - z),\quad \delta r = \delta n \odot u \odot r \odot (1 - r)",
+        "Down to the inputs of the three squashing functions:",
+        "一直求到三个激活函数的输入：",
+    ),
+    step(
+        r"\delta a = (\delta r, \delta z, \delta n),\quad \delta b = (\delta r, \delta z, \delta n "
+        r"\odot r),\quad \delta h = \delta h' \odot z + \delta b\, W_{hh}",
+        "On the side of the input and of the state. The direct way back is gated by z alone.",
+        "输入一侧与状态一侧。直接的回路只受门 z 控制。",
     ),
 )
 _RNN_USE = (
@@ -89,7 +97,17 @@ _NOTE = "001 LSTM (4-1)–(4-12)"
 _FLOW = "flow:x (T, N, K) | {}, step by step | y (T, N, H), h (1, N, H)"
 _CELL = "flow:x (N, K), h (N, H) | {} | h (N, H)"
 _LETS = {"x": r"\delta z_t W_{ih}", "w_ih": r"\sum_t \delta z_t^{\top} x_t",
-         "w_hh": r"\sum_t \delta z_t^{\top} h_{t-1}", "b_ih": r"\sum_t \delta z_t"}  # fmt: skip
+         "w_hh": r"\sum_t \delta z_t^{\top} h_{t-1}", "b_ih": r"\sum_t \delta z_t",
+         "b_hh": r"\sum_t \delta z_t", "h0": r"\delta z_1 W_{hh}"}  # fmt: skip
+_GRADIENTS = {
+    "rnn": _LETS,
+    "lstm": {**_LETS, "c0": r"\delta c_1 \odot f_1",
+             "w_hr": r"\sum_t \delta h_t^{\top} (o_t \odot \tanh(c_t))"},
+    "gru": {"x": r"\delta a_t W_{ih}", "w_ih": r"\sum_t \delta a_t^{\top} x_t",
+            "w_hh": r"\sum_t \delta b_t^{\top} h_{t-1}", "b_ih": r"\sum_t \delta a_t",
+            "b_hh": r"\sum_t \delta b_t",
+            "h0": r"\delta h_1 \odot z_1 + \delta b_1 W_{hh}"},
+}  # fmt: skip
 
 
 def _net(kind: str, picture: str, formula: str, summary: tuple[str, str] | None = None) -> Sheet:
@@ -99,8 +117,9 @@ def _net(kind: str, picture: str, formula: str, summary: tuple[str, str] | None 
         "gru": (_GRU_USE, _GRU_TROUBLE, _GRU),
     }[kind]
     related = " ".join(k for k in ("rnn", "lstm", "gru") if k != kind) + " clip_grad_norm_"
-    return told(use, trouble, steps=steps, gradients=_LETS, rule="sum_back", formula=formula,
-                picture=picture, related=related, note=_NOTE, summary=summary)  # fmt: skip
+    return told(use, trouble, steps=steps, gradients=_GRADIENTS[kind], rule="sum_back",
+                formula=formula, picture=picture, related=related, note=_NOTE,
+                summary=summary)  # fmt: skip
 
 
 _H = r"h_t = f(W_{ih} x_t + b_{ih} + W_{hh} h_{t-1} + b_{hh})"

@@ -5,6 +5,22 @@ from chainrule.explain.cards.sheet import Sheet, row, step, told
 _M = [[1.0, 2.0, 3.0], [6.0, 5.0, 4.0]]
 _TIES = ("Equal winners share the gradient.", "并列者平分梯度。")
 
+_QUANTILE = (
+    step(
+        r"h = q\,(n - 1),\quad a = h - \lfloor h \rfloor,\quad y = (1 - a)\, x_k + a\, x_l",
+        "k and l are the places of the two values in order that h lies between:",
+        "h 落在排序后的两个相邻值之间，k、l 是它们的位置：",
+    ),
+    step(
+        r"\frac{\partial y}{\partial x_i} = (1 - a)\,[i = k] + a\,[i = l],\quad "
+        r"\frac{\partial y}{\partial q} = (n - 1)(x_l - x_k)"
+    ),
+)
+_QUANTILE_GRADIENTS = {
+    "x": r"g \left((1 - a)\,[i = k] + a\,[i = l]\right)",
+    "o": r"g\,(n - 1)(x_l - x_k)",
+}
+
 SHEETS: dict[str, Sheet] = {
     "sum": told(
         ("Losses, counts, marginals.", "损失、计数、边缘化。"),
@@ -150,15 +166,29 @@ SHEETS: dict[str, Sheet] = {
     "nansum": told(
         ("Data with holes.", "含缺失值的数据。"),
         ("Missing counts as 0: a mean of it is too small.", "缺失按 0 计，据此算的均值偏小。"),
-        gradients={"x": r"g\,[x \text{ is there}]"},
-        steps=(step(r"y = \sum_{x_i \text{ there}} x_i"),),
+        gradients={"x": "where(isnan(x), 0, g)"},
+        steps=(
+            step(
+                r"y = \sum_{i \in there} x_i \Rightarrow \frac{\partial y}{\partial x_i} = [i \in "
+                r"there]",
+                "Over what is not NaN:",
+                "对不是 NaN 的元素求和：",
+            ),
+        ),
         rule="masked",
         related="nanmean sum",
     ),
     "nanmean": told(
         ("Means of what is there.", "对现有数据求平均。"),
         ("Assumes that nothing is missing for a reason.", "假定缺失与数值无关。"),
-        steps=(step(r"\frac{\partial y}{\partial x_i} = \frac{1}{n_{there}}"),),
+        steps=(
+            step(
+                r"\frac{\partial y}{\partial x_i} = \frac{[i \in there]}{|there|}",
+                "Divided by the number of what is not NaN:",
+                "除以不是 NaN 的元素个数：",
+            ),
+        ),
+        gradients={"x": "where(isnan(x), 0, g) / sum(where(isnan(x), 0, 1))"},
         rule="masked",
         related="nansum mean",
     ),
@@ -174,7 +204,8 @@ SHEETS: dict[str, Sheet] = {
             "Sorts everything; only one or two entries learn.",
             "要全部排序；只有一两个元素得到梯度。",
         ),
-        steps=(step(r"y = (1 - a) x_{(k)} + a x_{(k+1)}"),),
+        steps=_QUANTILE,
+        gradients=_QUANTILE_GRADIENTS,
         rule="route",
         example=([1.0, 2.0, 6.0, 3.0], [0.5]),
         related="median sort",
@@ -182,7 +213,8 @@ SHEETS: dict[str, Sheet] = {
     "nanquantile": told(
         ("Quantiles of what is there.", "对现有数据求分位数。"),
         ("Hides how much is missing.", "看不出缺失了多少。"),
-        steps=(step(r"y = (1 - a) x_{(k)} + a x_{(k+1)}"),),
+        steps=_QUANTILE,
+        gradients=_QUANTILE_GRADIENTS,
         rule="route",
         example=([1.0, 2.0, 6.0, 3.0], [0.5]),
         related="quantile",

@@ -37,8 +37,8 @@ SHEETS: dict[str, Sheet] = {
     "cummax": told(
         ("Records, draw-downs.", "历史最高、回撤。"),
         ("Of equals the last holds the record.", "并列时以最后一个为准。"),
-        steps=(step(r"y_j = \max_{i \le j} x_i"),),
-        gradients={"x": r"\sum_{j:\ \arg\max_{k \le j} = i} g_j"},
+        steps=(step(r"k_j = \arg\max_{i \le j} x_i,\quad y_j = x_{k_j}"),),
+        gradients={"x": r"\sum_{j:\ k_j = i} g_j"},
         rule="route",
         options={"dim": 1},
         related="cummin amax",
@@ -46,8 +46,8 @@ SHEETS: dict[str, Sheet] = {
     "cummin": told(
         ("Best loss so far.", "目前最低的损失。"),
         ("Of equals the last.", "并列时以最后一个为准。"),
-        steps=(step(r"y_j = \min_{i \le j} x_i"),),
-        gradients={"x": r"\sum_{j:\ \arg\min_{k \le j} = i} g_j"},
+        steps=(step(r"k_j = \arg\min_{i \le j} x_i,\quad y_j = x_{k_j}"),),
+        gradients={"x": r"\sum_{j:\ k_j = i} g_j"},
         rule="route",
         options={"dim": 1},
         related="cummax amin",
@@ -98,7 +98,7 @@ SHEETS: dict[str, Sheet] = {
         related="diff",
     ),
     "trapezoid": row(
-        r"y = \sum_i \frac{y_i + y_{i+1}}{2} (x_{i+1} - x_i)",
+        r"A = \sum_i \frac{y_i + y_{i+1}}{2} (x_{i+1} - x_i)",
         "spread",
         ("The area under a curve by straight lines.", "用直线段求曲线下面积。"),
         ("AUC of a ROC curve.", "ROC 曲线的 AUC。"),
@@ -107,7 +107,7 @@ SHEETS: dict[str, Sheet] = {
         related="cumulative_trapezoid sum",
     ),
     "cumulative_trapezoid": row(
-        r"y_k = \sum_{i < k} \frac{y_i + y_{i+1}}{2} \Delta x_i",
+        r"A_k = \sum_{i < k} \frac{y_i + y_{i+1}}{2} (x_{i+1} - x_i)",
         "spread",
         ("The area so far.", "到目前为止的面积。"),
         ("Distances from speeds.", "由速度求路程。"),

@@ -1,0 +1,1 @@
+"""What an optimiser does in one step, worked out with its numbers and checked."""

@@ -1,0 +1,73 @@
+"""Tables of numbers: checks that are quick where all is plainly right, and differences."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from sklearn.utils.validation import validate_data
+
+Array = np.ndarray
+FLOATS = (np.dtype(np.float64), np.dtype(np.float32))
+
+
+def checked(
+    owner: Any,
+    X: Any,
+    *,
+    reset: bool,
+    dtypes: tuple[np.dtype[Any], ...] = FLOATS,
+    order: str | None = None,
+    least: int = 1,
+    **others: Any,
+) -> Array:
+    """X as a finite array [N, D] of one of `dtypes`, as scikit-learn's `validate_data` gives it.
+
+    A NumPy array that needs no conversion takes a few microseconds here; everything else, errors
+    and names of features among it, is left to `validate_data`.
+
+    Args:
+        owner: the estimator; its n_features_in_ is set (reset) or compared. order: "C" for rows
+        that lie one behind the other. least: samples that are needed. others: for `validate_data`.
+    """
+    if (
+        type(X) is np.ndarray
+        and X.ndim == 2
+        and X.dtype in dtypes
+        and (order is None or X.flags.c_contiguous)
+        and X.flags.writeable
+        and len(X) >= least
+        and (X.shape[1] > 0 if reset else X.shape[1] == owner.n_features_in_)
+        and not hasattr(owner, "feature_names_in_")
+        and finite(X)
+    ):
+        owner.n_features_in_ = X.shape[1]
+        return X
+    return validate_data(
+        owner, X, reset=reset, dtype=list(dtypes), order=order, ensure_min_samples=least, **others
+    )
+
+
+def finite(X: Array) -> bool:
+    """False if X holds NaN or an infinity; large numbers may give False as well."""
+    # A sum is finite only if every term is. An overflow is for the slower check to judge.
+    with np.errstate(over="ignore", invalid="ignore"):
+        return bool(np.isfinite(np.add.reduce(X, axis=None)))
+
+
+def minus(X: Array, row: Array, out: Array | None = None) -> Array:
+    """X − row for a row [D] of the dtype of X [N, D]; out may be X itself.
+
+    Rows are taken off in groups: a loop over a few columns would mostly start and stop.
+    """
+    columns = X.shape[1]
+    group = 1024 // columns
+    if out is None:
+        out = np.empty(X.shape, X.dtype)
+    if group < 2 or not (X.flags.c_contiguous and out.flags.c_contiguous):
+        return np.subtract(X, row, out=out)
+    whole = len(X) // group * group
+    shape = (-1, group * columns)
+    np.subtract(X[:whole].reshape(shape), np.tile(row, group), out=out[:whole].reshape(shape))
+    np.subtract(X[whole:], row, out=out[whole:])
+    return out
