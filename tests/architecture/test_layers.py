@@ -79,7 +79,11 @@ def test_no_room_imports_heavy_packages_at_the_top():
     for path in FILES:
         # The families of learn load when they are first used, and then need these.
         family = room_of(path) == "learn" and path.name != "__init__.py"
-        needed = {"numba", "scipy", "sklearn"} if family and "working" not in path.parts else set()
+        needed = (
+            {"llvmlite", "numba", "scipy", "sklearn"}
+            if family and "working" not in path.parts
+            else set()
+        )
         for name, inside in imports(path):
             assert inside or name.split(".")[0] not in heavy - needed, f"{path}: {name}"
 

@@ -4,6 +4,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from chainrule.learn.linear import ElasticNet, Lasso, LinearRegression, LogisticRegression, Ridge
 from chainrule.learn.preprocessing import (
+    MaxAbsScaler,
     MinMaxScaler,
     PolynomialFeatures,
     RobustScaler,
@@ -15,7 +16,9 @@ ESTIMATORS = [
     StandardScaler(),
     StandardScaler(with_mean=False),
     MinMaxScaler(),
+    MaxAbsScaler(),
     RobustScaler(),
+    RobustScaler(with_centering=False),
     Whitener(),
     PolynomialFeatures(),
     LinearRegression(),

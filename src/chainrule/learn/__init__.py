@@ -21,6 +21,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "neighbors": ("KNeighborsClassifier", "KNeighborsRegressor"),
     "linear": ("ElasticNet", "Lasso", "LinearRegression", "LogisticRegression", "Ridge"),
     "preprocessing": (
+        "MaxAbsScaler",
         "MinMaxScaler",
         "PolynomialFeatures",
         "RobustScaler",

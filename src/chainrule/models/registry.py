@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 import inspect
 from collections.abc import Callable, Sequence
+from importlib import import_module
 from typing import Any, TypeVar
 
 from chainrule.base.constraints import Int, Ints
@@ -14,6 +15,9 @@ from chainrule.nn import Module
 
 Kind = TypeVar("Kind", bound=Callable[..., Module])
 _MODELS: dict[str, Callable[..., Module]] = {}
+# Detectors, which give boxes and not one output an input; loaded when first asked for.
+_DETECTORS: dict[str, Callable[..., Module]] = {}
+_DETECTORS_IN = {"faster-rcnn": "chainrule.models.detection.recipes"}
 _OPTIONS: dict[str, list[str]] = {}  # what a builder takes beside input_shape and classes
 
 
@@ -68,8 +72,26 @@ def classifier(
     return register
 
 
+def detector(name: str) -> Callable[[Kind], Kind]:
+    """Decorator for a function of (input_shape, classes, **options) that makes a detector; `classes`
+    is without the background."""
+
+    def register(make: Kind) -> Kind:
+        _DETECTORS[name] = make
+        parameters = inspect.signature(make).parameters
+        _OPTIONS[name] = [p for p in parameters if p not in ("input_shape", "classes")]
+        return make
+
+    return register
+
+
+def detector_names() -> list[str]:
+    """The names of detectors, which `build` takes as well."""
+    return list(_DETECTORS_IN)
+
+
 def names() -> list[str]:
-    """The names that `build` takes.
+    """The names that `build` takes, but for those of detectors.
 
     >>> "lenet" in cr.models.names()
     True
@@ -122,6 +144,9 @@ def model_class(name: str) -> Callable[..., Module]:
     """The class behind a name. Raises ArgumentError for one that is not known."""
     if name in _MODELS:
         return _MODELS[name]
+    if name in _DETECTORS_IN:
+        import_module(_DETECTORS_IN[name])
+        return _DETECTORS[name]
     known = ", ".join(_MODELS)
     close = difflib.get_close_matches(str(name), _MODELS, 1)
     if close:

@@ -308,7 +308,7 @@ class RoIAlignLevels(Op):
         return found[0]
 
     def forward(F, boxes, levels, *x, output_size, spatial_scales, sampling_ratio, aligned):
-        k, dtype = boxes.shape[0], boxes.dtype
+        dtype = boxes.dtype
         counts = [m.shape[0] * m.shape[2] * m.shape[3] for m in x]
         table = F.concat([rows(F, m) for m in x], 0)
         level = F.minimum(F.maximum(F.astype(levels, "int64"), 0), len(x) - 1)

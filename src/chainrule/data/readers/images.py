@@ -83,6 +83,25 @@ def read_image(
     return pixels[None] if pixels.ndim == 2 else np.ascontiguousarray(pixels.transpose(2, 0, 1))
 
 
+def image_size(path: str | os.PathLike[str]) -> tuple[int, int]:
+    """Height and width of a picture, from its first bytes.
+
+    Raises FileFormatError for what is no picture, FileNotFoundError where there is none.
+    """
+    image_module = _pillow()
+    path = Path(path)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with image_module.open(path) as image:
+                width, height = image.size
+    except FileNotFoundError:
+        raise
+    except Exception as error:
+        raise _unreadable(path, error) from error
+    return int(height), int(width)
+
+
 def _unreadable(path: Path, error: Exception) -> FileFormatError:
     return FileFormatError(
         t("{path}: not a readable picture ({reason}).", path=path, reason=_reason(path, error))

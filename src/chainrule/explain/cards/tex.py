@@ -159,7 +159,7 @@ _PLAIN = {
     "sigma": "σ", "theta": "θ", "eta": "η", "pi": "π", "epsilon": "ε", "varepsilon": "ε",
     "lambda": "λ", "phi": "φ", "Phi": "Φ", "Sigma": "Σ", "Gamma": "Γ", "Delta": "Δ", "psi": "ψ",
     "kappa": "κ", "xi": "ξ", "ell": "ℓ", "quad": "  ", "left": "", "right": "", "circ": "∘",
-    "cup": "∪", "setminus": "∖", "Vert": "‖", "equiv": "≡", "mapsto": "↦", "langle": "⟨",
+    "cup": "∪", "cap": "∩", "setminus": "∖", "Vert": "‖", "equiv": "≡", "mapsto": "↦", "langle": "⟨",
     "rangle": "⟩", "subset": "⊂", "bmod": " mod ", "otimes": "⊗", "max": "max", "min": "min",
     "ln": "ln", "log": "log", "exp": "exp", "sin": "sin", "cos": "cos", "tan": "tan",
     "sinh": "sinh", "cosh": "cosh", "tanh": "tanh", "det": "det", "arg": "arg", "lim": "lim",

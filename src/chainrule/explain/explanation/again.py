@@ -112,36 +112,46 @@ def _dense(g: Any) -> Array:
     return np.asarray((g.to_dense() if hasattr(g, "to_dense") else g)._data)
 
 
-def column(step: Step, inputs: Sequence[Any], which: int, entry: tuple[int, ...]) -> list[Any]:
-    """∂(every output entry)/∂(one input entry): for each output an array, or None where 0.
+class Jacobian:
+    """Columns of ∂(every output entry)/∂(one input) of a step, worked out one at a time.
 
     The gradient rule is linear in the upstream gradient g, so its own derivative by g, at a one-hot
-    cotangent, is this column of the Jacobian.
+    cotangent, is a column. The rule runs once for all of them.
     """
-    ys = forward(step, inputs)
-    if step.known_op is None:
+
+    def __init__(self, step: Step, inputs: Sequence[Any], which: int) -> None:
+        self.step, self.inputs, self.which = step, inputs, which
+        self.ys = forward(step, inputs)
+        self.found: Tensor | None = None
         # A rule of the user's need not be written in operations.
-        return _column_by_rows(step, inputs, which, entry, ys)
-    starts: list[Any] = [
-        None if out.gradient is None else wrap(np.zeros(y.shape))
-        for out, y in zip(step.outputs, ys, strict=True)
-    ]
-    for g in starts:
-        if g is not None:
-            g._rg = True
-    with enable_grad():
-        found = vjp(step, inputs, starts, record=True)[which]
-        if found is None:
-            return [None] * len(ys)
-        if not found._rg:
-            return _column_by_rows(step, inputs, which, entry, ys)
-        one = np.zeros(found.shape)
+        self.by_rows = step.known_op is None
+        self.starts: list[Any] = [
+            None if out.gradient is None else wrap(np.zeros(y.shape))
+            for out, y in zip(step.outputs, self.ys, strict=True)
+        ]
+        if self.by_rows:
+            return
+        for g in self.starts:
+            if g is not None:
+                g._rg = True
+        with enable_grad():
+            self.found = vjp(step, inputs, self.starts, record=True)[which]
+        self.by_rows = self.found is not None and not self.found._rg
+
+    def column(self, entry: tuple[int, ...]) -> list[Any]:
+        """∂(every output entry)/∂(one input entry): for each output an array, or None where 0."""
+        if self.by_rows:
+            return _column_by_rows(self.step, self.inputs, self.which, entry, self.ys)
+        if self.found is None:
+            return [None] * len(self.ys)
+        one = np.zeros(self.found.shape)
         one[entry] = 1.0
-        by = [g for g in starts if g is not None]
-        columns = iter(grad(found, by, wrap(one), allow_unused=True))
-    return [
-        None if g is None else None if (c := next(columns)) is None else _dense(c) for g in starts
-    ]
+        by = [g for g in self.starts if g is not None]
+        with enable_grad():
+            columns = iter(grad(self.found, by, wrap(one), retain_graph=True, allow_unused=True))
+        return [
+            None if g is None or (c := next(columns)) is None else _dense(c) for g in self.starts
+        ]
 
 
 MOST_ROWS = 256
@@ -150,7 +160,7 @@ MOST_ROWS = 256
 def _column_by_rows(
     step: Step, inputs: Sequence[Any], which: int, entry: tuple[int, ...], ys: list[Array]
 ) -> list[Any]:
-    """As `column` for a rule that cannot be differentiated: one cotangent for each result entry."""
+    """A column for a rule that cannot be differentiated: one cotangent for each result entry."""
     out: list[Any] = []
     for k, y in enumerate(ys):
         if step.outputs[k].gradient is None:

@@ -66,6 +66,7 @@ class _Worker:
         self.result = step.outputs[0]
         self.tree = tree_of(step) if step.kind == "operation" else None
         self.locals: dict[int, list[Array | None]] = {}
+        self.jacobians: dict[Any, again.Jacobian] = {}
 
     def found(self, side: int, most: int) -> dict[str, Any]:
         template, holes = self._template()
@@ -132,7 +133,7 @@ class _Worker:
                 count, total = count + 1, total + terms[-1][0] * terms[-1][1]
                 continue
             try:
-                found = contributions(use.step, use.input, place)
+                found = contributions(use.step, use.input, place, self.jacobians)
             except again.CannotRepeat:
                 return None
             for each in found:

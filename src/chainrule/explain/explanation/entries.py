@@ -182,21 +182,26 @@ def is_cheap(step: Step) -> bool:
     return op is not None and (op.name in _LINEAR or issubclass(op, Elementwise))
 
 
-def contributions(step: Step, which: int, place: Place) -> list[Contribution]:
+def contributions(
+    step: Step, which: int, place: Place, known: dict[Any, again.Jacobian] | None = None
+) -> list[Contribution]:
     """What comes to one entry of an input of a step: for each output the terms that are not 0.
 
-    Raises CannotRepeat where the step's values are not known.
+    `known` keeps what further entries need, too. Raises CannotRepeat where the step's values are
+    not known.
     """
     op = step.known_op
     if op is not None and op.name in _LINEAR:
         found = _linear(step, which, place)
         if found is not None:
             return [found]
-    inputs = again.values(step)
     if op is not None and issubclass(op, Elementwise):
-        return [_elementwise(step, which, place, inputs)]
+        return [_elementwise(step, which, place, again.values(step))]
+    known = {} if known is None else known
+    if (step.id, which) not in known:
+        known[step.id, which] = again.Jacobian(step, again.values(step), which)
     out = []
-    for k, slopes in enumerate(again.column(step, inputs, which, place)):
+    for k, slopes in enumerate(known[step.id, which].column(place)):
         upstream = step.outputs[k].gradient
         if slopes is None or upstream is None:
             continue

@@ -46,6 +46,16 @@ class RPNHead(nn.Module):
         return [self.cls_logits(s) for s in seen], [self.bbox_pred(s) for s in seen]
 
 
+class Candidates(NamedTuple):
+    """The best anchors of one map in one image: which (K,), the boxes they were moved to (K, 4) and
+    their logits (K,), −∞ for boxes that are too small; whether suppression keeps each (K,)."""
+
+    which: Tensor
+    boxes: Tensor
+    scores: Tensor
+    keep: Tensor
+
+
 class Proposals(NamedTuple):
     """The best boxes (N, P, 4) of each image, their logits (N, P), best first, and which of them
     are there (N, P): the number of places is fixed."""
@@ -135,29 +145,33 @@ class RegionProposalNetwork(nn.Module):
         boxes, scores = [], []
         for image in range(sizes.shape[0]):
             of_image = [
-                self._of_map(a, lo[image], c[image], sizes[image])
+                self.candidates(a, lo[image], c[image], sizes[image])
                 for a, lo, c in zip(anchors, logits, codes, strict=True)
             ]
-            found = F.cat([b for b, _ in of_image])
-            score = F.cat([s for _, s in of_image])
-            best, which = score.topk(min(self.post_nms_top_n(), score.shape[0]))
-            boxes.append(found[which])
+            best, which = self.best(of_image)
+            boxes.append(F.cat([each.boxes for each in of_image])[which])
             scores.append(best)
         all_scores = F.stack(scores)
         return Proposals(F.stack(boxes), all_scores, all_scores > float("-inf"))
 
-    def _of_map(
+    def candidates(
         self, anchors: Tensor, logits: Tensor, codes: Tensor, size: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """The best boxes of one map in one image and their logits; −∞ where struck out."""
+    ) -> Candidates:
+        """The best anchors of one map in one image, moved, and which of them suppression keeps."""
         score, which = logits.topk(min(self.pre_nms_top_n(), logits.shape[0]))
         boxes = within(ops.box_decode(codes[which], anchors[which]), size)
         sides = boxes[:, 2:] - boxes[:, :2]
         fine = (sides >= self.min_size).all(1) & (score.sigmoid() >= self.score_thresh)
-        least = float("-inf")
-        score = F.where(fine, score, least)
+        score = F.where(fine, score, float("-inf"))
         keep = ops.nms_keep(boxes, score, iou_threshold=self.nms_thresh)
-        return boxes, F.where(keep, score, least)
+        return Candidates(which, boxes, score, keep)
+
+    def best(self, of_image: Sequence[Candidates]) -> tuple[Tensor, Tensor]:
+        """Logits of the best of all maps together, −∞ for places that stay empty, and where they
+        are among the candidates of all maps."""
+        score = F.cat([F.where(c.keep, c.scores, float("-inf")) for c in of_image])
+        best, which = score.topk(min(self.post_nms_top_n(), score.shape[0]))
+        return best, which
 
     def losses(
         self, anchors: Sequence[Tensor], logits: Sequence[Tensor], codes: Sequence[Tensor],

@@ -207,17 +207,28 @@ class RoIHeads(nn.Module):
         score_thresh go through suppression, class by class, and the best detections_per_img stay.
         """
         here = F.nonzero(present, as_tuple=True)[0]
-        logits, codes, boxes = logits[here], codes[here], boxes[here]
+        every, scores = self.decoded(logits[here], codes[here], boxes[here], size)
+        labels = F.arange(1, logits.shape[1]).unsqueeze(0).expand(*scores.shape).reshape(-1)
+        every, scores = every.reshape(-1, 4), scores.reshape(-1)
+        keep = self.kept(every, scores, labels)
+        return {"boxes": every[keep], "labels": labels[keep], "scores": scores[keep]}
+
+    def decoded(
+        self, logits: Tensor, codes: Tensor, boxes: Tensor, size: tuple[int, int]
+    ) -> tuple[Tensor, Tensor]:
+        """Boxes (R, classes − 1, 4) within the image and scores (R, classes − 1) of the classes
+        from 1 on, each decoded by its own offsets."""
         classes = int(codes.shape[1])
         every = boxes.unsqueeze(1).expand(len(boxes), classes, 4)
         every = ops.box_decode(codes, every, self.weights)
-        every = ops.clip_boxes_to_image(every, size)[:, 1:].reshape(-1, 4)
-        scores = NF.softmax(logits, -1)[:, 1:].reshape(-1)
-        labels = F.arange(1, classes).unsqueeze(0).expand(len(boxes), classes - 1).reshape(-1)
-        sides = every[:, 2:] - every[:, :2]
+        every = ops.clip_boxes_to_image(every, size)[:, 1:]
+        return every, NF.softmax(logits, -1)[:, 1:]
+
+    def kept(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
+        """Which of the boxes (K, 4) remain, best first: score above score_thresh, not too small, no
+        better one of the same class over it, at most detections_per_img."""
+        sides = boxes[:, 2:] - boxes[:, :2]
         fine = (scores > self.score_thresh) & (sides >= 1e-2).all(1)
         which = F.nonzero(fine, as_tuple=True)[0]
-        every, scores, labels = every[which], scores[which], labels[which]
-        keep = ops.batched_nms(every, scores, labels, self.nms_thresh)
-        keep = keep[: self.detections_per_img]
-        return {"boxes": every[keep], "labels": labels[keep], "scores": scores[keep]}
+        keep = ops.batched_nms(boxes[which], scores[which], labels[which], self.nms_thresh)
+        return which[keep[: self.detections_per_img]]
