@@ -20,12 +20,12 @@ import chainrule
 from chainrule.base.text import set_language
 from chainrule.explain.worksheet import to_text, worksheet
 from chainrule.ops.functional import PUBLIC
-from chainrule.ops.op import REGISTRY
+from chainrule.ops.op import REGISTRY, Op
 from chainrule.ops.primitives import PRIMITIVES
 
 HERE = Path(__file__).parent
 ROOMS = [
-    "autograd", "linalg", "special", "cuda", "backends", "nn", "nn.init", "nn.utils",
+    "autograd", "linalg", "special", "ops", "cuda", "backends", "nn", "nn.init", "nn.utils",
     "nn.utils.rnn", "optim", "optim.lr_scheduler",
     "optim.swa_utils", "data",
     "data.transforms", "files", "train", "models", "compile", "testing", "explain",
@@ -62,7 +62,13 @@ def public_names(module: Any) -> list[str]:
     names = getattr(module, "__all__", None)
     if names is None:
         names = [n for n in vars(module) if not n.startswith("_")]
-    return sorted(n for n in names if not inspect.ismodule(getattr(module, n)))
+    found = {n: getattr(module, n) for n in names}
+    return sorted(n for n, x in found.items() if not (inspect.ismodule(x) or is_operation(x)))
+
+
+def is_operation(x: Any) -> bool:
+    """Whether it is the definition of an operation, which users call by its function."""
+    return inspect.isclass(x) and issubclass(x, Op) and x is not Op
 
 
 def rooms() -> dict[str, list[tuple[str, Any]]]:

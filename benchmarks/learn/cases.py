@@ -70,7 +70,13 @@ def _linear() -> Iterator[Case]:
 
 def _preprocessing() -> Iterator[Case]:
     module = "sklearn.preprocessing"
-    for kind in ("StandardScaler", "MinMaxScaler", "RobustScaler", "PolynomialFeatures"):
+    for kind in (
+        "StandardScaler",
+        "MinMaxScaler",
+        "MaxAbsScaler",
+        "RobustScaler",
+        "PolynomialFeatures",
+    ):
         yield Case("preprocessing", kind, module)
 
 

@@ -31,9 +31,10 @@ KINDS = {
     "schedule": ("schedules", Words("Learning-rate schedules", "学习率调度")),
     "initialiser": ("initialisers", Words("Initialisers", "初始化")),
     "regulariser": ("regularisers", Words("Regularisers", "正则化")),
+    "estimator": ("estimators", Words("Classical estimators", "经典估计器")),
 }
 PLACES = {"cr": cr, "cr.nn.functional": cr.nn.functional, "cr.linalg": cr.linalg,
-          "cr.special": cr.special}  # fmt: skip
+          "cr.special": cr.special, "cr.ops": cr.ops}  # fmt: skip
 NUMBERS = Words("Worked with numbers", "代入数字")
 TRIES = 3  # samples of an operation
 

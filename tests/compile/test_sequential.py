@@ -87,6 +87,26 @@ def test_sorting_is_stable_with_nan_as_the_largest(dtype, descending):
         assert scratch[-1] == 77
 
 
+@pytest.mark.parametrize("descending", [False, True])
+@pytest.mark.parametrize("dtype", kernels.DTYPES)
+def test_the_first_few_of_a_sorted_line(dtype, descending):
+    target = kernels.target("")
+    for (outer, n, inner), leading in [((2, 17, 1), 5), ((3, 8, 5), 1), ((1, 300, 1), 299)]:
+        x = kernels.values(dtype, outer * n * inner, 3).reshape(outer, n, inner)
+        type, lines = type_of(x.dtype), outer * inner
+
+        def write(f, pointers, low, high, n=n, inner=inner, type=type, leading=leading):
+            argsort(f, *pointers, n, inner, descending, type, low, high, leading, 8)
+
+        out = np.full(x.shape, -1, np.int64)
+        scratch = np.full(argsort_scratch(n, type) // 8 + 1, 77, np.uint64)
+        text = kernels.program(in_two_shares(write, lines), target, 3, 1)
+        kernels.execute(text, target, [x, out, scratch], lines // 2)
+        expected = NUMPY.argsort(x, 1, descending)[:, :leading]
+        np.testing.assert_array_equal(out[:, :leading], expected)
+        assert (out[:, leading:] == -1).all() and scratch[-1] == 77
+
+
 def test_it_compiles_for_arm():
     type = type_of(np.dtype(np.float32))
 

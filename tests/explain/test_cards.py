@@ -32,6 +32,9 @@ def test_every_registry_is_covered():
                 continue
             if issubclass(cls, (cr.nn.Module, cr.optim.Optimizer)) or "LR" in name:
                 assert name in known, name
+    for name, x in vars(cr.ops).items():
+        if callable(x) and not isinstance(x, type) and not name.startswith("_"):
+            assert name in known, name
     for name in vars(cr.nn.init):
         if name.endswith("_") and not name.startswith("_"):
             assert name in known, name

@@ -20,7 +20,9 @@ def cases_of(module):
     return found.CASES
 
 
-CASES = {**cases_of("latex_cases"), **cases_of("latex_cases_layers")}
+CASES = {
+    **cases_of("latex_cases"), **cases_of("latex_cases_layers"), **cases_of("latex_cases_boxes"),
+}  # fmt: skip
 
 
 def right_side(formula):

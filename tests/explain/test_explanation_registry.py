@@ -69,6 +69,8 @@ def test_every_operation_has_a_verified_worksheet(name):
 def everything():
     """Every operation, public function, layer, loss, optimiser, schedule and initialiser."""
     names = {*REGISTRY, *PUBLIC}
+    names |= {n for n, x in vars(cr.ops).items()
+              if callable(x) and not isinstance(x, type) and not n.startswith("_")}  # fmt: skip
     for room in (nn, optim, optim.lr_scheduler):
         names |= {
             name for name, cls in vars(room).items()

@@ -1,4 +1,4 @@
-"""Linear models and scalers give scikit-learn's parameters where the optimum is unique."""
+"""Linear models give scikit-learn's parameters where the optimum is unique."""
 
 import warnings
 
@@ -189,64 +189,3 @@ def test_interrupting_keeps_what_was_found(monkeypatch):
     with pytest.warns(InterruptedFitWarning):
         model.fit(data, y)
     assert model.n_iter_[0] == 19 and model.score(data, y) > 0.6
-
-
-# ---- scalers -------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("kind", [np.float64, np.float32])
-@pytest.mark.parametrize(
-    ("name", "options"),
-    [
-        ("StandardScaler", {}),
-        ("StandardScaler", {"with_mean": False}),
-        ("StandardScaler", {"with_std": False}),
-        ("MinMaxScaler", {"feature_range": (-1, 2), "clip": True}),
-        ("RobustScaler", {}),
-        ("RobustScaler", {"quantile_range": (10.0, 90.0), "unit_variance": True}),
-        ("PolynomialFeatures", {"degree": 3}),
-        ("PolynomialFeatures", {"degree": (2, 3), "include_bias": False}),
-        ("PolynomialFeatures", {"interaction_only": True, "order": "F"}),
-        ("PolynomialFeatures", {"degree": 0}),
-    ],
-    ids=str,
-)
-def test_scalers_agree(name, options, kind):
-    random = np.random.default_rng(3)
-    data = (random.normal(size=(50, 4)) * [1, 100, 0.01, 0] + [0, 1e3, 5, 7]).astype(kind)
-    mine, other = (getattr(room, name)(**options) for room in (scalers, their_scalers))
-    a, b = mine.fit_transform(data), other.fit_transform(data)
-    assert a.dtype == b.dtype
-    assert np.allclose(a, b, rtol=1e-4 if kind is np.float32 else 1e-9, atol=1e-3 if kind is
-                       np.float32 else 1e-9)  # fmt: skip
-    assert list(mine.get_feature_names_out()) == list(other.get_feature_names_out())
-    if name == "PolynomialFeatures":
-        assert np.array_equal(mine.powers_, other.powers_)
-        rows = sp.csr_matrix(data)
-        assert np.allclose(mine.fit_transform(rows).toarray(), a, rtol=1e-5)
-    elif not options.get("clip"):
-        assert np.allclose(mine.inverse_transform(a), data, rtol=1e-4, atol=1e-4)
-
-
-def test_scalers_leave_holes_out():
-    data = X.copy()
-    data[::7, 0] = np.nan
-    data[:, 1] = np.nan
-    for name in ("StandardScaler", "MinMaxScaler"):
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            mine, other = (getattr(room, name)().fit(data) for room in (scalers, their_scalers))
-        assert np.allclose(mine.transform(data), other.transform(data), equal_nan=True)
-
-
-@pytest.mark.parametrize("method", ["zca", "pca"])
-def test_whitening_makes_the_covariance_the_identity(method):
-    mixed = np.random.default_rng(4).normal(size=(200, 3)) @ [[2, 1, 0], [0, 1, 1], [0, 0, 3.0]] + 5
-    white = scalers.Whitener(method=method)
-    z = white.fit_transform(mixed)
-    assert np.allclose(z.mean(axis=0), 0) and np.allclose(np.cov(z.T, bias=True), np.eye(3))
-    assert np.allclose(white.inverse_transform(z), mixed)
-    if method == "zca":
-        assert np.allclose(white.whitening_, white.whitening_.T)
-    flat = np.c_[mixed, mixed[:, 0]]
-    assert np.linalg.matrix_rank(scalers.Whitener(method=method).fit_transform(flat)) == 3

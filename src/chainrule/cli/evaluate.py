@@ -10,7 +10,7 @@ from typing import Any
 from chainrule import data, models
 from chainrule.base.errors import DataError
 from chainrule.base.text import t
-from chainrule.cli import restore, text
+from chainrule.cli import detection_use, restore, text
 from chainrule.cli.measure import measure
 from chainrule.cli.options import filled, shape
 from chainrule.cli.parser import Parser
@@ -36,6 +36,8 @@ def add_arguments(parser: Parser) -> None:
 
 def run(options: Any) -> int:
     model = models.load(options.run)
+    if detection_use.is_detector(model):
+        return detection_use.evaluate(model, options)
     source = options.data or model.info.get("data")
     if source is None:
         raise DataError(t("{path} does not say what it learned from: give --data.",

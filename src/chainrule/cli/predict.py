@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import data, models
-from chainrule.base.errors import DataError, ShapeError
+from chainrule.base.errors import ArgumentError, DataError, ShapeError
 from chainrule.base.text import t
-from chainrule.cli import restore, text
+from chainrule.cli import detection_use, restore, text
 from chainrule.cli.measure import logits_of, softmax
 from chainrule.cli.options import filled, whole
 from chainrule.cli.parser import Parser
@@ -36,11 +36,20 @@ def add_arguments(parser: Parser) -> None:
         ))  # fmt: skip
     add("--top", type=whole(1), default=1, metavar="K", help=t("show the K likeliest classes (1)"))
     add("--invert", action="store_true", help=t("turn dark on light into light on dark"))
+    detection_use.add_arguments(parser)
     add("--json", action="store_true", help=t("print JSON with all digits"))
 
 
 def run(options: Any) -> int:
     model = models.load(options.run)
+    if detection_use.is_detector(model):
+        return detection_use.predict(model, options)
+    for name in ("out", "score"):
+        if getattr(options, name) is not None:
+            raise ArgumentError(
+                t("--{option} means nothing to {model}: leave it out.", option=name,
+                  model=model.config["name"])
+            )  # fmt: skip
     if text.of_text(model):
         _print(options.images, text.probabilities(model, options), model.classes, options, "line")
         return 0

@@ -39,7 +39,7 @@ PRECISIONS = ("float32", "float64", "bf16")
 # Settings that decide the numbers of a run; the others may change when it is resumed.
 DECIDING = (
     "model", "data", "input", "length", "epochs", "batch_size", "optimizer", "lr", "seed",
-    "precision", "augment",
+    "precision", "augment", "batch_norm",
 )  # fmt: skip
 
 
@@ -63,6 +63,7 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "seed": lambda v: _is_whole(v, 0, MAX_SEED),
     "precision": lambda v: v in PRECISIONS,
     "augment": lambda v: isinstance(v, bool),
+    "batch_norm": lambda v: v in (None, "running", "frozen"),
 }
 
 
@@ -75,8 +76,9 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
         settings = json.loads(path.read_text(encoding="utf-8"))
         if not isinstance(settings, dict):
             raise ValueError
-        # Runs from before there were models of text do not speak of it.
+        # Runs from before there were models of text, or detectors, do not speak of it.
         settings.setdefault("length", None)
+        settings.setdefault("batch_norm", None)
         if not all(name in settings and valid(settings[name]) for name, valid in _VALID.items()):
             raise ValueError
     except (ValueError, TypeError, RecursionError):

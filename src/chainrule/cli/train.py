@@ -15,16 +15,18 @@ from chainrule.base.dtypes import as_dtype
 from chainrule.base.errors import ArgumentError
 from chainrule.base.files import atomic_write
 from chainrule.base.text import t
+from chainrule.cli import detection, report, restore, run_folder, text
 from chainrule.cli import main as entry
-from chainrule.cli import report, restore, run_folder, text
 from chainrule.cli.estimate import say_if_long
 from chainrule.cli.measure import Measured
 from chainrule.cli.options import filled, positive, shape, whole
 from chainrule.cli.parser import Parser
 from chainrule.cli.prepare import DIGITS, Prepared, prepare
 from chainrule.compile import Profile
+from chainrule.data.detection.sources import DIGIT_SCENES
 from chainrule.data.lines import AUTHORS
 from chainrule.data.text import TEXTS
+from chainrule.models.registry import detector_names
 from chainrule.models.runs import FILE
 from chainrule.ops.random import manual_seed
 from chainrule.train.run import read_checkpoint
@@ -48,12 +50,16 @@ def add_arguments(parser: Parser) -> None:
         "a folder of pictures (train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png),\n"
         "a .csv, .npy or .npz file. For models of text, char-lstm and the like,\n"
         "{texts} (built in) or a text file in UTF-8; for line-classifier\n"
-        "a folder with CLASS/*.txt, by default both texts: who wrote this line?",
+        "a folder with CLASS/*.txt, by default both texts: who wrote this line?\n"
+        "For detectors ({detectors}): {scenes} (built in), a folder of images with VOC's\n"
+        "XML files, COCO's JSON, or the photographs of the installed package deepforest.",
+        detectors=", ".join(detector_names()),
+        scenes=DIGIT_SCENES,
         digits=DIGITS,
         texts=", ".join(TEXTS),
     )
     add = parser.add_argument
-    add("model", metavar=t("MODEL"), help=", ".join(models.names()))
+    add("model", metavar=t("MODEL"), help=", ".join((*models.names(), *detector_names())))
     add("--data", type=filled, metavar=t("SOURCE"),
         help=t("what to learn from ({digits}, for text {text})", digits=DIGITS,
                text=TEXTS[0]))  # fmt: skip
@@ -72,6 +78,7 @@ def add_arguments(parser: Parser) -> None:
     add("--precision", choices=run_folder.PRECISIONS, help=t(
         "of the computation (float32); bf16: products in bfloat16, sums in float32"
     ))  # fmt: skip
+    detection.add_arguments(parser)
     add("--no-augment", action="store_true", help=t("do not turn and shift the training images"))
     add("--glass", action="store_true", help=t("do not compile the training step"))
     add("--profile", action="store_true",
@@ -87,6 +94,13 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: Any) -> int:
+    if options.model in detector_names():
+        return detection.run(options)
+    if options.batch_norm is not None:
+        raise ArgumentError(
+            t("--{option} means nothing to {model}: leave it out.", option="batch-norm",
+              model=options.model)
+        )  # fmt: skip
     recipe = models.recipe(_known(options.model))
     folder = Path(options.out or f"runs/{options.model}")
     if options.resume and options.overwrite:

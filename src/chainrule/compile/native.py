@@ -19,6 +19,7 @@ from chainrule.compile.canonical import canonical
 from chainrule.compile.emit.program import ARENA, BARRIER, DONE, ENTRY, ProgramWriter
 from chainrule.compile.graph import Graph
 from chainrule.compile.passes import optimize
+from chainrule.compile.passes.small_batch import by_channels
 from chainrule.compile.runtime import jit, pool
 from chainrule.compile.runtime.barrier import control_block
 from chainrule.compile.runtime.target import Target, host
@@ -43,7 +44,8 @@ class Design:
         self, graph: Graph, threads: int, keep_gradients: bool, target: Target, timed: bool = False
     ) -> None:
         registers = 32 if target.width == 64 or target.architecture == "aarch64" else 16
-        self.graph, self.simple = graph, optimize(graph)
+        self.graph = graph
+        self.simple = by_channels(optimize(graph), target.lanes(4), threads)
         self.plan, planner = make_plan(
             self.simple,
             target.lanes(4),
@@ -80,7 +82,7 @@ class Design:
 def _barriers(plan: Plan) -> int:
     """How often threads meet in one run."""
     total = sum(nest.barrier for nest in plan.nests)
-    bodies = [nest.body for nest in plan.nests if nest.body is not None]
+    bodies = [n.body for n in plan.nests if n.body is not None and not n.body.alone]
     return total + sum(body.steps * (_barriers(body.plan) + 1) for body in bodies)
 
 

@@ -73,8 +73,8 @@ def classifier(
 
 
 def detector(name: str) -> Callable[[Kind], Kind]:
-    """Decorator for a function of (input_shape, classes, **options) that makes a detector; `classes`
-    is without the background."""
+    """Decorator for a function of (input_shape, classes, **options) that makes a detector;
+    `classes` is without the background."""
 
     def register(make: Kind) -> Kind:
         _DETECTORS[name] = make

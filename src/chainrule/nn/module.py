@@ -17,7 +17,7 @@ from chainrule.graph.tensor import zero_gradient
 from chainrule.nn.errors import MissingAttributeError, MissingForwardError
 from chainrule.nn.hooks import Hooked, call_with_hooks
 from chainrule.nn.parameter import Parameter, check_device
-from chainrule.nn.printing import name_place, tree
+from chainrule.nn.printing import name_place, tree, wrong_call
 from chainrule.nn.registration import Registered
 from chainrule.nn.state import IncompatibleKeys, Loading, StateDict, save_own
 
@@ -85,6 +85,12 @@ class Module(Registered, Hooked):
         except ChainruleError as error:
             name_place(error, self, args, kwargs)
             raise
+        except TypeError:
+            wrong = wrong_call(self, args, kwargs)
+            if wrong is None:
+                raise
+            name_place(wrong, self, args, kwargs)
+            raise wrong from None
 
     # ---- walking the tree ------------------------------------------------------------------------
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
+import reprlib
 from typing import TYPE_CHECKING, Any
 
-from chainrule.base.errors import ChainruleError, ShapeError
+from chainrule.base.errors import ArgumentError, ChainruleError, ShapeError
 from chainrule.base.text import t
 from chainrule.nn.resizing import line_that_made, resized, takes_first
 
@@ -31,6 +33,46 @@ def tree(module: Module) -> str:
 def headline(module: Module) -> str:
     """The module in one line, without its children."""
     return f"{module._get_name()}({' '.join(module.extra_repr().split())})"
+
+
+def wrong_call(module: Module, args: Any, kwargs: Any) -> ArgumentError | None:
+    """What is to be said of arguments that `forward` does not take; None if it takes them."""
+    try:
+        signature = inspect.signature(module.forward)
+        signature.bind(*args, **kwargs)
+    except TypeError as error:
+        return ArgumentError(
+            t(
+                "{module}.forward{signature} was called with {given}: {why}.",
+                module=type(module).__name__,
+                signature=_plain(signature),
+                given=_given(args, kwargs),
+                why=error,
+            )
+        )
+    except ValueError:
+        return None
+    return None
+
+
+def _plain(signature: inspect.Signature) -> inspect.Signature:
+    """Without types."""
+    none = inspect.Signature.empty
+    names = [p.replace(annotation=none) for p in signature.parameters.values()]
+    return signature.replace(parameters=names, return_annotation=none)
+
+
+def _given(args: Any, kwargs: Any) -> str:
+    """Arguments as they were given, tensors by their shape."""
+
+    def one(value: Any) -> str:
+        shape = getattr(value, "shape", None)
+        if shape is not None and not isinstance(value, type):
+            return f"{type(value).__name__} {tuple(shape)}"
+        return reprlib.repr(value)
+
+    texts = [*map(one, args), *(f"{name}={one(value)}" for name, value in kwargs.items())]
+    return f"({', '.join(texts)})"
 
 
 def name_place(error: ChainruleError, module: Module, args: Any, kwargs: Any) -> None:

@@ -41,11 +41,10 @@ class Registered:
                 return entries[name]
         if "_modules" not in own and not name.startswith("__"):
             raise self._not_initialised(name)
-        raise MissingAttributeError(
-            t("{module} has no attribute {name!r}.", module=type(self).__name__, name=name),
-            name=name,
-            obj=self,
-        )
+        said = t("{module} has no attribute {name!r}.", module=type(self).__name__, name=name)
+        if name in ("cuda", "xpu", "ipu"):
+            said += " " + t("There is one device here, the processor: leave the call out.")
+        raise MissingAttributeError(said, name=name, obj=self)
 
     def __setattr__(self, name: str, value: Any) -> None:
         if isinstance(value, Parameter):

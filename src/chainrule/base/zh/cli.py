@@ -167,14 +167,18 @@ TEXT = {
     "a folder of pictures (train/CLASS/*.png and test/CLASS/*.png, or CLASS/*.png),\n"
     "a .csv, .npy or .npz file. For models of text, char-lstm and the like,\n"
     "{texts} (built in) or a text file in UTF-8; for line-classifier\n"
-    "a folder with CLASS/*.txt, by default both texts: who wrote this line?": (
+    "a folder with CLASS/*.txt, by default both texts: who wrote this line?\n"
+    "For detectors ({detectors}): {scenes} (built in), a folder of images with VOC's\n"
+    "XML files, COCO's JSON, or the photographs of the installed package deepforest.": (
         "例：chainrule train lenet\n"
         "    chainrule train mlp --data 文件夹 --epochs 5 --out runs/mine\n"
         "    chainrule train char-lstm --data book.txt\n"
         "数据：{digits}（内置）、含 MNIST 四个 IDX 文件的文件夹、图片文件夹\n"
         "（train/类别/*.png 与 test/类别/*.png，或 类别/*.png）、.csv、.npy 或 .npz 文件。\n"
         "文本模型（char-lstm、char-gru、char-rnn、gpt）：{texts}（内置）或 UTF-8 文本文件；\n"
-        "line-classifier：含 类别/*.txt 的文件夹，默认用两部内置文本：这一行是谁写的？"
+        "line-classifier：含 类别/*.txt 的文件夹，默认用两部内置文本：这一行是谁写的？\n"
+        "检测器（{detectors}）：{scenes}（内置）、带 VOC 的 XML 文件的图像文件夹、\n"
+        "COCO 的 JSON，或已安装的软件包 deepforest 中的照片。"
     ),
     "what to learn from ({digits}, for text {text})": "学习所用的数据（{digits}，文本为 {text}）",
     "text: characters a step reads of each line or stream (by the recipe)": (

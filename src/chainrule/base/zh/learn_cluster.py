@@ -1,6 +1,9 @@
 """Chinese texts of clusters, mixtures, principal components and maps."""
 
 TEXT = {
+    # mixtures
+    "The means or covariances are not finite: the data hold values so large that their squares "
+    "overflow. Scale the data.": "均值或协方差不是有限数：数据的值过大，平方溢出。请缩放数据。",
     # clusters
     "n_samples={samples} should be >= n_clusters={clusters}.": (
         "n_samples={samples} 应当 >= n_clusters={clusters}。"

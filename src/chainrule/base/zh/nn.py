@@ -59,6 +59,12 @@ TEXT = {
         "调用了 {module}，但它没有 forward：请在其中写 `def forward(self, x): ...`。"
     ),
     "{module} has no attribute {name!r}.": "{module} 没有属性 {name!r}。",
+    "There is one device here, the processor: leave the call out.": (
+        "这里只有处理器一种设备：去掉这个调用即可。"
+    ),
+    "{module}.forward{signature} was called with {given}: {why}.": (
+        "{module}.forward{signature} 以 {given} 调用：{why}。"
+    ),
     "{module}.{name} is used before the module is initialised: write `super().__init__()` as "
     "the first line of {module}.__init__.": (
         "模块尚未初始化就使用了 {module}.{name}：请把 `super().__init__()` 写在 "

@@ -34,4 +34,7 @@ def write_lines(values: Values, nest: Nest, share: Share, thread: Index, target:
     scratch = values.pointers[nest.stores[1].buffer]
     mine = f.at(scratch, f.mul(thread, argsort_scratch(n, types[0])), types[0]._replace(kind="i8"))
     low, high = share(outer * inner, 1)
-    argsort(f, a, b, mine, n, inner, bool(descending), types[0], low, high)
+    lanes = target.lanes(8 if types[0].bits == 64 else 4)
+    argsort(
+        f, a, b, mine, n, inner, bool(descending), types[0], low, high, nest.leading, lanes
+    )  # fmt: skip

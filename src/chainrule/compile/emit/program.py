@@ -65,6 +65,7 @@ class ProgramWriter:
         self.timed = timed
         self.clocks: dict[Nest | None, int] = {}
         self._bodies: dict[str, str] = {}
+        self._alone = False  # in a loop that one thread runs through
 
     def text(self) -> str:
         f = Function(self.module, ENTRY, [("thread", I64), ("table", POINTER)], internal=False)
@@ -90,7 +91,7 @@ class ProgramWriter:
         return self.module.text()
 
     def _barrier(self, f: Function, thread: Register, control: Register) -> None:
-        if self.threads > 1:
+        if self.threads > 1 and not self._alone:
             start = self._clock(f)
             f.call("barrier", None, control, Register(str(self.threads), I64), declare=False)
             self._note(f, None, thread, start)
@@ -107,6 +108,12 @@ class ProgramWriter:
         for nest in nests:
             if nest.barrier:
                 self._barrier(f, thread, control)
+            if nest.body is not None and nest.body.alone:
+                with f.when(f.test("eq", thread, 0)):
+                    self._alone = True
+                    self._loop(f, nest, thread, control, address)
+                    self._alone = False
+                continue
             if nest.body is not None:
                 self._loop(f, nest, thread, control, address)
                 continue

@@ -102,13 +102,17 @@ def argsort(
     type: Type,
     low: Index,
     high: Index,
+    leading: int | None = None,
+    lanes: int = 8,
 ) -> None:
     """For the lines low … high − 1 the indices (int64) that sort them; equal elements keep their
     order. NaN counts as the largest: last, or first if descending.
 
     A merge sort from runs of one upwards, on integers in the order of the elements. It has no
-    branch that depends on the data. scratch: `argsort_scratch(n, type)` bytes.
+    branch that depends on the data. scratch: `argsort_scratch(n, type)` bytes. `leading`: only so
+    many of each line, at least 1, are wanted; the others are not written.
     """
+    count = n if leading is None else min(leading, n)
     kind = _key_kind(type)
     size = _key_bytes(n, type)
     keys = [f.at(scratch, i * size, Type("i8")) for i in (0, 1)]
@@ -122,15 +126,78 @@ def argsort(
                 key = f.binary("xor", key, const(-1, key.type))
             f.store(key, keys[0], element.i)
             f.store(f.register(element.i), places[0], element.i)
-        levels = max(n - 1, 0).bit_length()
+        if count < n:
+            _choose(f, n, count, Type(kind), lanes, (keys[0], places[0]), (keys[1], places[1]))
+        levels = max(count - 1, 0).bit_length()
         with f.loop(0, levels, carry=[*keys, *places]) as level:
             old_keys, new_keys, old_places, new_places = level.carry
-            _merge_all(f, level.i, n, kind, (old_keys, old_places), (new_keys, new_places))
+            _merge_all(f, level.i, count, kind, (old_keys, old_places), (new_keys, new_places))
             level.next = [new_keys, old_keys, new_places, old_places]
         result = level.out[2] if levels else places[0]
-        with f.loop(0, n) as element:
+        with f.loop(0, count) as element:
             place = f.load(result, element.i, I64)
             f.store(place, destination, f.add(start, f.mul(element.i, inner)))
+
+
+def _choose(
+    f: Function,
+    n: int,
+    count: int,
+    type: Type,
+    lanes: int,
+    line: tuple[Register, Register],
+    room: tuple[Register, Register],
+) -> None:
+    """Brings the `count` smallest of n keys, with their places, to the front, in the order in
+    which they are; count < n. `room` is as large as `line` and need not keep anything."""
+    least = const(-(2 ** (type.bits - 1)), type)
+    most = const(2 ** (type.bits - 1) - 1, type)
+    wanted = Register(str(count), I64)
+    # The largest key that is taken: by halves.
+    with f.loop(0, type.bits, carry=[least, most]) as half:
+        low, high = half.carry
+        step = f.binary("lshr", f.binary("sub", high, low), const(1, type))
+        middle = f.binary("add", low, step)
+        enough = f.compare("sge", _counted(f, line[0], n, "sle", middle, lanes), wanted)
+        above = f.binary("add", middle, const(1, type))
+        half.next = [f.select(enough, low, above), f.select(enough, middle, high)]
+    last = half.out[1]
+    below = _counted(f, line[0], n, "slt", last, lanes)
+    zero = Register("0", I64)
+    with f.loop(0, n, carry=[zero, f.binary("sub", wanted, below)]) as element:
+        at, equals = element.carry
+        key = f.load(line[0], element.i, type)
+        f.store(key, room[0], at)
+        f.store(f.register(element.i), room[1], at)
+        equal = f.binary(
+            "and", f.compare("eq", key, last), f.compare("sgt", equals, zero)
+        )
+        taken = f.binary("or", f.compare("slt", key, last), equal)
+        element.next = [
+            f.binary("add", at, f.convert(taken, "i64")),
+            f.binary("sub", equals, f.convert(equal, "i64")),
+        ]
+    with f.loop(0, count) as element:
+        for old, new, kind in ((room[0], line[0], type), (room[1], line[1], I64)):
+            f.store(f.load(old, element.i, kind), new, element.i)
+
+
+def _counted(
+    f: Function, keys: Register, n: int, predicate: str, limit: Register, lanes: int
+) -> Register:
+    """How many of the keys are below (or equal to) the limit, i64."""
+    wide, rest = limit.type.of(lanes), n % lanes
+    limits, one, none = f.splat(limit, lanes), const(1, wide), const(0, wide)
+    with f.loop(0, n - rest, lanes, carry=[none]) as part:
+        inside = f.compare(predicate, f.load(keys, part.i, wide), limits)
+        part.next = [f.binary("add", part.carry[0], f.select(inside, one, none))]
+    found = part.out[0]
+    if rest:
+        mask = f.first(rest, lanes)
+        x = f.load_masked(keys, n - rest, wide, mask, none)
+        inside = f.binary("and", f.compare(predicate, x, limits), mask)
+        found = f.binary("add", found, f.select(inside, one, none))
+    return f.convert(f.call(f"llvm.vector.reduce.add.{wide.suffix}", limit.type, found), "i64")
 
 
 def _merge_all(

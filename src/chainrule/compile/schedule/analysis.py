@@ -21,8 +21,8 @@ CHEAP = {"negative", "abs", "add", "subtract", "multiply", "maximum", "minimum",
          "isnan", "astype", "sign"}  # fmt: skip
 MEDIUM = {"divide", "sqrt", "floor", "ceil", "round", "trunc"}
 CONTRACTIONS = {"matmul", "conv", "conv_input", "conv_weight"}
-SEQUENTIAL = {"scatter_add", "put", "put_along_axis_add", "plane_add", "cumulative_sum",
-              "cumulative_prod", "argsort", "scan"}  # fmt: skip
+SCATTERS = {"put", "scatter_add", "put_along_axis_add", "plane_add"}
+SEQUENTIAL = {*SCATTERS, "cumulative_sum", "cumulative_prod", "argsort", "scan"}
 WINDOWS = {"windows_sum", "windows_sum_adjoint", "windows_argmax", "windows_max", "windows_place",
            "plane_route", "fold"}  # fmt: skip
 HEAVY = 1000
@@ -214,6 +214,8 @@ class Analysis:
                 cost += 1  # one more array to read
         elif name == "uniform":
             cost += 20
+        elif name == "unfold" and self._along_a_line(i):
+            pass  # a view: another stride
         elif name in ("gather", "take_along_axis", "concat", "pad", "unslice", "unfold"):
             cost += 3
         self._cost[out], self._depth[out] = cost, depth
@@ -222,6 +224,16 @@ class Analysis:
         if out in self.kept or depth > MAX_DEPTH or name == "item" or self._worth_memory(out, cost):
             self.memory.add(out)
             self._depth[out] = 0
+
+    @staticmethod
+    def _along_a_line(i: Instruction) -> bool:
+        """Whether the windows are runs of the one line that there is."""
+        at = i.attributes
+        return (
+            i.operands[0].shape[:-1] == (1, 1)
+            and tuple(map(tuple, at["padding"])) == ((0, 0),)
+            and tuple(at["dilation"]) == (1,)
+        )
 
     @staticmethod
     def _apart(i: Instruction) -> bool:
@@ -279,6 +291,8 @@ class Analysis:
 
     def _wants_memory(self, use: Instruction, value: Value, cost: int) -> bool:
         name, out = use.primitive, use.out
+        if name in SCATTERS and cost <= 16 and value is use.operands[0] and name != "put":
+            return value in use.operands[1:]  # each element is read once
         if name in CONTRACTIONS or name in SEQUENTIAL:
             return True
         if name in WINDOWS:
@@ -286,9 +300,12 @@ class Analysis:
             step = math.prod(use.attributes["stride"])
             return cost * (window / max(step, 1) - 1) > 4
         if name == "unfold":
-            return cost > 4
+            often = math.prod(use.attributes["window"]) / math.prod(use.attributes["stride"])
+            return cost * max(often - 1, 1) > 4
         if name == "reshape":
-            return value in self.batch and out not in self.batch
+            # Borders cannot be told from places along a line without dividing.
+            bordered = self.made[value].primitive == "pad"
+            return bordered or (value in self.batch and out not in self.batch)
         ratio = math.prod(out.shape) / max(math.prod(value.shape), 1)
         if name in MAPS or name in ("broadcast_to", "gather", "take_along_axis", "plane_take"):
             return ratio > 1 and (cost > 40 or ratio < 16) and cost * (ratio - 1) > 4

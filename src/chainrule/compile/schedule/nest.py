@@ -27,7 +27,8 @@ class Store:
 @dataclass(eq=False)
 class Body:
     """One step of a scan: a plan of its own, whose inputs, state and outputs are `bound` to
-    buffers outside; those in `moving` advance by one step of their axis 0 each time."""
+    buffers outside; those in `moving` advance by one step of their axis 0 each time. `alone`: one
+    thread does all steps, since there is too little to do in each for threads to meet."""
 
     plan: Any
     bound: dict[tuple[str, Any], Buffer]
@@ -35,6 +36,7 @@ class Body:
     steps: int
     reverse: bool
     scratch: Buffer  # the arena of the step
+    alone: bool = False
 
     def reads(self) -> set[Buffer]:
         return {b for (kind, _), b in self.bound.items() if kind != "output"}
@@ -65,6 +67,7 @@ class Nest:
     contraction: Any = None  # a Contraction whose loops replace these
     sequential: Instruction | None = None
     operands: tuple[Any, ...] = ()  # buffers (and constants) of a sequential instruction
+    leading: int | None = None  # of each line that is sorted, if not all are wanted
     over: list[tuple[Axis, ...]] = field(default_factory=list)
     ordered: bool = False  # several elements may go to one place: in order, the last counts
     body: Any = None  # the Body of a scan
@@ -128,6 +131,7 @@ class Nest:
             head += f"\n    {self.contraction}"
         if self.sequential is not None:
             head += f"\n    {self.sequential}"
+            head += "" if self.leading is None else f", the first {self.leading}"
         lines = [
             f"    {s.buffer.name}[{s.offset}] {'+=' if s.add else '='} {s.expression}"
             for s in self.stores

@@ -29,7 +29,7 @@ def make_plan(
     the bfloat16 dot product; `rounded`: inputs that hold bfloat16 numbers."""
     planner = Planner(graph, lanes, threads, keep_gradients, registers, inner, bf16, rounded)
     planner.simplify = simplify
-    planner.plan_body = lambda body, rounded: make_plan(
+    planner.plan_body = lambda body, rounded, threads: make_plan(
         body, lanes, threads, False, registers, simplify, True, bf16, rounded
     )[0]
     planner.run()

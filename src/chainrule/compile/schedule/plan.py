@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from chainrule.compile.graph import Graph, Instruction, Value
-from chainrule.compile.schedule.analysis import SEQUENTIAL, Analysis
+from chainrule.compile.schedule.analysis import SCATTERS, SEQUENTIAL, Analysis
 from chainrule.compile.schedule.contraction import Contraction, contraction_of, transposition
 from chainrule.compile.schedule.expression import (
     CHANNELS,
@@ -38,7 +38,6 @@ from chainrule.compile.schedule.places import (
 from chainrule.compile.schedule.pooling import attach_pools
 from chainrule.compile.schedule.special import Special
 
-SCATTERS = {"put", "scatter_add", "put_along_axis_add", "plane_add"}
 _SUFFIXES = {ROWS: ".plain", CHANNELS: ".channels"}
 SMALL = 4096  # a nest with fewer operations is left to one thread
 BIG = 1 << 15  # a reduction to few elements of more operations than this is shared out

@@ -29,6 +29,14 @@ if TYPE_CHECKING:
     from chainrule.compile.schedule.plan import Plan
 
 
+#: A step of a scan with fewer operations is not shared out among the threads.
+STEP = 1 << 15
+
+
+def _plain(nest: Nest) -> bool:
+    return nest.contraction is None and nest.body is None and nest.sequential is None
+
+
 class Special:
     """The part of the planner for them."""
 
@@ -42,7 +50,7 @@ class Special:
     _results: dict[Nest, dict[Value, tuple[Place, Expression]]]
     # How the body of a scan is simplified and planned: filled in by the stages around this one.
     simplify: Callable[[Graph], Graph]
-    plan_body: Callable[[Graph, Container[Value]], Plan]
+    plan_body: Callable[[Graph, Container[Value], int], Plan]
     rounded: Container[Value]
 
     def _domain(self, shape: tuple[int, ...], lanes: int) -> tuple[tuple[Axis, ...], Place]:
@@ -125,7 +133,11 @@ class Special:
             for inside, outside in zip(values[carries:], i.operands[carries:], strict=True)
             if is_rounded(self.analysis.made, outside, self.rounded)
         }
-        plan = self.plan_body(body, rounded)
+        plan = self.plan_body(body, rounded, 1)
+        alone = self.threads > 1 and all(map(_plain, plan.nests))
+        alone = alone and sum(nest.work() for nest in plan.nests) < STEP
+        if not alone:
+            plan = self.plan_body(body, rounded, self.threads)
         items = {
             use.operands[1]: use.out
             for use in self.analysis.uses.get(i.out, [])
@@ -154,7 +166,7 @@ class Special:
                 self._buffers[items[carries + k]] = {0: bound[slot]}
         scratch = Buffer(f"{i.out.name}.scratch", (max(plan.arena, 1),), np.dtype(np.uint8))
         nest = Nest(i.out.name, (), (), 0)
-        nest.body = Body(plan, bound, moving, steps, at["reverse"], scratch)
+        nest.body = Body(plan, bound, moving, steps, at["reverse"], scratch, alone)
         self._results[nest] = {}
         self._add(nest)
         for buffer in nest.body.writes():
@@ -178,7 +190,20 @@ class Special:
             each: int = argsort_scratch(x.shape[axis] if x.shape else 1, type_of(x.dtype))
             scratch = Buffer(f"{i.out.name}.scratch", (self.threads * each,), np.dtype(np.uint8))
             nest.stores.append(Store(scratch, Index({}), nothing))
+            nest.leading = self._leading(i.out, axis)
         self._results[nest] = {}
         self._add(nest)
         self._written[out] = len(self.nests) - 1
         self._buffers[i.out] = {0: out}
+
+    def _leading(self, order: Value, axis: int) -> int | None:
+        """How many of each line are read from an order; None if all may be."""
+        most = 0
+        for use in self.analysis.uses.get(order, []):
+            key = use.operands[1] if use.primitive == "slice" else ()
+            at = axis % len(order.shape) if order.shape else 0
+            cut = key[at] if len(key) > at and Ellipsis not in key and None not in key else None
+            if not isinstance(cut, slice) or cut.step not in (None, 1) or (cut.start or 0) < 0:
+                return None
+            most = max(most, cut.indices(order.shape[at])[1])
+        return None if order in self.analysis.kept or not most else most

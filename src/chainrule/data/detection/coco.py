@@ -74,12 +74,12 @@ def open_coco(path: Path, classes: Sequence[str] | None = None) -> ImageFiles:
             )  # fmt: skip
             continue
         objects = of_image.get(said["id"], [])
-        one = ready(
+        file = ready(
             image, np.array([o[0] for o in objects], np.float32).reshape(-1, 4),
             [o[1] for o in objects], [o[2] for o in objects], known, _size(said), problems,
         )  # fmt: skip
-        if one is not None:
-            files.append(one)
+        if file is not None:
+            files.append(file)
     listed = {
         said["id"]
         for said in content["images"]

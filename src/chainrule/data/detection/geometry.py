@@ -147,4 +147,4 @@ def _zoomed(
     scale = np.array([wide / width, high / height] * 2, np.float32)
     moved = objects.boxes * scale + np.array([x, y, x, y], np.float32)
     fine = (moved[:, 2:] - moved[:, :2] >= LEAST_SIDE).all(1)
-    return out, objects._replace(boxes=moved).of(fine)
+    return out, objects._replace(boxes=moved).of(np.asarray(fine))

@@ -61,6 +61,9 @@ class DetectionDataset(Dataset):
     problems: Sequence[str] = ()
     flips: str = "x"
 
+    def __len__(self) -> int:
+        raise NotImplementedError(f"{type(self).__name__}.__len__")
+
     def __getitem__(self, index: int) -> Sample:
         raise NotImplementedError(f"{type(self).__name__}.__getitem__")
 

@@ -38,7 +38,7 @@ class Card:
     """What one thing is: `print(card)`, `card.html()`, `card.svg()`, or shown by a notebook.
 
     name, kind, family: what it is called, "operation", "function", "layer", "loss", "optimiser",
-        "schedule", "initialiser" or "regulariser", and the family it is told of with.
+        "schedule", "initialiser", "regulariser" or "estimator", and the family it is told of with.
     signature: how it is called. summary: what it is, in one or two sentences.
     definition: its formula. derivation: how its gradient is found, line by line.
     gradients: for each input the gradient in terms of g = ∂L/∂y.

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import Any, NamedTuple
 
-from chainrule import nn, optim
+from chainrule import nn, ops, optim
 from chainrule.explain.cards.sheets import LAYERS, SAME, SHEETS
 from chainrule.nn import init
 from chainrule.nn.layers.activation import Activation
@@ -17,7 +17,9 @@ from chainrule.ops.op import REGISTRY, Op
 from chainrule.optim import lr_scheduler
 
 KINDS = ("operation", "function", "layer", "loss", "optimiser", "schedule", "initialiser",
-         "regulariser")  # fmt: skip
+         "regulariser", "estimator")  # fmt: skip
+# Classical learning stands beside this package, so its estimators are known by their sheets.
+ESTIMATORS = ("trees", "estimators", "unsupervised")
 
 
 class Entry(NamedTuple):
@@ -40,7 +42,7 @@ def entries() -> dict[str, Entry]:
     found: dict[str, Entry] = {}
     for name, op in REGISTRY.items():
         found[name] = _entry(name, "operation", PUBLIC.get(name, op.function), op)
-    for name, function in PUBLIC.items():
+    for name, function in functions().items():
         if name not in found and name not in aliases():
             found[name] = _entry(name, "function", function)
     for name, module in vars(nn).items():
@@ -58,8 +60,19 @@ def entries() -> dict[str, Entry]:
             found[name] = _entry(name, "initialiser", function)
     for name in SHEETS["regularisers"]:
         found.setdefault(name, _entry(name, "regulariser", None))
+    for name in (name for family in ESTIMATORS for name in SHEETS[family]):
+        found.setdefault(name, _entry(name, "estimator", None))
     # An operation that a user registered has no sheet; a test sees to our own.
     return {name: entry for name, entry in found.items() if entry.family}
+
+
+def functions() -> dict[str, Callable[..., Any]]:
+    """The functions of chainrule, and those that only `chainrule.ops` has."""
+    own = {
+        name: x for name, x in vars(ops).items()
+        if not name.startswith("_") and callable(x) and not inspect.isclass(x)
+    }  # fmt: skip
+    return own | PUBLIC
 
 
 def _entry(name: str, kind: str, target: Any, op: type[Op] | None = None) -> Entry:

@@ -88,6 +88,11 @@ RULES: dict[str, Words] = {
         "first step are.",
         "它在训练之前运行，不作记录；它决定第一步的梯度有多大。",
     ),
+    "fitted": Words(
+        "An estimator is fitted as a whole: by solving an equation, by search or by rounds of its "
+        "own. Its derivation is why the fit has this form.",
+        "估计器整体拟合：解方程、搜索或自己的迭代。这里推导的是拟合公式的由来。",
+    ),
     "contained": Words(
         "It computes nothing itself: gradients go through the modules that it holds.",
         "它自己不做运算：梯度穿过它所包含的各个模块。",

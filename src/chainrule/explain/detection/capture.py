@@ -145,23 +145,23 @@ def _captured(model: FasterRCNN, picture: Array, batch: Batch) -> Capture:
         )
     ]
     group = np.concatenate([np.full(len(f.which), k) for k, f in enumerate(found)])
-    first = _suppressed(
-        *(np.concatenate([getattr(f, part).numpy() for f in found]) for part in ("boxes", "scores")),
-        group, np.concatenate([f.keep.numpy() for f in found]), which, rpn.nms_thresh,
-    )  # fmt: skip
+    boxes, scores, keep = (
+        np.concatenate([part.numpy() for part in parts])
+        for parts in zip(*((f.boxes, f.scores, f.keep) for f in found), strict=True)
+    )
+    first = _suppressed(boxes, scores, group, keep, which, rpn.nms_thresh)
 
-    boxes = Tensor(first.boxes[which])
+    proposed = Tensor(first.boxes[which])
     pool = heads.box_roi_pool
-    pooled = pool(features, boxes.unsqueeze(0), canvas)
+    pooled = pool(features, proposed.unsqueeze(0), canvas)
     class_logits, box_codes = heads.box_predictor(heads.box_head(pooled))
     box_codes = box_codes.reshape(len(which), -1, 4)
-    every, scores = heads.decoded(class_logits, box_codes, boxes, (height, width))
-    count = int(scores.shape[1])
-    labels = np.tile(np.arange(1, count + 1), len(which))
-    flat, score = every.reshape(-1, 4), scores.reshape(-1)
-    kept = heads.kept(flat, score, Tensor(labels)).numpy()
-    second = _second(heads, flat.numpy(), score.numpy(), labels, kept)
-    one = {"boxes": flat[Tensor(kept)], "labels": Tensor(labels[kept]), "scores": score.numpy()[kept]}
+    every, of_class = heads.decoded(class_logits, box_codes, proposed, (height, width))
+    labels = Tensor(np.tile(np.arange(1, class_logits.shape[1]), len(which)))
+    flat, score = every.reshape(-1, 4), of_class.reshape(-1)
+    kept = heads.kept(flat, score, labels)
+    second = _second(heads, flat.numpy(), score.numpy(), labels.numpy(), kept.numpy())
+    one = {"boxes": flat[kept], "labels": labels[kept], "scores": score[kept]}
     original = int(picture.shape[-2]), int(picture.shape[-1])
     result = model.transform.postprocess(one, (height, width), original)
     maps = [m for name, m in features.items() if name in pool.featmap_names]
@@ -169,9 +169,8 @@ def _captured(model: FasterRCNN, picture: Array, batch: Batch) -> Capture:
     return Capture(
         picture, (height, width), canvas, {k: f.numpy()[0] for k, f in features.items()}, levels,
         np.concatenate([f.which.numpy() for f in found]), first, which, pooled.numpy(),
-        pool.levels(boxes, pool.scales(maps, canvas)).numpy(), class_logits.numpy(),
-        box_codes.numpy(), second, kept,
-        {k: v.numpy() if isinstance(v, Tensor) else v for k, v in result.items()},
+        pool.levels(proposed, pool.scales(maps, canvas)).numpy(), class_logits.numpy(),
+        box_codes.numpy(), second, kept.numpy(), {k: v.numpy() for k, v in result.items()},
         batch.objects[0].numpy()[present], batch.labels[0].numpy()[present],
     )  # fmt: skip
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
@@ -113,66 +114,83 @@ def _dense(g: Any) -> Array:
 
 
 class Jacobian:
-    """Columns of ∂(every output entry)/∂(one input) of a step, worked out one at a time.
+    """Columns of ∂(every output entry)/∂(every input entry) of a step, worked out one at a time.
 
     The gradient rule is linear in the upstream gradient g, so its own derivative by g, at a one-hot
     cotangent, is a column. The rule runs once for all of them.
     """
 
-    def __init__(self, step: Step, inputs: Sequence[Any], which: int) -> None:
-        self.step, self.inputs, self.which = step, inputs, which
-        self.ys = forward(step, inputs)
-        self.found: Tensor | None = None
-        # A rule of the user's need not be written in operations.
-        self.by_rows = step.known_op is None
+    def __init__(self, step: Step, inputs: Sequence[Any]) -> None:
+        self.step, self.inputs = step, inputs
         self.starts: list[Any] = [
-            None if out.gradient is None else wrap(np.zeros(y.shape))
-            for out, y in zip(step.outputs, self.ys, strict=True)
+            None if out.gradient is None else wrap(np.zeros(out.shape)) for out in step.outputs
         ]
-        if self.by_rows:
-            return
+        self.found: list[Any] = []
+        if step.known_op is None:
+            return  # a rule of the user's need not be written in operations
         for g in self.starts:
             if g is not None:
                 g._rg = True
         with enable_grad():
-            self.found = vjp(step, inputs, self.starts, record=True)[which]
-        self.by_rows = self.found is not None and not self.found._rg
+            self.found = vjp(step, inputs, self.starts, record=True)
 
-    def column(self, entry: tuple[int, ...]) -> list[Any]:
-        """∂(every output entry)/∂(one input entry): for each output an array, or None where 0."""
-        if self.by_rows:
-            return _column_by_rows(self.step, self.inputs, self.which, entry, self.ys)
-        if self.found is None:
-            return [None] * len(self.ys)
-        one = np.zeros(self.found.shape)
+    def column(self, which: int, entry: tuple[int, ...]) -> list[Any]:
+        """∂(every output entry)/∂(one entry of one input): for each output an array, or None where
+        it is 0."""
+        found = self.found[which] if self.found else None
+        if not self.found or (found is not None and not found._rg):
+            return _column_by_rows(self.step, self.inputs, which, entry)
+        if found is None:
+            return [None] * len(self.starts)
+        one = np.zeros(found.shape)
         one[entry] = 1.0
         by = [g for g in self.starts if g is not None]
         with enable_grad():
-            columns = iter(grad(self.found, by, wrap(one), retain_graph=True, allow_unused=True))
+            columns = iter(grad(found, by, wrap(one), retain_graph=True, allow_unused=True))
         return [
             None if g is None or (c := next(columns)) is None else _dense(c) for g in self.starts
         ]
+
+
+class Jacobians:
+    """The Jacobians of the steps last asked for."""
+
+    MOST = 3
+
+    def __init__(self) -> None:
+        self._known: dict[str, Jacobian] = {}
+
+    def of(self, step: Step) -> Jacobian:
+        """Raises CannotRepeat."""
+        known = self._known.get(step.id)
+        if known is None or known.step is not step:
+            while len(self._known) >= self.MOST:
+                del self._known[next(iter(self._known))]
+            known = self._known[step.id] = Jacobian(step, values(step))
+        return known
 
 
 MOST_ROWS = 256
 
 
 def _column_by_rows(
-    step: Step, inputs: Sequence[Any], which: int, entry: tuple[int, ...], ys: list[Array]
+    step: Step, inputs: Sequence[Any], which: int, entry: tuple[int, ...]
 ) -> list[Any]:
     """A column for a rule that cannot be differentiated: one cotangent for each result entry."""
     out: list[Any] = []
-    for k, y in enumerate(ys):
-        if step.outputs[k].gradient is None:
+    for k, y in enumerate(step.outputs):
+        if y.gradient is None:
             out.append(None)
             continue
-        if y.size > MOST_ROWS:
+        if math.prod(y.shape) > MOST_ROWS:
             raise CannotRepeat(step.op_name)
         slopes = np.zeros(y.shape)
         for at in np.ndindex(y.shape):
             one = np.zeros(y.shape)
             one[at] = 1.0
-            g = vjp(step, inputs, [one if j == k else None for j in range(len(ys))])[which]
+            g = vjp(step, inputs, [one if j == k else None for j in range(len(step.outputs))])[
+                which
+            ]
             slopes[at] = 0.0 if g is None else g[entry]
         out.append(slopes)
     return out

@@ -48,25 +48,26 @@ def cells_of(
     """The cells of some steps, for previews of `side` rows and columns. `most`: so many of each,
     those with the largest gradient; `work`: numbers that may be read for all of them."""
     share = work // max(len(steps), 1)
+    jacobians = again.Jacobians()
     out = {}
     for step in steps:
         result = step.outputs[0]
         if result.value is None or result.value.dtype.kind not in "fiu" or not result.value.size:
             continue
-        out[step.id] = _Worker(step, share).found(side, most)
+        out[step.id] = _Worker(step, share, jacobians).found(side, most)
     return out
 
 
 class _Worker:
     """Works the cells of one step."""
 
-    def __init__(self, step: Step, share: int) -> None:
+    def __init__(self, step: Step, share: int, jacobians: again.Jacobians) -> None:
         self.step = step
         self.share = share
         self.result = step.outputs[0]
         self.tree = tree_of(step) if step.kind == "operation" else None
         self.locals: dict[int, list[Array | None]] = {}
-        self.jacobians: dict[Any, again.Jacobian] = {}
+        self.jacobians = jacobians
 
     def found(self, side: int, most: int) -> dict[str, Any]:
         template, holes = self._template()

@@ -183,12 +183,12 @@ def is_cheap(step: Step) -> bool:
 
 
 def contributions(
-    step: Step, which: int, place: Place, known: dict[Any, again.Jacobian] | None = None
+    step: Step, which: int, place: Place, known: again.Jacobians | None = None
 ) -> list[Contribution]:
     """What comes to one entry of an input of a step: for each output the terms that are not 0.
 
-    `known` keeps what further entries need, too. Raises CannotRepeat where the step's values are
-    not known.
+    `known` keeps what further entries of the step need, too. Raises CannotRepeat where the step's
+    values are not known.
     """
     op = step.known_op
     if op is not None and op.name in _LINEAR:
@@ -197,11 +197,9 @@ def contributions(
             return [found]
     if op is not None and issubclass(op, Elementwise):
         return [_elementwise(step, which, place, again.values(step))]
-    known = {} if known is None else known
-    if (step.id, which) not in known:
-        known[step.id, which] = again.Jacobian(step, again.values(step), which)
+    jacobian = (known or again.Jacobians()).of(step)
     out = []
-    for k, slopes in enumerate(known[step.id, which].column(place)):
+    for k, slopes in enumerate(jacobian.column(which, place)):
         upstream = step.outputs[k].gradient
         if slopes is None or upstream is None:
             continue

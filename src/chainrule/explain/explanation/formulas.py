@@ -10,7 +10,7 @@ import ast
 import inspect
 import re
 import textwrap
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import lru_cache
 from string import Template
 from typing import Any, NamedTuple
@@ -181,7 +181,24 @@ def right_side(step: Step) -> Formula:
     if op.math == "x" or not op.math:
         return _call(step, names)
     text = _replaced(op.math, names)
-    return Formula(text, latex.line(text))
+    whole = _parsed(op.math)
+    return Formula(
+        text, latex.line(text) if whole is None else latex.expression(whole, _tex(names))
+    )
+
+
+def _tex(names: Mapping[str, str]) -> Callable[[Number | Name], str]:
+    """How the leaves of a formula of an operation are written, with what stands for its inputs."""
+
+    def leaf(found: Number | Name) -> str:
+        if isinstance(found, Number):
+            return latex.line(numbers.number(found.value, 4))
+        if found.name not in names:
+            return latex.GREEK.get(found.name) or latex.symbol(found.name)
+        here = names[found.name]
+        return latex.line(here) if _is_number(here) else latex.symbol(here)
+
+    return leaf
 
 
 def _call(step: Step, names: Mapping[str, str]) -> Formula:

@@ -22,9 +22,14 @@ _SIGNS = {
     "<": " < ", ">": " > ",
     "≤": r"\le ", "≥": r"\ge ", "−": "-", "…": r"\dots ", "ᵀ": r"^{\top}", "²": "^2", "∗": r"\ast ",
     "⋆": r"\star ", "→": r"\to ", "γ": r"\gamma ", "β": r"\beta ", "≈": r"\approx ",
-    "^": r"\mathbin{\text{\^{}}}", "~": r"\sim ",
+    "^": r"\mathbin{\text{\^{}}}", "~": r"\sim ", "*": r"\cdot ", "@": r"\,",
 }  # fmt: skip
 
+#: Parameters of operations that are written as Greek letters.
+GREEK = {
+    "eps": r"\varepsilon", "pi": r"\pi", "alpha": r"\alpha", "beta": r"\beta",
+    "gamma": r"\gamma", "delta": r"\delta", "lambd": r"\lambda", "rho": r"\rho",
+}  # fmt: skip
 
 _POWER = re.compile(r"\d[\d.]*e[-+]?\d+")
 _SYMBOL = re.compile(r"[A-Za-z](\d+(\.\d+)*)?")  # n5, and n5.3, the third step within it
@@ -61,6 +66,8 @@ def line(text: str) -> str:
             out.append(symbol(part))
         elif _CHINESE.fullmatch(part):
             out.append(rf"\text{{{part}}}")
+        elif part.endswith(".T") and " " not in part:
+            out.append(symbol(part[:-2]) + r"^{\top}")
         elif _WORDS.fullmatch(part):
             upright = "text" if " " in part else "mathrm"  # mathrm drops spaces
             out.append(rf"\{upright}{{{escaped(part)}}}")

@@ -251,17 +251,18 @@ def _products(step: Step, i: int, style: Style) -> list[Line]:
         places = list(np.ndindex(x.gradient.shape))
     else:
         places = [chosen_place(x.gradient, x.gradient.shape)]
-    out = [_entry_line(step, i, place, style) for place in places]
+    known = again.Jacobians()
+    out = [_entry_line(step, i, place, style, known) for place in places]
     if len(places) < x.gradient.size:
         text = f"{name} = {shown(x.gradient, style)}"
         out.append(_line("note", text, result=x.gradient))
     return out
 
 
-def _entry_line(step: Step, i: int, place: Place, style: Style) -> Line:
+def _entry_line(step: Step, i: int, place: Place, style: Style, known: again.Jacobians) -> Line:
     x = step.inputs[i]
     assert x.gradient is not None
-    found = contributions(step, i, place)
+    found = contributions(step, i, place, known)
     text, upstream, local, rest = sum_text(found, style)
     value = _number(x.gradient[place], style)
     name = f"∂L/∂{at(operand(x), place)}"

@@ -37,7 +37,12 @@ def _arrive(step: Step, i: int, g: Array) -> None:
     assert x.source is not None
     out = x.source.outputs[x.output]
     out.uses.append(Use(step, i, g))
-    out.gradient = g if out.gradient is None else out.gradient + g
+    if out.gradient is None:
+        out.gradient = g
+    elif len(out.uses) > 2 and out.gradient.shape == g.shape and out.gradient.dtype == g.dtype:
+        out.gradient += g  # a sum that was made here
+    else:
+        out.gradient = out.gradient + g
 
 
 def pull(step: Step, gradients: Sequence[Array | None]) -> list[Array | None]:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from chainrule.base.errors import ArgumentError, DataError, ShapeError
 from chainrule.base.text import t
+from chainrule.explain.report.markup import Html, Words
 
 Array: TypeAlias = NDArray[np.generic]
 
@@ -21,6 +22,14 @@ class WrongPrediction(NamedTuple):
     true: int  # index of the right class
     predicted: int  # index of the class that the model chose
     probability: float  # that the model gave to its choice, 0…1
+
+
+class Section(NamedTuple):
+    """A part that only some models have: its id, its name in the head, and what it shows."""
+
+    ident: str
+    name: Words
+    content: Html
 
 
 class Kernels(NamedTuple):
@@ -81,6 +90,8 @@ class ReportData:
     #: milliseconds, share (of the time, 0…1), gflops and gigabytes (a second), limit (share of what
     #: the machine can do, 0…1).
     profile: Sequence[Mapping[str, object]] = ()
+    #: What a model that does not classify shows in place of classes, mistakes and kernels.
+    sections: Sequence[Section] = ()
 
 
 def checked(report: ReportData) -> ReportData:

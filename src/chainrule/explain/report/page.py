@@ -72,6 +72,7 @@ def render_report(report: ReportData) -> str:
             curves_section(report),
             sample_section(report),
             *_of_classes(report),
+            *(part.content for part in report.sections),
             layers_section(report),
             model_section(report),
             profile_section(report),
@@ -87,8 +88,8 @@ def render_report(report: ReportData) -> str:
 
 
 def _classifies(report: ReportData) -> bool:
-    """A model that writes has no classes to confuse and no kernels to look at."""
-    return not report.sample or report.confusion is not None
+    """A model that writes or detects has no classes to confuse and no kernels to look at."""
+    return not (report.sample or report.sections) or report.confusion is not None
 
 
 def _of_classes(report: ReportData) -> list[Html]:
@@ -125,6 +126,7 @@ def _top(report: ReportData) -> Html:
             if _classifies(report)
             else []
         ),
+        *((part.ident, part.name) for part in report.sections),
         ("layers", t("Layers")),
         ("model", t("Model")),
         *([("profile", t("Time"))] if report.profile else []),

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import (
     BaseEstimator,
     ClassNamePrefixFeaturesOutMixin,
@@ -21,8 +22,8 @@ from chainrule.base.text import t
 from chainrule.learn.base import Explained
 from chainrule.learn.checks import checked
 from chainrule.learn.cluster import kernels
-from chainrule.learn.cluster.lloyd import Workspace
 from chainrule.learn.cluster.seeding import canonical, seed
+from chainrule.learn.cluster.sparse import dense, workspace
 from chainrule.learn.cluster.threads import each_range, one_blas_thread, ranges
 
 Array = np.ndarray
@@ -98,18 +99,18 @@ class CentersMixin(
             centers = self.init(X, self.n_clusters, random_state=random)
             return self._checked(check_array(centers, dtype=X.dtype, order="C"), X)
         if self.init == "k-means++":
-            return X[seed(X, self.n_clusters, weights, random, None)]
+            return dense(X[seed(X, self.n_clusters, weights, random, None)])
         order = canonical(X, weights)
-        rows = np.arange(len(X)) if order is None else order
+        rows = np.arange(X.shape[0]) if order is None else order
         share = weights[rows] / weights.sum()
-        drawn = random.choice(len(X), size=self.n_clusters, replace=False, p=share)
-        return X[rows[drawn]]
+        drawn = random.choice(X.shape[0], size=self.n_clusters, replace=False, p=share)
+        return dense(X[rows[drawn]])
 
     # ------------------------------------------------------------------ prediction
 
     def _validated(self, X: Any) -> Array:
         check_is_fitted(self)
-        return checked(self, X, reset=False, order="C")
+        return checked(self, X, reset=False, order="C", accept_sparse="csr")
 
     def _centers(self, X: Array) -> Array:
         return np.ascontiguousarray(self.cluster_centers_, X.dtype)
@@ -117,9 +118,9 @@ class CentersMixin(
     def predict(self, X: Any) -> Array:
         """The cluster [N] whose center is nearest to each row of X [N, D]."""
         X = self._validated(X)
-        labels = np.empty(len(X), np.int32)
+        labels = np.empty(X.shape[0], np.int32)
         with one_blas_thread():
-            Workspace(X, len(self.cluster_centers_)).assign(self._centers(X), labels)
+            workspace(X, len(self.cluster_centers_)).assign(self._centers(X), labels)
         return labels
 
     def fit_predict(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:
@@ -131,11 +132,15 @@ class CentersMixin(
         X = self._validated(X)
         centers = self._centers(X)
         norms = np.einsum("kd,kd->k", centers, centers)
-        out = np.empty((len(X), len(centers)), X.dtype)
+        if issparse(X):
+            squares = np.asarray(X.multiply(X).sum(axis=1)).reshape(-1, 1) + norms
+            squares -= 2 * (X @ centers.T)
+            return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
+        out = np.empty((X.shape[0], len(centers)), X.dtype)
         with one_blas_thread():
             each_range(
                 lambda _, a, b: kernels.all_distances(X, centers, norms, a, b, out),
-                ranges(len(X), centers.size),
+                ranges(X.shape[0], centers.size),
             )
         return out
 
@@ -150,9 +155,9 @@ class CentersMixin(
         return -self._labels_and_inertia(X, weights, self._centers(X))[1]
 
     def _labels_and_inertia(self, X: Array, weights: Array, centers: Array) -> tuple[Array, float]:
-        labels = np.empty(len(X), np.int32)
+        labels = np.empty(X.shape[0], np.int32)
         with one_blas_thread():
-            work = Workspace(X, len(centers))
+            work = workspace(X, len(centers))
             work.assign(centers, labels)
             return labels, work.inertia(weights, centers, labels)
 
@@ -162,5 +167,6 @@ class CentersMixin(
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
         tags.transformer_tags.preserves_dtype = ["float64", "float32"]
         return tags

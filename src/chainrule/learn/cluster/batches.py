@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval
@@ -18,6 +19,7 @@ from chainrule.learn.cluster import kernels
 from chainrule.learn.cluster.base import CentersMixin
 from chainrule.learn.cluster.lloyd import Workspace
 from chainrule.learn.cluster.seeding import canonical
+from chainrule.learn.cluster.sparse import dense
 from chainrule.learn.cluster.threads import one_blas_thread
 
 Array = np.ndarray
@@ -84,21 +86,21 @@ class MiniBatchKMeans(CentersMixin):
 
         trace: keeps the centers and the inertia of every step for `working()`.
         """
-        X = checked(self, X, reset=True, order="C")
-        starts = self._starts(len(X), default=3)
+        X = checked(self, X, reset=True, order="C", accept_sparse="csr")
+        starts = self._starts(X.shape[0], default=3)
         # A later partial_fit goes on with the same draws.
         random = self._random = check_random_state(self.random_state)
         weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
         pool, shares = _population(X, weights)
-        size = min(self.batch_size, len(pool))
-        steps = (self.max_iter * len(pool)) // size
+        size = min(self.batch_size, pool.shape[0])
+        steps = (self.max_iter * pool.shape[0]) // size
         centers = self._best_start(pool, shares, random, size, starts)
         self._counts = np.zeros(self.n_clusters, X.dtype)
         self._since_reassigned = 0
         share = np.cumsum(shares, dtype=np.float64)
         share /= share[-1]
-        tol = self.tol * float(np.mean(np.var(pool, axis=0))) if self.tol > 0 else 0.0
-        progress = _Progress(size / (len(pool) + 1), self.max_no_improvement)
+        tol = self.tol * float(_mean_variance(pool)) if self.tol > 0 else 0.0
+        progress = _Progress(size / (pool.shape[0] + 1), self.max_no_improvement)
         ones = np.ones(size, X.dtype)
         path: list[tuple[Array, float]] = []
         done = 1
@@ -106,7 +108,7 @@ class MiniBatchKMeans(CentersMixin):
             for step in rounds:
                 # A draw in proportion to the weights, as random.choice(p=share) makes it.
                 drawn = np.searchsorted(share, random.random_sample(size), side="right")
-                batch = pool[np.minimum(drawn, len(pool) - 1)]
+                batch = dense(pool[np.minimum(drawn, pool.shape[0] - 1)])
                 new, inertia = self._step(batch, ones, centers, random, self._due(size))
                 if trace:
                     path.append((centers, inertia / size))
@@ -118,34 +120,34 @@ class MiniBatchKMeans(CentersMixin):
                     break
         self.cluster_centers_ = centers
         self.n_steps_ = done
-        self.n_iter_ = math.ceil(done * size / len(pool))
+        self.n_iter_ = math.ceil(done * size / pool.shape[0])
         self.__dict__.pop("trace_", None)
         if self.compute_labels:
             self.labels_, self.inertia_ = self._labels_and_inertia(X, weights, centers)
         else:
             self.inertia_ = (progress.mean or 0.0) * float(weights.sum())
         if trace:
-            self.trace_ = {"X": X.copy(), "weights": weights, "steps": path}
+            self.trace_ = {"X": np.array(dense(X)), "weights": weights, "steps": path}
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None, sample_weight: Any = None) -> Any:
         """One step with X [N, D] as the batch; the first call also finds the first centers."""
         first = not hasattr(self, "cluster_centers_")
-        X = checked(self, X, reset=first, order="C")
+        X = dense(checked(self, X, reset=first, order="C", accept_sparse="csr"))
         weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
         if first:
-            self._starts(len(X), default=3)
+            self._starts(X.shape[0], default=3)
             self._random = check_random_state(self.random_state)
             given = self._given_centers(X)
-            rows = self._start_rows(X, self._random, min(self.batch_size, len(X)))
+            rows = self._start_rows(X, self._random, min(self.batch_size, X.shape[0]))
             self.cluster_centers_ = self._first_centers(X[rows], weights[rows], self._random, given)
             self._counts = np.zeros(self.n_clusters, X.dtype)
             self._since_reassigned = 0
             self.n_steps_ = 0
         with one_blas_thread():
             self.cluster_centers_, _ = self._step(
-                X, weights, self._centers(X), self._random, self._due(len(X))
+                X, weights, self._centers(X), self._random, self._due(X.shape[0])
             )
         if self.compute_labels:
             self.labels_, self.inertia_ = self._labels_and_inertia(
@@ -160,7 +162,7 @@ class MiniBatchKMeans(CentersMixin):
         wanted = self.init_size or 3 * size
         if wanted < self.n_clusters:
             wanted = 3 * self.n_clusters
-        return slice(None) if wanted >= len(X) else random.randint(0, len(X), wanted)
+        return slice(None) if wanted >= X.shape[0] else random.randint(0, X.shape[0], wanted)
 
     def _best_start(
         self, X: Array, weights: Array, random: np.random.RandomState, size: int, starts: int
@@ -168,8 +170,8 @@ class MiniBatchKMeans(CentersMixin):
         """Of several first centers those with the least inertia on a part of the samples."""
         given = self._given_centers(X)
         wanted = self.init_size or 3 * size
-        wanted = min(wanted if wanted >= self.n_clusters else 3 * self.n_clusters, len(X))
-        judged = random.randint(0, len(X), wanted)
+        wanted = min(wanted if wanted >= self.n_clusters else 3 * self.n_clusters, X.shape[0])
+        judged = random.randint(0, X.shape[0], wanted)
         found = []
         for _ in range(starts):
             rows = self._start_rows(X, random, size)
@@ -235,10 +237,17 @@ def _population(X: Array, weights: Array) -> tuple[Array, Array]:
     if order is None:
         return X, weights
     whole = bool(np.all(weights == np.floor(weights)))
-    if whole and 0 < weights.sum() <= 10 * len(X):
+    if whole and 0 < weights.sum() <= 10 * X.shape[0]:
         rows = np.repeat(order, weights[order].astype(np.int64))
         return X[rows], np.ones(len(rows), X.dtype)
     return X[order], weights[order]
+
+
+def _mean_variance(X: Any) -> float:
+    """Of the columns."""
+    if issparse(X):
+        return float(np.mean(X.multiply(X).mean(axis=0) - np.square(X.mean(axis=0))))
+    return float(np.mean(np.var(X, axis=0)))
 
 
 class _Progress:

@@ -6,6 +6,7 @@ import warnings
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
@@ -17,6 +18,7 @@ from chainrule.learn.base import Rounds
 from chainrule.learn.checks import checked, minus
 from chainrule.learn.cluster.base import CentersMixin
 from chainrule.learn.cluster.lloyd import Run, Watch, elkan, lloyd, same_clustering
+from chainrule.learn.cluster.sparse import dense, workspace
 from chainrule.learn.cluster.threads import one_blas_thread
 
 Array = np.ndarray
@@ -76,9 +78,12 @@ class KMeans(CentersMixin):
 
         trace: keeps the centers and labels of every round for `working()`.
         """
-        X = checked(self, X, reset=True, order="C")
-        starts = self._starts(len(X), default=10)
-        run_once = elkan if self.algorithm == "elkan" and self.n_clusters > 1 else lloyd
+        X = checked(self, X, reset=True, order="C", accept_sparse="csr")
+        sparse = issparse(X)
+        starts = self._starts(X.shape[0], default=10)
+        # The bounds of a sparse table would be a dense one; both ways end at the same centers.
+        quick = self.algorithm == "elkan" and self.n_clusters > 1 and not sparse
+        run_once = elkan if quick else lloyd
         if self.algorithm == "elkan" and self.n_clusters == 1:
             text = t("algorithm='elkan' doesn't make sense for a single cluster: 'lloyd' is used.")
             warnings.warn(text, RuntimeWarning, stacklevel=2)
@@ -86,19 +91,19 @@ class KMeans(CentersMixin):
         weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
         given = self._given_centers(X)
         # Around the mean the squares are small and lose fewer digits.
-        mean = _mean(X, weights)
-        centered = minus(X, mean, None if self.copy_x else X)
+        mean = np.zeros(X.shape[1], X.dtype) if sparse else _mean(X, weights)
+        centered = X if sparse else minus(X, mean, None if self.copy_x else X)
         if given is not None:
             given -= mean
-        squares = np.einsum("nd,nd->n", centered, centered)
-        tol = self.tol * float(squares @ weights) / float(weights.sum()) / X.shape[1]
+        tol = self.tol * _mean_variance(centered, weights)
+        work = workspace(centered, self.n_clusters)
         watch = Watch(trace, bool(self.verbose))
         best: Run | None = None
         for _ in range(starts):
             # A second thread of the linear algebra would fight with those of the rows.
             with one_blas_thread(), Rounds(self, self.max_iter, self.verbose) as rounds:
                 centers = self._first_centers(centered, weights, random, given)
-                run = run_once(centered, weights, centers, tol, rounds, watch)
+                run = run_once(work, weights, centers, tol, rounds, watch)
                 if best is None or (
                     run.inertia < best.inertia
                     and not same_clustering(run.labels, best.labels, self.n_clusters)
@@ -106,14 +111,14 @@ class KMeans(CentersMixin):
                     best = run
             if rounds.interrupted:
                 break
-        if not self.copy_x:
+        if not self.copy_x and not sparse:
             X += mean
         if best is None:
             raise KeyboardInterrupt
         self._keep(best, mean)
         if trace:
             steps = [(centers + mean, labels, inertia) for centers, labels, inertia in best.path]
-            self.trace_ = {"X": X.copy(), "weights": weights, "rounds": steps}
+            self.trace_ = {"X": np.array(dense(X)), "weights": weights, "rounds": steps}
         return self
 
     def _keep(self, run: Run, mean: Array) -> None:
@@ -138,6 +143,15 @@ class KMeans(CentersMixin):
         from chainrule.learn.cluster.steps import working
 
         return working(self, self._needs_trace())
+
+
+def _mean_variance(X: Any, weights: Array) -> float:
+    """Of the columns; a dense X has mean 0."""
+    if issparse(X):
+        mean, mean_square = ((weights @ table) / weights.sum() for table in (X, X.multiply(X)))
+        return float(np.mean(mean_square - mean**2))
+    squares = np.einsum("nd,nd->n", X, X)
+    return float(squares @ weights) / float(weights.sum()) / X.shape[1]
 
 
 def _mean(X: Array, weights: Array) -> Array:

@@ -35,11 +35,11 @@ class Workspace:
 
     def __init__(self, X: Array, clusters: int) -> None:
         self.X = X
-        self.parts = ranges(len(X), clusters * X.shape[1])
+        self.parts = ranges(X.shape[0], clusters * X.shape[1])
         size = len(self.parts)
         self.sums = np.empty((size, clusters, X.shape[1]), X.dtype)
         self.mass = np.empty((size, clusters), X.dtype)
-        rows = min(kernels.BLOCK, len(X))
+        rows = min(kernels.BLOCK, X.shape[0])
         self.products = np.empty((size, rows * clusters), X.dtype)
         self.least = np.empty((size, rows), X.dtype)
         self.before = np.empty((size, rows), np.int32)
@@ -107,6 +107,9 @@ class Workspace:
         """Σ w·|x − c|²."""
         return float(self.distances(centers, labels) @ weights)
 
+    def _row(self, i: int) -> Array:
+        return self.X[i]
+
     def _relocate(
         self, weights: Array, labels: Array, far: Array, empty: Array, sums: Array, mass: Array
     ) -> None:
@@ -114,21 +117,20 @@ class Workspace:
             return
         farthest = np.argpartition(far, -empty.size)[: -empty.size - 1 : -1]
         for k, i in zip(empty, farthest):
-            moved = self.X[i] * weights[i]
+            moved = self._row(i) * weights[i]
             sums[labels[i]] -= moved
             mass[labels[i]] -= weights[i]
             sums[k], mass[k] = moved, weights[i]
 
 
 def lloyd(
-    X: Array, weights: Array, centers: Array, tol: float, rounds: Rounds, watch: Watch
+    work: Workspace, weights: Array, centers: Array, tol: float, rounds: Rounds, watch: Watch
 ) -> Run:
     """Assign every sample to the nearest center, move the centers to the means, again.
 
     Ends when no label changes, or when the centers move by Σ|Δc|² ≤ tol, or after all rounds.
     """
-    work = Workspace(X, len(centers))
-    labels = np.full(len(X), -1, np.int32)
+    labels = np.full(work.X.shape[0], -1, np.int32)
     path: list[tuple[Array, Array, float]] = []
     strict = False
     done = 0
@@ -148,13 +150,13 @@ def lloyd(
 
 
 def elkan(
-    X: Array, weights: Array, centers: Array, tol: float, rounds: Rounds, watch: Watch
+    work: Workspace, weights: Array, centers: Array, tol: float, rounds: Rounds, watch: Watch
 ) -> Run:
     """As `lloyd`; bounds from the triangle inequality spare most distances (Elkan, 2003)."""
-    work = Workspace(X, len(centers))
-    labels = np.full(len(X), -1, np.int32)
-    upper = np.empty(len(X), X.dtype)
-    lower = np.zeros((len(X), len(centers)), X.dtype)
+    X = work.X
+    labels = np.full(X.shape[0], -1, np.int32)
+    upper = np.empty(X.shape[0], X.dtype)
+    lower = np.zeros((X.shape[0], len(centers)), X.dtype)
     path: list[tuple[Array, Array, float]] = []
     strict = False
     i = 0
@@ -173,7 +175,7 @@ def elkan(
         each_range(
             lambda _, a, b: kernels.bound(X, of, apart, a, b, labels, upper, lower), work.parts
         )
-        return len(X)
+        return X.shape[0]
 
     def loosen(moved: Array) -> None:
         each_range(lambda _, a, b: kernels.loosen(moved, a, b, labels, upper, lower), work.parts)

@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.utils import check_array, check_random_state
 from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.base.text import t
 from chainrule.learn.cluster import kernels
+from chainrule.learn.cluster.sparse import dense, distances_to
 from chainrule.learn.cluster.threads import each_range, ranges
 
 Array = np.ndarray
@@ -17,8 +19,11 @@ Array = np.ndarray
 
 def _nearer(X: Array, weights: Array, points: Array, closest: Array) -> tuple[Array, Array]:
     """Squared distances [T, N] to the nearest center if a point came, and their sums Σ w·d² [T]."""
-    out = np.empty((points.size, len(X)), X.dtype)
-    parts = ranges(len(X), points.size * X.shape[1])
+    if issparse(X):
+        table = np.minimum(distances_to(X, X[points].toarray()), closest)
+        return table, table.astype(np.float64) @ weights
+    out = np.empty((points.size, X.shape[0]), X.dtype)
+    parts = ranges(X.shape[0], points.size * X.shape[1])
     sums = each_range(lambda _, a, b: kernels.nearer(X, weights, points, closest, a, b, out), parts)
     return out, sum(sums)
 
@@ -61,8 +66,8 @@ def _draw(
 ) -> Array:
     trials = trials or 2 + int(np.log(clusters))
     indices = np.empty(clusters, np.int64)
-    indices[0] = random.choice(len(X), p=weights / weights.sum())
-    far = np.full(len(X), np.inf, X.dtype)
+    indices[0] = random.choice(X.shape[0], p=weights / weights.sum())
+    far = np.full(X.shape[0], np.inf, X.dtype)
     table, sums = _nearer(X, weights, indices[:1], far)
     closest, potential = table[0], sums[0]
     for k in range(1, clusters):
@@ -86,12 +91,12 @@ def kmeans_plusplus(
 
     Raises ValueError for fewer samples than clusters.
     """
-    X = check_array(X, dtype=[np.float64, np.float32], order="C")
+    X = check_array(X, dtype=[np.float64, np.float32], order="C", accept_sparse="csr")
     weights = _check_sample_weight(sample_weight, X, dtype=X.dtype)
-    if len(X) < n_clusters:
+    if X.shape[0] < n_clusters:
         raise ValueError(
             t("n_samples={samples} should be >= n_clusters={clusters}.",
-              samples=len(X), clusters=n_clusters)
+              samples=X.shape[0], clusters=n_clusters)
         )  # fmt: skip
     indices = seed(X, n_clusters, weights, check_random_state(random_state), n_local_trials)
-    return X[indices], indices
+    return dense(X[indices]), indices

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import scipy.linalg
 from scipy.linalg import get_lapack_funcs
+from scipy.sparse.linalg import LinearOperator
 from scipy.special import gammaln
 
 from chainrule.learn.checks import minus
@@ -50,6 +51,27 @@ def moments(X: Array) -> tuple[Array, Array]:
     move = sum(sums for sums, _ in found) / samples
     scatter = sum(squares for _, squares in found) - samples * move[:, None] * move
     return (guess + move).astype(X.dtype), (scatter / (samples - 1)).astype(X.dtype)
+
+
+def sparse_moments(X: Any) -> tuple[Array, Array]:
+    """`moments` of a sparse X, from X·Xᵀ, which stays sparse."""
+    samples = X.shape[0]
+    mean = np.asarray(X.mean(axis=0, dtype=np.float64)).ravel()
+    scatter = (X.T @ X).toarray().astype(np.float64) - samples * mean[:, None] * mean
+    return mean.astype(X.dtype), (scatter / (samples - 1)).astype(X.dtype)
+
+
+def centred_operator(X: Any, mean: Array) -> LinearOperator:
+    """The products of X − mean and of its transpose with vectors, for a sparse X."""
+    back = X.T
+    return LinearOperator(
+        shape=X.shape,
+        dtype=X.dtype,
+        matvec=lambda v: X @ v - mean @ v,
+        matmat=lambda v: X @ v - mean @ v,
+        rmatvec=lambda v: back @ v - mean * v.sum(),
+        rmatmat=lambda v: back @ v - mean[:, None] * v.sum(axis=0),
+    )
 
 
 def _scatter(X: Array, guess: Array, first: int, last: int, rows: int) -> tuple[Array, Array]:

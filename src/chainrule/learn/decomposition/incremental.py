@@ -6,6 +6,7 @@ from numbers import Integral
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import _fit_context
 from sklearn.utils import gen_batches
 from sklearn.utils._param_validation import Interval
@@ -57,23 +58,28 @@ class IncrementalPCA(ProjectionMixin):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any = None, *, trace: bool = False) -> Any:
         """Finds the components of X [N, D], batch_size rows at a time."""
-        X = checked(self, X, reset=True)
+        X = checked(self, X, reset=True, accept_sparse=("csr", "csc", "lil"))
+        X = X.tocsr() if issparse(X) else X
         self._forget()
         self.batch_size_ = self.batch_size or 5 * X.shape[1]
         least = self.n_components or 0
         path = []
-        for batch in gen_batches(len(X), self.batch_size_, min_batch_size=least):
-            self._add(X[batch])
+        for batch in gen_batches(X.shape[0], self.batch_size_, min_batch_size=least):
+            self._add(X[batch].toarray() if issparse(X) else X[batch])
             if trace:
                 path.append((self.n_samples_seen_, self.singular_values_, self.mean_))
         if trace:
-            self.trace_ = {"X": X.copy(), "path": path}
+            self.trace_ = {"X": X.toarray() if issparse(X) else X.copy(), "path": path}
         return self
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(self, X: Any, y: Any = None) -> Any:
         """Adds the rows of X [N, D] as one batch."""
         first = not hasattr(self, "components_")
+        if issparse(X):
+            raise TypeError(
+                t("IncrementalPCA.partial_fit takes no sparse X: call fit, or give X.toarray().")
+            )
         X = checked(self, X, reset=first)
         if first:
             self._forget()
@@ -157,6 +163,11 @@ class IncrementalPCA(ProjectionMixin):
 
     def _project(self, X: Array) -> Array:
         return super()._project(X).astype(X.dtype, copy=False)
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = True
+        return tags
 
     def _working(self) -> Any:
         # The working is only needed when somebody looks.

@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any, ClassVar
 
 import numpy as np
+from scipy.sparse import issparse
 from scipy.sparse.linalg import svds
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
@@ -89,7 +90,10 @@ class PCA(ProjectionMixin):
         X = self._fit(X)
         self.__dict__.pop("trace_", None)
         if trace:
-            self.trace_ = {"X": np.array(X), "spectrum": self._all_variances}
+            self.trace_ = {
+                "X": X.toarray() if issparse(X) else np.array(X),
+                "spectrum": self._all_variances,
+            }
         del self._all_variances
         return self
 
@@ -102,20 +106,34 @@ class PCA(ProjectionMixin):
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X: Any) -> Array:
-        X = checked(self, X, reset=True, least=2, force_writeable=True)
+        solvers = ("auto", "arpack", *_EIGEN)
+        if issparse(X) and self.svd_solver not in solvers:
+            raise TypeError(
+                t(
+                    "PCA takes sparse X with svd_solver {solvers} only, not {solver!r}.",
+                    solvers=", ".join(map(repr, solvers)),
+                    solver=self.svd_solver,
+                )
+            )
+        X = checked(
+            self, X, reset=True, least=2, force_writeable=True, accept_sparse=("csr", "csc")
+        )
         solver = self._solver(X)
         wanted = self._wanted(X, solver)
-        if solver in _EIGEN or (solver == "randomized" and self._narrow(X, wanted)):
-            self.mean_, covariance = algebra.moments(X)
+        quick = self.svd_solver == "auto" and issparse(X) and _tall(X)
+        if quick or solver in _EIGEN or (solver == "randomized" and self._narrow(X, wanted)):
+            sparse = issparse(X)
+            self.mean_, covariance = (algebra.sparse_moments if sparse else algebra.moments)(X)
             variances, rows = algebra.eigen(covariance)
-            values = np.sqrt(variances * (len(X) - 1))
+            values = np.sqrt(variances * (X.shape[0] - 1))
             total = float(variances.sum())
             whole = min(X.shape)
             variances, values, rows = variances[:whole], values[:whole], rows[:whole]
         else:
-            self.mean_ = algebra.column_means(X)
+            if not issparse(X):
+                self.mean_ = algebra.column_means(X)
             values, rows, total = self._singular(X, solver, wanted)
-            variances = values**2 / (len(X) - 1)
+            variances = values**2 / (X.shape[0] - 1)
         self._all_variances = variances
         self._keep(X, variances, values, algebra.orient(rows), total, wanted)
         return X
@@ -128,6 +146,8 @@ class PCA(ProjectionMixin):
 
     def _singular(self, X: Array, solver: str, wanted: Any) -> tuple[Array, Array, float]:
         """Singular values and right vectors of the centred X, and its total variance."""
+        if issparse(X):
+            return self._arpack_of_sparse(X, wanted)
         order = "F" if solver in _WHOLE else "C"
         if self.copy:
             centred = np.subtract(X, self.mean_, order=order)  # type: ignore[call-overload]
@@ -147,19 +167,33 @@ class PCA(ProjectionMixin):
                 check_random_state(self.random_state),
             )
         else:
-            start = check_random_state(self.random_state).uniform(-1, 1, min(X.shape))
-            _, values, rows = svds(centred, k=wanted, tol=self.tol, v0=start)
-            values, rows = values[::-1], rows[::-1]
+            values, rows = self._arpack(centred, wanted)
         if not self.copy:
             X += self.mean_
         return values, rows, squares / (len(X) - 1)
 
+    def _arpack(self, centred: Any, wanted: int) -> tuple[Array, Array]:
+        start = check_random_state(self.random_state).uniform(-1, 1, min(centred.shape))
+        _, values, rows = svds(centred, k=wanted, tol=self.tol, v0=start)
+        return values[::-1], rows[::-1]
+
+    def _arpack_of_sparse(self, X: Any, wanted: int) -> tuple[Array, Array, float]:
+        """As `_singular`; sets mean_. X − mean is never formed."""
+        samples = X.shape[0]
+        self.mean_, squares = (
+            np.asarray(table.mean(axis=0)).ravel().astype(X.dtype) for table in (X, X.multiply(X))
+        )
+        total = samples * float(np.sum(squares - self.mean_**2))
+        values, rows = self._arpack(algebra.centred_operator(X, self.mean_), wanted)
+        return values, rows, total / (samples - 1)
+
     def _solver(self, X: Array) -> str:
         if self.svd_solver != "auto":
             return self.svd_solver
-        samples, features = X.shape
+        if issparse(X):
+            return "arpack"
         wanted = self.n_components
-        if features <= 1000 and samples >= 10 * features:
+        if _tall(X):
             return "eigen"
         if max(X.shape) <= 500 or wanted == "mle":
             return "svd"
@@ -239,8 +273,18 @@ class PCA(ProjectionMixin):
         """The mean log-likelihood of the rows of X [N, D]."""
         return float(np.mean(self._score_samples(X)))
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.sparse = self.svd_solver in ("auto", "arpack", *_EIGEN)
+        return tags
+
     def _working(self) -> Any:
         # The working is only needed when somebody looks.
         from chainrule.learn.decomposition.working import working
 
         return working(self, self._needs_trace())
+
+
+def _tall(X: Any) -> bool:
+    """Whether the covariance is small and cheap beside X."""
+    return bool(X.shape[1] <= 1000 and X.shape[0] >= 10 * X.shape[1])

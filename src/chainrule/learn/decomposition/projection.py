@@ -6,6 +6,7 @@ import math
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassNamePrefixFeaturesOutMixin, TransformerMixin
 from sklearn.utils import check_array
 from sklearn.utils.validation import check_is_fitted
@@ -27,7 +28,7 @@ class ProjectionMixin(Explained, ClassNamePrefixFeaturesOutMixin, TransformerMix
     def transform(self, X: Any) -> Array:
         """Coordinates [N, K] of the rows of X [N, D] along the components."""
         check_is_fitted(self)
-        return self._project(checked(self, X, reset=False))
+        return self._project(checked(self, X, reset=False, accept_sparse=("csr", "csc")))
 
     def _project(self, X: Array) -> Array:
         axes = self.components_.T
@@ -35,6 +36,8 @@ class ProjectionMixin(Explained, ClassNamePrefixFeaturesOutMixin, TransformerMix
             axes = axes / self._deviations()
         # The mean is taken off after the product: K numbers a row instead of D.
         shift = (self.mean_ @ axes).astype(np.result_type(X, axes), copy=False)
+        if issparse(X):
+            return np.asarray(X @ axes - shift)
         parts = ranges(len(X), X.shape[1] * axes.shape[1] / _QUICK)
         if len(parts) == 1 or not X.flags.c_contiguous:
             out = X @ axes

@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 import scipy.sparse as sp
 from sklearn.base import BaseEstimator, MultiOutputMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted, validate_data
 
 from chainrule.learn.base import Explained
+from chainrule.learn.checks import checked, ensure_fitted
 
 # Rows that are centred at a time: they stay in the cache until they are multiplied.
 _BLOCK = 1024
@@ -23,8 +23,8 @@ class LinearRegressor(Explained, MultiOutputMixin, RegressorMixin, BaseEstimator
 
     def predict(self, X: Any) -> Any:
         """X·w + b: [N] or [N, targets]."""
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse=["csr", "csc", "coo"], reset=False)
+        ensure_fitted(self, "coef_")
+        X = checked(self, X, reset=False, accept_sparse=["csr", "csc", "coo"])
         return X @ self.coef_.T + self.intercept_
 
     def __sklearn_tags__(self) -> Any:

@@ -14,9 +14,10 @@ from sklearn.base import _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.learn.base import Rounds
+from chainrule.learn.checks import checked_pair
 from chainrule.learn.linear import kernels
 from chainrule.learn.linear.base import LinearRegressor, centred, floats, gram, means
 
@@ -93,12 +94,11 @@ class ElasticNet(LinearRegressor):
                 stacklevel=2,
             )
         if check_input:
-            X, y = validate_data(
+            X, y = checked_pair(
                 self,
                 X,
                 y,
                 accept_sparse="csc",
-                dtype=[np.float64, np.float32],
                 accept_large_sparse=False,
                 multi_output=True,
                 y_numeric=True,

@@ -14,9 +14,10 @@ from scipy.sparse.linalg import LinearOperator, cg, lsqr
 from sklearn.base import _fit_context
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.base.text import t
+from chainrule.learn.checks import checked_pair
 from chainrule.learn.linear import kernels
 from chainrule.learn.linear.base import LinearRegressor, centred, floats, gram, means
 from chainrule.learn.linear.descent import descend
@@ -107,7 +108,7 @@ class LinearRegression(LinearRegressor):
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, trace: bool = False) -> Any:
         """Fits X [N, p] (dense or sparse) to y [N] or [N, targets]; trace: keep the working."""
         sparse = ["csr", "csc", "coo"] if not self.positive else False
-        X, y = validate_data(self, X, y, accept_sparse=sparse, y_numeric=True, multi_output=True)
+        X, y = checked_pair(self, X, y, accept_sparse=sparse, y_numeric=True, multi_output=True)
         weight = None
         if sample_weight is not None:
             weight = _check_sample_weight(
@@ -235,12 +236,11 @@ class Ridge(LinearRegressor):
     @_fit_context(prefer_skip_nested_validation=True)
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, trace: bool = False) -> Any:
         """Fits X [N, p] (dense or sparse) to y [N] or [N, targets]; trace: keep the working."""
-        X, y = validate_data(
+        X, y = checked_pair(
             self,
             X,
             y,
             accept_sparse=["csr", "csc", "coo"],
-            dtype=[np.float64, np.float32],
             multi_output=True,
             y_numeric=True,
         )

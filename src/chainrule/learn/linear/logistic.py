@@ -14,9 +14,10 @@ from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.learn.base import Explained, Rounds
+from chainrule.learn.checks import checked, checked_pair, ensure_fitted
 from chainrule.learn.linear import logistic_solvers as solvers
 from chainrule.learn.linear.base import floats
 from chainrule.learn.linear.cross_entropy import CrossEntropy, probabilities
@@ -110,9 +111,7 @@ class LogisticRegression(Explained, ClassifierMixin, BaseEstimator):  # type: ig
     def fit(self, X: Any, y: Any, sample_weight: Any = None, *, trace: bool = False) -> Any:
         """Fits X [N, p] (dense or sparse) to classes y [N]; trace: keep the working."""
         ridge, lasso = self._strengths()
-        X, y = validate_data(
-            self, X, y, accept_sparse="csr", dtype=[np.float64, np.float32], order="C"
-        )
+        X, y = checked_pair(self, X, y, accept_sparse="csr", order="C")
         check_classification_targets(y)
         self.classes_, index = np.unique(y, return_inverse=True)
         classes = len(self.classes_)
@@ -222,8 +221,10 @@ class LogisticRegression(Explained, ClassifierMixin, BaseEstimator):  # type: ig
     # ---- using -----------------------------------------------------------------------------------
 
     def _scores(self, X: Any) -> Any:
-        check_is_fitted(self)
-        X = validate_data(self, X, accept_sparse="csr", reset=False)
+        ensure_fitted(self, "coef_")
+        X = checked(self, X, reset=False, accept_sparse="csr")
+        if len(self.coef_) == 1:  # a matrix of one column takes longer than a vector
+            return (X @ self.coef_[0] + self.intercept_[0])[:, None]
         return X @ self.coef_.T + self.intercept_
 
     def decision_function(self, X: Any) -> Any:

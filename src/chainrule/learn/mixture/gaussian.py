@@ -140,6 +140,13 @@ class GaussianMixture(Explained, DensityMixin, BaseEstimator):
                 break
         if best is None:
             raise KeyboardInterrupt
+        if not (np.isfinite(best[1].means).all() and np.isfinite(best[1].factors).all()):
+            raise ValueError(
+                t(
+                    "The means or covariances are not finite: the data hold values so large that "
+                    "their squares overflow. Scale the data."
+                )
+            )
         self._keep(*best)
         if trace:
             self.trace_["X"] = X.copy()

@@ -13,10 +13,11 @@ from sklearn.exceptions import DataConversionWarning
 from sklearn.metrics import pairwise_distances_chunked
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_array, check_is_fitted, validate_data
+from sklearn.utils.validation import check_array
 
 from chainrule.base.text import t
 from chainrule.learn.base import Explained
+from chainrule.learn.checks import checked, checked_pair, ensure_fitted
 from chainrule.learn.neighbors.search import Metric, Tree, by_products, by_scan
 
 # A k-d tree of more features than this looks at most of its leaves.
@@ -69,9 +70,9 @@ class Neighbors(Explained, BaseEstimator):
 
     def _fit_points(self, X: Any, y: Any, classes: bool) -> None:
         self._validate_params()
-        X, y = validate_data(
+        X, y = checked_pair(
             self, X, y, accept_sparse="csr", multi_output=True, order="C",
-            ensure_all_finite=not self.__sklearn_tags__().input_tags.allow_nan or "allow-nan",
+            ensure_all_finite="allow-nan" if self.metric == "nan_euclidean" else True,
         )  # fmt: skip
         if self.metric == "precomputed" and X.shape[0] != X.shape[1]:
             raise ValueError(
@@ -81,7 +82,6 @@ class Neighbors(Explained, BaseEstimator):
                     columns=X.shape[1],
                 )
             )
-        X = X if issparse(X) or X.dtype in (np.float32, np.float64) else X.astype(np.float64)
         if classes:
             check_classification_targets(y)
             y = np.asarray(y)
@@ -153,7 +153,7 @@ class Neighbors(Explained, BaseEstimator):
 
         X=None asks for the neighbours of the samples themselves, without themselves.
         """
-        check_is_fitted(self, "_fit_method")
+        ensure_fitted(self, "_fit_method")
         if n_neighbors is None:
             n_neighbors = self.n_neighbors
         elif not isinstance(n_neighbors, Integral):
@@ -192,10 +192,10 @@ class Neighbors(Explained, BaseEstimator):
         return (distances, indices) if return_distance else indices
 
     def _queries(self, X: Any) -> Any:
-        finite: Any = not self.__sklearn_tags__().input_tags.allow_nan or "allow-nan"
+        finite: Any = "allow-nan" if self.metric == "nan_euclidean" else True
         if self.metric == "precomputed":
             X = check_array(X, accept_sparse="csr", ensure_non_negative=True)
-        return validate_data(
+        return checked(
             self, X, accept_sparse="csr", reset=False, order="C", ensure_all_finite=finite
         )
 
@@ -209,10 +209,8 @@ class Neighbors(Explained, BaseEstimator):
                     t("{method} does not work with sparse matrices. Densify the data, or set "
 "algorithm='brute'", method=self._fit_method)
                 )  # fmt: skip
-            X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
             sums, indices = self._tree.query(X, metric, k, threads)
         elif self._metric is not None and dense:
-            X = X if X.dtype in (np.float32, np.float64) else X.astype(np.float64)
             if self._metric.kind == 0:
                 sums, indices = by_products(X, self._fit_X, k, threads)
             else:
@@ -245,7 +243,7 @@ class Neighbors(Explained, BaseEstimator):
         self, X: Any = None, n_neighbors: int | None = None, mode: str = "connectivity"
     ) -> Any:
         """The neighbours as a sparse matrix [m, n]: ones, or distances with mode="distance"."""
-        check_is_fitted(self, "_fit_method")
+        ensure_fitted(self, "_fit_method")
         if mode not in ("connectivity", "distance"):
             raise ValueError(
                 t(

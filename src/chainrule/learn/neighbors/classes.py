@@ -6,9 +6,9 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import ClassifierMixin, RegressorMixin
-from sklearn.utils.validation import check_is_fitted
 
 from chainrule.base.text import t
+from chainrule.learn.checks import ensure_fitted
 from chainrule.learn.neighbors.base import Neighbors
 from chainrule.learn.neighbors.working import neighbours_working
 from chainrule.learn.working import Working
@@ -34,7 +34,7 @@ class KNeighborsClassifier(ClassifierMixin, Neighbors):
 
     def _shares(self, X: Any) -> list[np.ndarray]:
         """Each output's share of the votes, [m, classes]."""
-        check_is_fitted(self, "_fit_method")
+        ensure_fitted(self, "_fit_method")
         distances, indices = self.kneighbors(X)
         weights = self._weights_of(distances)
         if weights is not None and np.any(np.all(weights == 0, axis=1)):
@@ -98,7 +98,7 @@ class KNeighborsRegressor(RegressorMixin, Neighbors):
 
     def predict(self, X: Any) -> np.ndarray:
         """Mean targets, weighted if `weights` says so; [m] or [m, outputs]."""
-        check_is_fitted(self, "_fit_method")
+        ensure_fitted(self, "_fit_method")
         distances, indices = self.kneighbors(X)
         weights = self._weights_of(distances)
         targets = self._y.reshape(self.n_samples_fit_, -1)[indices]

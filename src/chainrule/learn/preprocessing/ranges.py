@@ -10,7 +10,7 @@ import scipy.sparse as sp
 from sklearn.base import _fit_context
 from sklearn.utils.validation import check_is_fitted
 
-from chainrule.learn.preprocessing.scaler import Scaler, by_columns, tiny, without_zeros
+from chainrule.learn.preprocessing.scaler import Scaler, by_columns, ends, tiny, without_zeros
 from chainrule.learn.working import Formula, Words
 
 
@@ -54,7 +54,7 @@ class MinMaxScaler(Scaler):
         first = not hasattr(self, "n_samples_seen_")
         X = self._checked(X, reset=first)
         self.trace_ = None
-        smallest, largest = np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)
+        smallest, largest = ends(X)
         if not first:
             smallest = np.fmin(self.data_min_, smallest)
             largest = np.fmax(self.data_max_, largest)
@@ -126,7 +126,8 @@ class MaxAbsScaler(Scaler):
             largest = np.zeros(X.shape[1], X.dtype)
             np.fmax.at(largest, at, np.abs(columns.data))
         else:
-            largest = np.fmax(np.fmax.reduce(X, axis=0), -np.fmin.reduce(X, axis=0))
+            smallest, largest = ends(X)
+            largest = np.fmax(largest, -smallest)
         self.max_abs_ = largest if first else np.fmax(self.max_abs_, largest)
         self.scale_ = without_zeros(self.max_abs_, tiny(self.max_abs_))
         self.n_samples_seen_ = X.shape[0] + (0 if first else self.n_samples_seen_)

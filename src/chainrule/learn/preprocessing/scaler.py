@@ -132,6 +132,24 @@ def _in_blocks(X: Any, rows: Any, out: Any) -> None:
             part = do(part, row, out=out[i : i + block])
 
 
+def ends(X: Any) -> tuple[Any, Any]:
+    """The smallest and largest number of each column [p], NaN left out."""
+    low, high = _reduced(X, np.minimum), _reduced(X, np.maximum)
+    if np.isnan(low).any():
+        return np.fmin.reduce(X, axis=0), np.fmax.reduce(X, axis=0)
+    return low, high
+
+
+def _reduced(X: Any, keep: Any) -> Any:
+    n, p = X.shape
+    group = _RUN // p
+    whole = n // group * group if group > 1 and X.flags.c_contiguous else 0
+    if not whole:
+        return keep.reduce(X, axis=0)
+    found = keep.reduce(X[:whole].reshape(-1, group * p), axis=0).reshape(group, p)
+    return keep.reduce(np.concatenate([found, X[whole:]]), axis=0)
+
+
 def without_zeros(scale: Any, constant: Any = None) -> Any:
     """Scales by which to divide: columns without spread are left as they are."""
     scale = np.array(scale, dtype=np.result_type(scale, np.float32))

@@ -37,9 +37,8 @@ def scaler_working(scaler: Any) -> Working:
         ]
 
     # float32 columns are summed in double precision, but kept in their own.
-    near = 1e-5 if X is not None and np.asarray(next(iter(figures.values()))).dtype == (
-        np.float32
-    ) else 1e-7  # fmt: skip
+    single = any(np.asarray(value).dtype == np.float32 for value in figures.values())
+    near = 1e-5 if single else 1e-7
     step.table(
         (Words("column", "列"), *figures),
         rows(figures),
@@ -71,7 +70,9 @@ def _samples(working: Working, scaler: Any, X: Any, names: list[str], near: floa
             for j, name in enumerate(names)
         ]
 
-    z = _dense(scaler.transform(scaler.trace_.X))
+    scaled = scaler.transform(scaler.trace_.X)
+    z = _dense(scaled)
+    near = 1e-4 if scaled.dtype == np.float32 else max(near, 1e-6)
 
     def again() -> list[tuple[Any, ...]]:
         # There and back: what comes out is x, and z itself follows from two of its values.
@@ -79,7 +80,7 @@ def _samples(working: Working, scaler: Any, X: Any, names: list[str], near: floa
         return rows(np.where(_clipped(scaler), few, back), z)
 
     heads = (Words("sample", "样本"), Words("column", "列"), "x", "z")
-    step.table(heads, rows(few, z), again, tolerance=max(near, 1e-6))
+    step.table(heads, rows(few, z), again, tolerance=near)
     with np.errstate(all="ignore"):
         before, after = (
             [float(np.std(part[:, j][~np.isnan(part[:, j])])) for j in range(shown)]

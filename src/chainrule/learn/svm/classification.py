@@ -41,7 +41,8 @@ class SVC(ClassifierMixin, SupportVectorMachine):
     min ½‖w‖² + C Σ max(0, 1 − y f(x)), solved in its dual by sequential minimal optimisation
     (Fan, Chen and Lin 2005). Parameters, defaults and attributes are those of scikit-learn's
     estimator of the same name. `fit(..., trace=True)` keeps the multipliers on their way for
-    `working()`.
+    `working()`. Samples whose squared lengths overflow are refused (ValueError): no kernel of
+    them has a value.
     """
 
     _parameter_constraints: dict = {

@@ -7,20 +7,42 @@ from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
-from sklearn.utils import check_random_state, get_tags
+from sklearn.utils import check_array, check_random_state, get_tags
 from sklearn.utils._param_validation import HasMethods, Interval
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
 from chainrule.learn.base import Explained, Rounds
-from chainrule.learn.trees.ranking import in_threads, order_of_rows, thread_count
+from chainrule.learn.checks import checked
+from chainrule.learn.trees.ranking import in_threads, order_of_rows, rank, thread_count
+from chainrule.learn.trees.structure import add_values, grow
 from chainrule.learn.trees.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
     Labels,
+    limits_of,
     numbers_of,
     seed_of,
 )
 from chainrule.learn.working import Formula, Words, Working
+
+
+def _rows(X: Any) -> Any:
+    """float32 [rows, D] as trees see it. Raises ValueError for values that are too large."""
+    with np.errstate(over="ignore"):
+        return check_array(X, dtype=np.float32, order="C", ensure_all_finite="allow-nan")
+
+
+def _plain(base: Any, y: Any) -> bool:
+    """Whether a row drawn twice may count as one of weight 2, in a tree on ranked values."""
+    if type(base) not in (DecisionTreeClassifier, DecisionTreeRegressor):
+        return False
+    usual = {"splitter": "best", "min_samples_leaf": 1, "min_samples_split": 2, "ccp_alpha": 0.0}
+    given = base.get_params()
+    classes = type(base) is DecisionTreeClassifier
+    several = not classes or len(np.unique(y)) > 1
+    balanced = given.get("class_weight") is None
+    poisson = given["criterion"] == "poisson"
+    return several and balanced and not poisson and all(given[k] == v for k, v in usual.items())
 
 
 class _Bagging(Explained, BaseEstimator):
@@ -58,11 +80,11 @@ class _Bagging(Explained, BaseEstimator):
         self.n_jobs, self.random_state, self.verbose = n_jobs, random_state, verbose
 
     def _check(self, X: Any, y: Any = None, reset: bool = False) -> Any:
-        finite = not get_tags(self).input_tags.allow_nan
-        options = {"dtype": np.float64, "ensure_all_finite": finite or "allow-nan"}
+        finite = not get_tags(self).input_tags.allow_nan or "allow-nan"
         if reset:
+            options = {"dtype": np.float64, "ensure_all_finite": finite}
             return validate_data(self, X, y, multi_output=True, **options)
-        return validate_data(self, X, reset=False, **options)
+        return checked(self, X, reset=False, ensure_all_finite=finite)
 
     def _fit_all(self, X: Any, y: Any, weight: Any, key: Any, trace: bool) -> None:
         n, d = X.shape
@@ -80,6 +102,10 @@ class _Bagging(Explained, BaseEstimator):
         random = check_random_state(self.random_state)
         base = self._default() if self.estimator is None else self.estimator
         seeds = [seed_of(random) for _ in range(self.n_estimators)]
+        # Trees on all columns share one numbering of the values.
+        plain = self._plain_trees = width == d and not self.bootstrap_features and _plain(base, y)
+        threads = thread_count(self.n_jobs)
+        ranking = rank(_rows(X), threads) if plain else None
 
         def one(seed: int) -> tuple[Any, Any, Any]:
             own = np.random.default_rng(seed)
@@ -90,18 +116,25 @@ class _Bagging(Explained, BaseEstimator):
                 places = places * (edges[-1] / total)
             at = np.minimum(np.searchsorted(edges, places, side="right"), n - 1)
             chosen = order[at]
-            columns = (
-                own.choice(d, width, replace=True)
-                if self.bootstrap_features
-                else (np.sort(own.permutation(d)[:width]))
-            )
+            # Of equal splits a tree takes the first column's: each tree has an order of its own,
+            # else all would take the same ones, and err together.
+            columns = own.choice(d, width) if self.bootstrap_features else own.permutation(d)
+            columns = columns[:width]
             fresh = clone(base)
             if "random_state" in fresh.get_params():
                 fresh.set_params(random_state=seed)
-            fresh.fit(X[chosen][:, columns], y[chosen])
-            return fresh, chosen, columns
+            if ranking is None:
+                fresh.fit(X[np.ix_(chosen, columns)], y[chosen])
+                return fresh, chosen, columns
+            times = np.bincount(chosen, minlength=n).astype(np.float64)
+            classes = getattr(self, "n_classes_", 1)
+            limits = limits_of(fresh, X, times, classes)
+            fresh.tree_ = grow(ranking, y, times, limits, seed, columns)
+            fresh.n_features_in_, fresh.max_features_, fresh.trace_ = d, limits.max_features, None
+            if isinstance(self, ClassifierMixin):
+                fresh.classes_, fresh.n_classes_ = np.arange(classes), classes
+            return fresh, chosen, np.arange(d)
 
-        threads = thread_count(self.n_jobs)
         made: list[Any] = []
         with Rounds(self, -(-self.n_estimators // threads), self.verbose) as rounds:
             for i in rounds:
@@ -111,6 +144,12 @@ class _Bagging(Explained, BaseEstimator):
         self.estimators_samples_ = [m[1] for m in made]
         self.estimators_features_ = [m[2] for m in made]
         self.trace_ = (X, y) if trace else None
+
+    def _values(self, X: Any) -> Any:
+        """[rows, classes or 1], the sum of the values of plain trees."""
+        trees = [one.tree_ for one in self.estimators_]
+        out = np.zeros((len(X), trees[0].value.shape[2]))
+        return add_values(trees, _rows(X), out, threads=thread_count(self.n_jobs))
 
     def _members(self) -> Any:
         check_is_fitted(self)
@@ -164,12 +203,14 @@ class BaggingClassifier(Labels, ClassifierMixin, _Bagging):
         return self
 
     def _shares(self, X: Any, out_of_bag: bool = False) -> Any:
+        if self._plain_trees and not out_of_bag:
+            return self._values(X) / len(self.estimators_)
         total = np.zeros((len(X), self.n_classes_))
         for one, chosen, columns in self._members():
             rows = np.arange(len(X))
             if out_of_bag:
                 rows = np.setdiff1d(rows, chosen)
-            part = X[rows][:, columns]
+            part = X[np.ix_(rows, columns)]
             if hasattr(one, "predict_proba"):
                 total[rows[:, None], one.classes_[None, :]] += one.predict_proba(part)
             else:
@@ -207,12 +248,14 @@ class BaggingRegressor(RegressorMixin, _Bagging):
         return self
 
     def _mean(self, X: Any, out_of_bag: bool = False) -> Any:
+        if self._plain_trees and not out_of_bag:
+            return self._values(X)[:, 0] / len(self.estimators_)
         total, count = np.zeros(len(X)), np.zeros(len(X))
         for one, chosen, columns in self._members():
             rows = np.arange(len(X))
             if out_of_bag:
                 rows = np.setdiff1d(rows, chosen)
-            total[rows] += one.predict(X[rows][:, columns])
+            total[rows] += one.predict(X[np.ix_(rows, columns)])
             count[rows] += 1
         return total / np.maximum(count, 1)
 

@@ -2,42 +2,46 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
 from chainrule.learn.trees.kernels import describe, find_split, jit, part, partition
 from chainrule.learn.trees.random_cuts import find_random_split
 
 
-@part
+@partial(part, inline="always")
 def split_node(  # type: ignore[no-untyped-def]
     codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys, order,
-    spare, counters, places, hold, sides, constant, level, features,
+    spare, counters, places, hold, line, sides, constant, level, features,
 ):  # fmt: skip
     """Look for a node's best split and move its rows.
 
-    Returns (feature or −1, threshold, rows without a value go left, where the right side begins).
+    Either `codes` or `line` is None, and what it is for is not compiled: without codes a cut is
+    drawn. Returns (feature or −1, threshold, rows without a value go left, where the right side
+    begins).
     """
-    if whole[6]:
+    feature, threshold, missing_left, middle = -1, 0.0, False, start
+    if line is not None:
         feature, threshold, missing_left = find_random_split(
-            values, offsets, samples, weight, target, start, end, whole, real, state, hold[0],
+            values, offsets, samples, weight, target, start, end, whole, real, state, line,
             sides, constant, level, features,
         )  # fmt: skip
-        middle = start
         if feature >= 0:
             middle = partition(
                 values[offsets[feature] : offsets[feature + 1]], -np.inf, threshold, missing_left,
                 samples, weight, target, start, end, spare, hold,
             )  # fmt: skip
-        return feature, threshold, missing_left, middle
-    feature, code, threshold, missing_left = find_split(
-        codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys,
-        order, spare, counters, places, sides, constant, level, features,
-    )  # fmt: skip
-    middle = start
-    if feature >= 0:
-        middle = partition(
-            codes[feature], 0, code, missing_left, samples, weight, target, start, end, spare, hold
-        )
+    if codes is not None:
+        feature, code, threshold, missing_left = find_split(
+            codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys,
+            order, spare, counters, places, sides, constant, level, features,
+        )  # fmt: skip
+        if feature >= 0:
+            middle = partition(
+                codes[feature], 0, code, missing_left, samples, weight, target, start, end, spare,
+                hold,
+            )  # fmt: skip
     return feature, threshold, missing_left, middle
 
 
@@ -61,6 +65,7 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
     counters,
     places,
     hold,
+    line,
     sides,
     features,
     constant,
@@ -98,7 +103,7 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
             constant[level, f] = constant[level - 1, f] if level > 0 else 0
         feature, threshold, missing_left, middle = split_node(
             codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys,
-            order, spare, counters, places, hold, sides, constant, level, features,
+            order, spare, counters, places, hold, line, sides, constant, level, features,
         )  # fmt: skip
         if feature < 0:
             continue
@@ -139,6 +144,7 @@ def grow_best_first(  # type: ignore[no-untyped-def]
     counters,
     places,
     hold,
+    line,
     sides,
     features,
     constant,
@@ -173,7 +179,8 @@ def grow_best_first(  # type: ignore[no-untyped-def]
                 constant[0, f] = 0
             feature, threshold, missing_left, middle = split_node(
                 codes, values, offsets, samples, weight, target, start, end, whole, real, state,
-                keys, order, spare, counters, places, hold, sides, constant, 0, features,
+                keys, order, spare, counters, places, hold, line, sides, constant, 0,
+                features,
             )  # fmt: skip
             if feature < 0:
                 continue

@@ -245,7 +245,9 @@ def separate(column, mask, rows, spare, start, end):  # type: ignore[no-untyped-
         spare[other] = row
         at += left
         other += 1 - left
-    rows[at:end] = spare[:other]
+    # Element by element: an assignment of slices takes seconds to compile.
+    for i in range(other):
+        rows[at + i] = spare[i]
     return at
 
 

@@ -16,9 +16,10 @@ from functools import partial
 import numba
 import numpy as np
 
-jit = partial(numba.njit, cache=True, nogil=True, error_model="numpy")
+# No C entry: nobody calls these from C, and every entry has to be compiled.
+jit = partial(numba.njit, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True)
 # Functions that only machine code calls need no entry from Python, which halves their compilation.
-part = partial(jit, no_cpython_wrapper=True, no_cfunc_wrapper=True)
+part = partial(jit, no_cpython_wrapper=True)
 
 GINI, ENTROPY, SQUARED, POISSON = 0, 1, 2, 3
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)

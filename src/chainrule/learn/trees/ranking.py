@@ -14,8 +14,9 @@ from joblib import effective_n_jobs  # type: ignore[import-untyped]
 class Ranking:
     """A table whose distinct values are numbered, feature by feature.
 
-    codes: int32 [features, rows], −1 where the value is NaN; values: float32, the distinct values
-    of all features one after another; offsets: int64 [features + 1], where each feature's begin.
+    codes: int32 [features, rows], −1 where the value is NaN, None for random cuts; values: float32,
+    the distinct values of all features one after another; offsets: int64 [features + 1], where each
+    feature's begin.
     """
 
     codes: Any
@@ -54,7 +55,7 @@ def unranked(X: Any) -> Ranking:
     """The columns themselves, for random cuts: values [features · rows], no codes."""
     n, d = X.shape
     values = np.ascontiguousarray(X.T).ravel()
-    return Ranking(np.empty((d, 0), np.int32), values, n * np.arange(d + 1))
+    return Ranking(None, values, n * np.arange(d + 1))
 
 
 def order_of_rows(X: Any, y: Any) -> Any:

@@ -239,8 +239,14 @@ def add_values(
     return out
 
 
-def grow(ranking: Ranking, target: Any, weight: Any, limits: Limits, seed: int) -> Tree:
-    """The tree of a numbered table; target and weight float64 [rows], weight 0 leaves a row out."""
+def grow(
+    ranking: Ranking, target: Any, weight: Any, limits: Limits, seed: int, features: Any = None
+) -> Tree:
+    """The tree of a numbered table; target and weight float64 [rows], weight 0 leaves a row out.
+
+    features: int64 [D], the order in which they are looked at where all are: of equal splits the
+    first stays. None for 0, 1, 2, …
+    """
     samples = np.flatnonzero(weight).astype(np.int32)
     count, classes = len(samples), limits.classes
     leaves = count
@@ -256,7 +262,7 @@ def grow(ranking: Ranking, target: Any, weight: Any, limits: Limits, seed: int) 
     whole = np.array(
         [
             limits.criterion, classes, limits.max_depth, limits.min_samples_split,
-            limits.min_samples_leaf, limits.max_features, limits.random_cuts,
+            limits.min_samples_leaf, limits.max_features,
         ],
         np.int64,
     )  # fmt: skip
@@ -270,8 +276,9 @@ def grow(ranking: Ranking, target: Any, weight: Any, limits: Limits, seed: int) 
         np.empty(4 * count + 4096, np.int32),
         np.empty(count + 1, np.int32),
         np.empty((2, count)),
+        np.empty(count) if ranking.codes is None else None,
         np.empty((2, classes)) if classes > 2 else None,
-        np.arange(d),
+        np.arange(d) if features is None else features.copy(),
     )
     if limits.max_leaf_nodes is None:
         levels = min(limits.max_depth, count) + 2

@@ -34,22 +34,19 @@ class Nodes(NamedTuple):
     values: Any
 
 
-@jit
-def link(left, right, feature, missing_left, child, code):  # type: ignore[no-untyped-def]
-    """Fill `child` and `code` of `Nodes`; children are −1 at leaves."""
-    for i in range(left.size):
-        leaf = left[i] < 0
-        child[2 * i] = i if leaf else left[i]
-        child[2 * i + 1] = i if leaf else right[i]
-        code[i] = 0 if leaf else 2 * feature[i] + 1 - missing_left[i]
-
-
 def pack(  # type: ignore[no-untyped-def]
     threshold, left, right, feature, missing_left, values, mask=None
 ) -> Nodes:
-    """The nodes of one tree; `mask` only where masks are walked with."""
-    child, code = np.empty(2 * len(left), np.uint32), np.empty(len(left), np.uint32)
-    link(left, right, feature, missing_left, child, code)
+    """The nodes of one tree; `mask` only where masks are walked with.
+
+    Children are −1 at leaves.
+    """
+    leaf = left < 0
+    itself = np.arange(len(left))
+    child = np.empty(2 * len(left), np.uint32)
+    child[0::2] = np.where(leaf, itself, left)
+    child[1::2] = np.where(leaf, itself, right)
+    code = np.where(leaf, 0, 2 * feature + 1 - missing_left).astype(np.uint32)
     return Nodes(threshold, code, child, np.empty(0, np.int32) if mask is None else mask, values)
 
 

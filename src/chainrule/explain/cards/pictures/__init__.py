@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from chainrule.explain.cards.entries import Entry, entries
-from chainrule.explain.cards.pictures import boxes, curves, grids, training, windows
+from chainrule.explain.cards.pictures import boxes, curves, estimators, grids, training, windows
 from chainrule.explain.cards.sheet import Sheet
 from chainrule.graph import enable_grad
 from chainrule.ops.op import Elementwise
@@ -44,6 +44,8 @@ def _drawn(entry: Entry, sheet: Sheet) -> str:
             return windows.window(entry.name, detail)
         case "boxes":
             return boxes.boxes(entry.name, detail)
+        case "estimator":
+            return estimators.estimator(entry.name, detail)
         case "flow":
             return grids.flow(entry.name, detail)
         case "path":

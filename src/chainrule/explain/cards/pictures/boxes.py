@@ -102,7 +102,8 @@ def _overlap(name: str, apart: bool) -> str:
         around = (min(a[0], b[0]), min(a[1], b[1]), max(a[2], b[2]), max(a[3], b[3]))
         parts.insert(0, _box(around, "edge"))
     else:
-        parts += [_box(shared, "both"), _label("I", shared)]
+        parts += [_box(shared, "both"),
+                  _word("I", _x(shared[2]) - 14, _y(shared[3]) - 6, True)]  # fmt: skip
     lines = [f"y = {_told(y.detach().numpy())}", f"∂(1 − y)/∂a = ({_told(gradient)})"]
     return _film(name, 5.4, 3.8 if not apart else 2.8, lines, *parts, *_pulls(a, gradient))
 
@@ -206,11 +207,18 @@ def _suppressed(name: str) -> str:
     parts = []
     for box, stays in zip(boxes, kept, strict=True):
         parts.append(_box(box, "one" if stays else "out"))
-    for k, (box, stays) in enumerate(zip(boxes, kept, strict=True)):
-        x, y = _x(box[2]) - 26, _y(box[3]) - 5
-        parts.append(_word(short(scores[k]), x, y, bool(stays)))
+    middle = (_x(3.1), _y(1.7))
+    for score, box, stays in zip(scores, boxes, kept, strict=True):
+        # What stays is written within, what goes at the corner that lies farthest out.
+        left = _x(box[0]) + 6 if stays else _x(box[2]) - 22
+        if not stays and _x(box[2]) < middle[0] and _y(box[3]) > middle[1] + 50:
+            left = _x(box[0]) + 6
+        y = _y(box[1]) + 15 if stays else _y(box[3]) - 4
+        if not stays and _y(box[1]) < _y(0.3):
+            y = _y(box[1]) + 12
+        parts.append(_word(short(score), left, y, bool(stays)))
         if not stays:
-            parts.append(el("path", d=f"M{x - 2},{y - 4}h22", class_="pull", marker_end="none"))
+            parts.append(el("path", d=f"M{left - 2},{y - 4}h22", class_="line c1"))
     text = ", ".join("✓" if stays else "×" for stays in kept)
     return _film(name, 6, 3.6, [f"y = ({text})"], *parts)
 

@@ -9,6 +9,7 @@ _FAMILIES = (
     "normalisation", "recurrent", "attention", "layers", "regularisers", "optimisers", "schedules",
     "initialisers", "arithmetic", "elementary", "comparisons", "reductions", "sorting", "shapes",
     "joining", "indexing", "matrices", "decompositions", "creation", "randomness", "questions",
+    "boxes", "trees", "estimators", "unsupervised",
 )  # fmt: skip
 
 SHEETS: dict[str, dict[str, Sheet]] = {

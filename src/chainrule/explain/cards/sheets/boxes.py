@@ -3,7 +3,6 @@
 from chainrule.explain.cards.sheet import Sheet, row, step, told
 
 _A, _B = [[0.0, 0.0, 4.0, 3.0]], [[1.0, 1.0, 5.0, 4.0]]
-_ONE = "(R. Girshick 2014, 2015; S. Ren 2015)"
 _DIFF = r"\frac{\partial %s}{\partial %s}"
 
 
@@ -40,9 +39,8 @@ _SHARED = (
 
 def _iou_gradient(box: str, area: str, over: str, at: str) -> str:
     i, a = _by("I_{nm}", f"{box}_{{{at}k}}"), _by(f"{area}_{at}", f"{box}_{{{at}k}}")
-    return (
-        rf"\sum_{over} \frac{{g_{{nm}}}}{{U_{{nm}}}}\left((1 + y_{{nm}})\,{i} - y_{{nm}}\,{a}\right)"
-    )
+    inner = rf"(1 + y_{{nm}})\,{i} - y_{{nm}}\,{a}"
+    return rf"\sum_{over} \frac{{g_{{nm}}}}{{U_{{nm}}}}\left({inner}\right)"
 
 
 def _giou_gradient(box: str, over: str, at: str) -> str:
@@ -79,7 +77,7 @@ _IOU = told(
     ),
     gradients={"boxes1": _iou_gradient("a", "A", "m", "n"),
                "boxes2": _iou_gradient("b", "B", "n", "m")},
-    rule="spread", picture="boxes:overlap", example=(_A, _B), note="",
+    rule="spread", picture="boxes:overlap", example=(_A, _B),
     related="generalized_box_iou distance_box_iou nms",
 )  # fmt: skip
 _GIOU = told(
@@ -286,16 +284,16 @@ _LEVELS = told(
     steps=(
         *_POINTS,
         step(
-            r"y_b = \frac{1}{m} \sum_{q \in b} \sum_i a_{q i}\, x_{\ell_b i}",
+            r"y_b = \frac{1}{m} \sum_{q \in b} \sum_i a_{q i}\, x_{\ell_b, i}",
             "As roi_align, with the map and the scale of the level ℓ of the box:",
             "与 roi_align 相同，只是取框所在层 ℓ 的特征图与比例：",
         ),
     ),
     gradients={
-        "x": r"\frac{1}{m} \sum_q g_q\, a_{q \ell i}",
+        "x": r"\frac{1}{m} \sum_q g_q\, a_{q, \ell, i}",
         "boxes": r"\frac{s_b}{m} \sum_{q \in b} g_q\, \theta_{q k} \sum_i a'_{q k i}\, x_i",
     },
-    formula=r"y_b = \frac{1}{m} \sum_{q \in b} \sum_i a_{q i}\, x_{\ell_b i}",
+    formula=r"y_b = \frac{1}{m} \sum_{q \in b} \sum_i a_{q i}\, x_{\ell_b, i}",
     rule="spread", picture="boxes:levels", related="roi_align",
 )  # fmt: skip
 _POOL = told(
@@ -460,5 +458,5 @@ SHEETS: dict[str, Sheet] = {
          "单阶段检测器：一个物体对应成千上万个背景框。"),
         ("Two numbers to set (alpha 0.25, gamma 2). reduction is \"none\"; divide by the number of "
          "objects.", "有两个超参数（alpha 0.25，gamma 2）。reduction 默认为 none，应除以物体数。"),
-        [0.5, -1.0, 2.0], [1.0, 0.0, 1.0], related="focal_loss", picture="grids"),
+        [0.5, -1.0, 2.0], [1.0, 0.0, 1.0], related="focal_loss"),
 }  # fmt: skip
