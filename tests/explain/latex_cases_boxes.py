@@ -1,6 +1,7 @@
 """What the names in the cards' LaTeX stand for: boxes and regions of interest."""
 
 import importlib.util
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -53,10 +54,10 @@ def overlap(name):
     for letter, measure in measures.items():
         names[letter] = np.array([[measure(a, b) for b in _SECOND] for a in _FIRST])
         names[f"∂{letter}/∂a"] = lambda n, m, _, k, f=measure: slope(
-            lambda a: f(a, _SECOND[m]), _FIRST[n], k
+            partial(f, b=_SECOND[m]), _FIRST[n], k
         )
         names[f"∂{letter}/∂b"] = lambda n, m, _, k, f=measure: slope(
-            lambda b: f(_FIRST[n], b), _SECOND[m], k
+            partial(f, _FIRST[n]), _SECOND[m], k
         )
     names["∂A/∂a"] = lambda n, _, k: slope(area, _FIRST[n], k)
     names["∂B/∂b"] = lambda m, _, k: slope(area, _SECOND[m], k)
@@ -67,13 +68,13 @@ def overlap(name):
 
 def pair(name, a, b):
     """One pair by itself, for the lines of the derivation."""
-    y, _, (da, _) = ran(op(name), a[None], b[None])
     y, g, (da, _) = ran(op(name), a[None], b[None])
     w, h = min(a[2], b[2]) - max(a[0], b[0]), min(a[3], b[3]) - max(a[1], b[1])
     names = {f"{letter}_{k + 1}": box[k] for letter, box in (("a", a), ("b", b)) for k in range(4)}
     names |= {"w": max(0, w), "h": max(0, h), "A": area(a), "B": area(b), "I": shared(a, b),
               "U": union(a, b), "C": around(a, b), "y": float(y[0, 0]),
-              "W": max(a[2], b[2]) - min(a[0], b[0]), "H": max(a[3], b[3]) - min(a[1], b[1])}  # fmt: skip
+              "W": max(a[2], b[2]) - min(a[0], b[0]),
+              "H": max(a[3], b[3]) - min(a[1], b[1])}  # fmt: skip
     for letter, measure in {"I": shared, "U": union, "C": around}.items():
         values = [slope(lambda q, f=measure: f(q, b), a, k) for k in range(4)]
         names[f"∂{letter}/∂a"] = np.array(values)
@@ -216,8 +217,6 @@ def _points(read, x, y):
     names = {"x": x.ravel(), "a": a, "m": 4.0, "in": lambda p, b: int(p) in inside[int(b)],
              "y": np.array([y[b, 0, i, j] for b, (i, j) in bins])}  # fmt: skip
     u, v, columns, rows, across = (np.array(part) for part in zip(*read.place, strict=True))
-    apart = {"a": a,
-             "u_q": None, "u_i": None}  # fmt: skip
     cases = [Case(names, {}, {"q": len(a), "i": x.size}, {"b": len(bins)})]
     for p in range(len(a)):
         apart = {"a": a, "u_q": u[p], "v_q": v[p], "q": p, "u": columns[p], "v": rows[p]}
@@ -253,10 +252,9 @@ def levels():
             "a'": lambda p, k, i: read.slope[int(p)][int(k), int(i)],
         }  # fmt: skip
         out.append(Case(names, {"boxes": (db[b], "k")}, {"q": q, "i": len(own)}))
-        first = {(0, 0): 0, (1, 0): 1}
         bins = {"x": lambda ell, i: maps[int(ell)][int(i)], "ell": which,
                 "a": lambda p, i: read.a[int(p)][int(i)], "m": 4.0, "b": b}  # fmt: skip
-        for place, _ in first.items():
+        for place in ((0, 0), (1, 0)):
             inside = [p for p in range(q) if read.owner[p] == b and read.bin[p] == place]
             out.append(Case(bins | {"y": lambda _, b=b, place=place: y[b, 0, *place],
                                     "in": lambda p, _, inside=inside: int(p) in inside},

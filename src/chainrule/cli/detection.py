@@ -283,7 +283,7 @@ def _write(
             notes=notes,
             config={k: str(v) for k, v in settings.items() if v is not None},
             environment=report.environment(entry.version()),
-            metrics=metrics,
+            metrics={k: v for k, v in metrics.items() if math.isfinite(v)},
             history=history.epochs,
             step_loss=history.step_loss,
             step_lr=history.step_lr,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 Array = np.ndarray
@@ -86,6 +88,17 @@ def _plain(
         and not hasattr(owner, "feature_names_in_")
         and finite(X)
     )
+
+
+def classes_of(y: Any) -> tuple[Any, Any]:
+    """(classes, the index [N] of each sample's) of targets y [N] or [N, 1].
+
+    Raises ValueError for targets that are no classes. Integers need no second look.
+    """
+    if not (type(y) is np.ndarray and y.ndim == 1 and y.dtype.kind in "iub"):
+        check_classification_targets(y)
+        y = column_or_1d(y, warn=True)
+    return np.unique(y, return_inverse=True)
 
 
 def ensure_fitted(owner: Any, name: str) -> None:

@@ -131,9 +131,11 @@ def load(
         if len(kinds) == 1:
             model.to(kinds.pop())
         model.load_state_dict(tensors)
-        model.transform = transforms.Compose(
-            [transforms.ToFloat(), transforms.Normalize(scale["mean"], scale["std"])]
-        )
+        # A detector has a transform of its own, which also knows boxes.
+        if not hasattr(model, "transform"):
+            model.transform = transforms.Compose(
+                [transforms.ToFloat(), transforms.Normalize(scale["mean"], scale["std"])]
+            )
         model.classes, model.normalization = classes, scale
         if "characters" in metadata:
             model.characters = _alphabet(json.loads(metadata["characters"]), config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -40,20 +41,33 @@ def _keep_shape(shapes: Shapes, params: dict[str, Any]) -> Ints_:
     return scores
 
 
+def _mask_shape(shapes: Shapes, params: dict[str, Any]) -> Ints_:
+    """As of nms, perhaps of several pictures."""
+    boxes = shapes["boxes"]
+    if len(boxes) < 2:
+        return _keep_shape(shapes, params)
+    for one in ("scores", "idxs"):
+        if shapes.get(one, boxes[:-1]) != boxes[:-1]:
+            _keep_shape(shapes, params)
+    check_boxes("nms_keep", shapes, "boxes")
+    return boxes[:-1]
+
+
 def _next(F: Any, carry: Any, x: Any, constants: Any) -> Any:
     """Keeps one box if no better one has struck it out; then it strikes out those it overlaps."""
     (struck,) = carry
     at_me, mine = x
-    kept = 1.0 - F.sum(struck * at_me)
+    kept = 1.0 - F.sum(struck * at_me, 1, True)
     return (F.maximum(struck, kept * mine),), (kept,)
 
 
 @op
 class NMSKeep(Op):
-    """Which of the boxes (N, 4) non-maximum suppression keeps: N booleans.
+    """Which of the boxes (…, N, 4) non-maximum suppression keeps: (…, N) booleans.
 
     From the best score down, each box that is still there strikes out those that overlap it by
     more than `iou_threshold`. idxs: group numbers; only boxes of one group strike each other out.
+    Boxes that differ in a leading axis (of several pictures) have nothing to do with each other.
     What `nms` does, in a form whose shape does not depend on the numbers, so that compiled
     programs can have it.
     """
@@ -69,10 +83,11 @@ class NMSKeep(Op):
     method = False
     always_check = True
     axes = {"boxes": ("N, (x1, y1, x2, y2)",), "scores": ("N",)}
-    shape = staticmethod(_keep_shape)
+    shape = staticmethod(_mask_shape)
     samples: Any = (
         ((_BOXES, _SCORES, None), {"iou_threshold": 0.5}),
         ((_BOXES, _SCORES, _GROUPS), {"iou_threshold": 0.3}),
+        ((np.stack([_BOXES, _BOXES[::-1]]), np.stack([_SCORES] * 2), None), {}),
         ((np.zeros((0, 4)), np.zeros(0), None), {}),
     )
     card = Card(
@@ -82,22 +97,27 @@ class NMSKeep(Op):
     )
 
     def forward(F, boxes, scores, idxs, *, iou_threshold):
-        n = scores.shape[0]
-        if not n:
+        *lead, n = scores.shape
+        m = math.prod(lead)
+        if not n * m:
             return F.greater(scores, scores)
-        order = F.argsort(scores, 0, True)
-        boxes = F.gather(boxes, (HOLE,), order)
+        order = F.argsort(F.reshape(scores, (m, n)), 1, True)
+        picture = F.reshape(F.arange(m, "int64"), (m, 1))
+        boxes = F.gather(F.reshape(boxes, (m, n, 4)), (HOLE, HOLE), picture, order)
         over = F.greater(iou(F, *pairs(F, boxes, boxes))[0], iou_threshold)
         if idxs is not None:
-            idxs = F.gather(idxs, (HOLE,), order)
-            same = F.equal(F.reshape(idxs, (n, 1)), F.reshape(idxs, (1, n)))
+            idxs = F.take_along_axis(F.reshape(idxs, (m, n)), order, 1)
+            same = F.equal(F.reshape(idxs, (m, n, 1)), F.reshape(idxs, (m, 1, n)))
             over = F.bitwise_and(over, same)
         place = F.arange(n, "int64")
         one, other = F.reshape(place, (n, 1)), F.reshape(place, (1, n))
         over = F.astype(F.bitwise_and(over, F.less(one, other)), "float32")
-        itself = F.astype(F.equal(one, other), "float32")
-        _, (kept,) = F.scan(_next, (F.full((n,), 0.0, over.dtype),), (itself, over), ())
-        return F.greater(F.scatter_add(kept, (n,), (HOLE,), order), 0.5)
+        itself = F.reshape(F.astype(F.equal(one, other), "float32"), (n, 1, n))
+        start = F.full((m, n), 0.0, over.dtype)
+        _, (kept,) = F.scan(_next, (start,), (itself, F.permute_dims(over, (1, 0, 2))), ())
+        kept = F.permute_dims(F.reshape(kept, (n, m)), (1, 0))
+        kept = F.scatter_add(kept, (m, n), (HOLE, HOLE), picture, order)
+        return F.greater(F.reshape(kept, (*lead, n)), 0.5)
 
 
 @op

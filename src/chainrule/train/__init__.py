@@ -1,6 +1,8 @@
 """Floor 5: the training loop, its callbacks and records, metrics."""
 
 from chainrule.train import metrics as metrics
+from chainrule.train.average_precision import DetectionScores as DetectionScores
+from chainrule.train.average_precision import mean_average_precision as mean_average_precision
 from chainrule.train.averaging import AveragedModel as AveragedModel
 from chainrule.train.averaging import WeightAveraging as WeightAveraging
 from chainrule.train.averaging import update_bn as update_bn

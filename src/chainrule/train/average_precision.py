@@ -31,7 +31,8 @@ Array = NDArray[Any]
 THRESHOLDS = tuple(round(0.5 + 0.05 * k, 2) for k in range(10))
 #: Sides of squares whose areas part small, medium and large objects, in pixels (COCO's).
 SIDES = (32.0, 96.0)
-_RECALLS = np.linspace(0, 1, 101)
+# A hair less: 7/25 is a recall of 0.28, whatever its last bit.
+_RECALLS = np.linspace(0, 1, 101) - 1e-12
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,7 @@ class DetectionScores:
         }  # fmt: skip
 
 
-def average_precision(
+def mean_average_precision(
     detections: Sequence[Mapping[str, Any]],
     targets: Sequence[Mapping[str, Any]],
     classes: int,
@@ -125,12 +126,12 @@ def average_precision(
 
     >>> box = np.array([[0.0, 0.0, 10.0, 10.0]])
     >>> found = {"boxes": box + 1, "labels": [1], "scores": [0.9]}
-    >>> scores = cr.train.average_precision([found], [{"boxes": box, "labels": [1]}], 1)
+    >>> scores = cr.train.mean_average_precision([found], [{"boxes": box, "labels": [1]}], 1)
     >>> round(scores.map, 3), scores.map_50
     (0.4, 1.0)
     """
-    Choice("coco", "voc").check(interpolation, "average_precision", "interpolation")
-    count = Int(low=1).check(classes, "average_precision", "classes")
+    Choice("coco", "voc").check(interpolation, "mean_average_precision", "interpolation")
+    count = Int(low=1).check(classes, "mean_average_precision", "classes")
     if len(detections) != len(targets):
         raise ShapeError(
             t("{n} images with detections, {m} with objects.", n=len(detections), m=len(targets))

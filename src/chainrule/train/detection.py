@@ -26,7 +26,7 @@ from chainrule.ops import functional as F
 from chainrule.train.attempt import Attempt
 from chainrule.train.average_precision import (
     DetectionScores,
-    average_precision,
+    mean_average_precision,
     pairwise_iou,
 )
 from chainrule.train.callbacks import Callback
@@ -146,7 +146,7 @@ class Finder:
 
 
 def as_target(objects: Objects) -> dict[str, NDArray[Any]]:
-    """Objects as `average_precision` takes them."""
+    """Objects as `mean_average_precision` takes them."""
     return {"boxes": objects.boxes, "labels": objects.labels, "ignored": objects.ignored}
 
 
@@ -184,8 +184,8 @@ class Evaluation:
         self.proposals_recall = covered / there if there else math.nan
 
     def scores(self, interpolation: str = "coco", **options: Any) -> DetectionScores:
-        """What it is worth; see `average_precision`."""
-        return average_precision(
+        """What it is worth; see `mean_average_precision`."""
+        return mean_average_precision(
             self.found, self.targets, len(self.classes), interpolation=interpolation, **options
         )
 

@@ -10,6 +10,7 @@ TEXT = {
     "schedule": "学习率调度",
     "initialiser": "初始化",
     "regulariser": "正则化",
+    "estimator": "估计器",
     # Sections
     "Definition": "定义",
     "Derivation": "推导",

@@ -121,6 +121,11 @@ TEXT = {
         "这个张量来自编译过的函数，它不保留计算图。请在 `with chainrule.explain.recording():` "
         "中调用该函数（在那里它以透明模式运行），再解释所得的结果。"
     ),
+    "What happens inside the {name} was not kept. Compute the loss inside `with "
+    "chainrule.explain.recording():`, where it is.": (
+        "{name} 内部的过程没有保留。请在 `with chainrule.explain.recording():` 中计算损失，"
+        "在那里会保留。"
+    ),
     "This tensor was not computed from anything that wrt names.": (
         "这个张量不是由 wrt 所指的任何东西算出的。"
     ),
@@ -144,4 +149,19 @@ TEXT = {
     ),
     "sample {index}: norm {norm}, share {share}": "样本 {index}：范数 {norm}，占比 {share}",
     "Gradients": "梯度",
+    "The first {what} is {place} = {value}, made by {step}: {line}": (
+        "第一个{what}是 {place} = {value}，由 {step} 产生：{line}"
+    ),
+    "The first {what} is {place} = {value}: it came in with the data.": (
+        "第一个{what}是 {place} = {value}：它随数据而来。"
+    ),
+    "NaN": "NaN",
+    "infinity": "无穷大",
+    "its inputs: {inputs}": "其输入：{inputs}",
+    "Not all values were kept; inside `with chainrule.explain.recording():` they are.": (
+        "并非所有数值都保留了；在 `with chainrule.explain.recording():` 中会全部保留。"
+    ),
+    "The first gradient that is not finite is ∂L/∂{place} = {value}, from {step} at {input}.": (
+        "第一个非有限的梯度是 ∂L/∂{place} = {value}，来自 {step}，在 {input} 处。"
+    ),
 }

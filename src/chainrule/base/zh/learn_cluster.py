@@ -75,6 +75,12 @@ TEXT = {
     "n_components changed from {before} to {now} between calls to partial_fit.": (
         "两次调用 partial_fit 之间，n_components 从 {before} 变成了 {now}。"
     ),
+    "PCA takes sparse X with svd_solver {solvers} only, not {solver!r}.": (
+        "X 为稀疏矩阵时，PCA 的 svd_solver 只能是 {solvers}，不能是 {solver!r}。"
+    ),
+    "IncrementalPCA.partial_fit takes no sparse X: call fit, or give X.toarray().": (
+        "IncrementalPCA.partial_fit 不接受稀疏的 X：请调用 fit，或传入 X.toarray()。"
+    ),
     # maps
     "perplexity ({perplexity}) must be less than n_samples ({samples})": (
         "perplexity（{perplexity}）必须小于 n_samples（{samples}）"

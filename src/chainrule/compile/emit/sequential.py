@@ -169,9 +169,7 @@ def _choose(
         key = f.load(line[0], element.i, type)
         f.store(key, room[0], at)
         f.store(f.register(element.i), room[1], at)
-        equal = f.binary(
-            "and", f.compare("eq", key, last), f.compare("sgt", equals, zero)
-        )
+        equal = f.binary("and", f.compare("eq", key, last), f.compare("sgt", equals, zero))
         taken = f.binary("or", f.compare("slt", key, last), equal)
         element.next = [
             f.binary("add", at, f.convert(taken, "i64")),

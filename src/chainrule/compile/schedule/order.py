@@ -151,7 +151,7 @@ def _divide(nest: Nest, threads: int) -> None:
         return
     block = next((a for a in nest.axes if a.role == "block"), None)
     if nest.body is not None:
-        nest.split = _UNITS
+        nest.split = None if nest.body.alone else _UNITS
         return
     if nest.contraction is not None:
         nest.split = block if nest.contraction.by_block and block else _UNITS

@@ -54,7 +54,10 @@ def tree_crowns(
         place: a folder with the photographs and their XML files; by default `folder()`.
         side, step: of the tiles, and from one to the next, in pixels.
     """
-    everything = open_voc(place or folder(), classes=("Tree",))
+    # One photograph tells living trees from dead ones; a crown is a crown.
+    everything = open_voc(
+        place or folder(), classes=("Tree",), renamed={"Alive": "Tree", "Dead": "Tree"}
+    )
     wanted = LEARNT if part == "train" else HELD_OUT
     numbers = [k for k, f in enumerate(everything.files) if f.path.stem in wanted]
     if not numbers:

@@ -5,7 +5,7 @@ Source of the format: the development kit of the VOC challenges, 2007 to 2012.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -117,7 +117,10 @@ def _tree(path: Path) -> Element:
 
 
 def open_voc(
-    folder: Path, part: str | None = None, classes: Sequence[str] | None = None
+    folder: Path,
+    part: str | None = None,
+    classes: Sequence[str] | None = None,
+    renamed: Mapping[str, str] | None = None,
 ) -> ImageFiles:
     """The images of a folder with XML files: beside them, or VOC's own Annotations, JPEGImages
     and ImageSets/Main. An image without XML is one without objects where the XML files lie beside
@@ -126,6 +129,7 @@ def open_voc(
     Args:
         part: a list in ImageSets/Main, "train", "val" or "test"; None takes all.
         classes: the classes to look for; None: those that occur, in alphabetical order.
+        renamed: names in the files → what to take them for.
 
     Files that cannot be used are left out, each with a line in `problems`.
     """
@@ -140,6 +144,8 @@ def open_voc(
             continue
         try:
             said = read_annotation(path)
+            if renamed:
+                said = said._replace(names=[renamed.get(name, name) for name in said.names])
             read.append((_image_of(path, said, pictures), said))
         except (FileFormatError, OSError) as error:
             problems.append(t("{reason} Left out.", reason=error))

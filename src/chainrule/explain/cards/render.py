@@ -19,6 +19,7 @@ def kinds() -> dict[str, Words]:
         "operation": t("operation"), "function": t("function"), "layer": t("layer"),
         "loss": t("loss"), "optimiser": t("optimiser"), "schedule": t("schedule"),
         "initialiser": t("initialiser"), "regulariser": t("regulariser"),
+        "estimator": t("estimator"),
     }  # fmt: skip
 
 

@@ -155,7 +155,7 @@ def _captured(model: FasterRCNN, picture: Array, batch: Batch) -> Capture:
     pool = heads.box_roi_pool
     pooled = pool(features, proposed.unsqueeze(0), canvas)
     class_logits, box_codes = heads.box_predictor(heads.box_head(pooled))
-    box_codes = box_codes.reshape(len(which), -1, 4)
+    box_codes = box_codes.reshape(len(which), class_logits.shape[1], 4)
     every, of_class = heads.decoded(class_logits, box_codes, proposed, (height, width))
     labels = Tensor(np.tile(np.arange(1, class_logits.shape[1]), len(which)))
     flat, score = every.reshape(-1, 4), of_class.reshape(-1)

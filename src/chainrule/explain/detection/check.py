@@ -9,13 +9,14 @@ import numpy as np
 
 from chainrule.base.text import t
 from chainrule.explain.detection.again import Again, disagreements, moved, share
+from chainrule.explain.detection.capture import UNFIT
 from chainrule.explain.detection.lines import Line, Stage
 
 if TYPE_CHECKING:
     from chainrule.explain.detection.trail import Origin
 
-#: A number is right if it is that near: relative, and for coordinates per pixel of the image.
-RELATIVE, PER_PIXEL = 1e-4, 1e-5
+#: A number is right if it is that near: relative, and where it is nearly 0, by rounding.
+RELATIVE, ROUNDING = 1e-4, 3e-6
 
 
 class LineCheck(NamedTuple):
@@ -46,7 +47,7 @@ class Checked(NamedTuple):
         return not self.wrong
 
     @property
-    def count(self) -> int:
+    def total(self) -> int:
         """How many lines were checked."""
         return sum(len(each) for each in self.lines.values())
 
@@ -55,7 +56,7 @@ class Checked(NamedTuple):
         text = t(
             "✓ {good} of {all} lines agree with float64 NumPy (largest relative error "
             "{error:.1e}).",
-            good=good, all=self.count, error=self.worst,
+            good=good, all=self.total, error=self.worst,
         )  # fmt: skip
         if self.wrong:
             text = t("✗ Wrong: {names}.", names="; ".join(self.wrong)) + "\n" + text
@@ -74,27 +75,42 @@ def check_trail(again: Again, origin: Origin, stages: list[Stage]) -> dict[str, 
 
 def _compared(line: Line, wanted: dict[str, float], size: int) -> LineCheck:
     worst, wrong = 0.0, []
-    # Of logits the rounding of sums counts, of coordinates that of a picture's size.
-    slack = PER_PIXEL * (1 if line.key.startswith(("class", "score")) else size)
     for name, value in line.values.items():
         other = wanted.get(name)
         if other is None:
             wrong.append(name)
             continue
-        far = abs(value - other)
-        tiny = 1e-9 if name == "p" else slack
+        far, tiny = abs(value - other), _slack(line.key, name, wanted, size)
         if not far <= RELATIVE * max(abs(other), abs(value)) + tiny:
             wrong.append(name)
-        scale = max(abs(other), tiny / RELATIVE, 1e-12)
+        scale = max(abs(other), tiny / RELATIVE)
         worst = max(worst, far / scale if math.isfinite(far) else math.inf)
     return LineCheck(not wrong, worst, tuple(wrong))
+
+
+#: Numbers in pixels, whose rounding grows with the image.
+_PIXELS = {
+    *("x", "y", "w", "h", "start", "result", "x1", "y1", "x2", "y2", "ix1", "iy1", "ix2", "iy2"),
+    *("width", "height", "a", "b", "shared"),
+}
+
+
+def _slack(key: str, name: str, wanted: dict[str, float], size: int) -> float:
+    """How far a number may be off that is nearly 0: of probabilities nothing, of what is read from
+    a map by its largest value there, of coordinates by the size of the image."""
+    if key.startswith(("region.point", "region.mean")) and name[0] in "rv":
+        read = [abs(v) for other, v in wanted.items() if other[0] in "mvr" and other[1:].isdigit()]
+        return ROUNDING * max(read, default=1.0) * size
+    if name in _PIXELS:
+        return ROUNDING * size
+    return 1e-10 if name in ("p", "threshold") else ROUNDING
 
 
 def check_tables(again: Again) -> list[str]:
     """What is wrong with the boxes that no trail shows: decoding and suppression of all of them."""
     found, model = again.found, again.model
     wrong = []
-    slack = PER_PIXEL * 10 * max(found.canvas)
+    slack = 10 * ROUNDING * max(found.canvas)
     far = 0.0
     for k in range(len(found.anchors)):
         level = found.levels[int(found.first.group[k])]
@@ -105,8 +121,8 @@ def check_tables(again: Again) -> list[str]:
         wrong.append(t("the boxes of the first stage"))
     classes = found.logits.shape[1] - 1
     weights, far = np.array(model.roi_heads.weights), 0.0
-    for k in np.flatnonzero(found.second.state != "unfit"):
-        proposal, label = divmod(int(k), classes)
+    for k in np.flatnonzero(found.second.state != UNFIT).tolist():
+        proposal, label = divmod(k, classes)
         codes = np.asarray(found.codes[proposal, label + 1], np.float64) / weights
         start = np.asarray(found.first.boxes[found.proposals[proposal]], np.float64)
         box = again.clipped(moved(codes, start))

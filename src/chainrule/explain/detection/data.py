@@ -67,7 +67,7 @@ def to_dict(of: DetectionExplanation) -> dict[str, Any]:
         ] if of.targeted else None,
         "lost": lost_data(of),
         "checked": None if of.checked is None else {
-            "right": of.checked.right, "lines": of.checked.count, "wrong": of.checked.wrong,
+            "right": of.checked.right, "lines": of.checked.total, "wrong": of.checked.wrong,
             "worst": short(of.checked.worst, 2), "text": str(of.checked),
         },
     }  # fmt: skip

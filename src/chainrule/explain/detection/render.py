@@ -126,9 +126,9 @@ def to_markdown(of: DetectionExplanation, digits: int) -> str:
             out.append("\n".join([f"### {_plain(name)}", "", _plain(hint), "", *rows]))
     if len(of) > SHOWN:
         out.append(_plain(_more(of)))
-    for name, lines in lost_lines(of):
-        if lines:
-            out.append("\n".join([f"## {_plain(name)}", "", *(f"- {_plain(x)}" for x in lines)]))
+    for name, reasons in lost_lines(of):
+        if reasons:
+            out.append("\n".join([f"## {_plain(name)}", "", *(f"- {_plain(x)}" for x in reasons)]))
     if of.checked is not None:
         out.append(_plain(str(of.checked)))
     return "\n\n".join(out) + "\n"
@@ -166,9 +166,9 @@ def to_html(of: DetectionExplanation, digits: int) -> str:
         parts.append(f"<details{unfolded}><summary>{head}</summary>{''.join(inner)}</details>")
     if len(of) > SHOWN:
         parts.append(f"<p>{escape(_more(of))}</p>")
-    for name, lines in lost_lines(of):
-        if lines:
-            rows = "".join(f"<pre>{escape(line)}</pre>" for line in lines)
+    for name, reasons in lost_lines(of):
+        if reasons:
+            rows = "".join(f"<pre>{escape(line)}</pre>" for line in reasons)
             parts.append(f"<details><summary>{escape(name)}</summary>{rows}</details>")
     if of.checked is not None:
         parts.append(f"<pre>{escape(str(of.checked))}</pre>")

@@ -99,7 +99,7 @@ def node(step: Step, checked: Checked | None = None, detail: Detail = WHOLE) -> 
         "gradient_norm": _norm(step.outputs[0].gradient),
         "check": None
         if found is None
-        else {"status": found.status, "error": _number(found.error), "text": found.text},
+        else {"status": found.status, "error": number(found.error), "text": found.text},
     }
 
 
@@ -167,11 +167,11 @@ def statistics(array: Array) -> dict[str, Any]:
     some = bool(good.size)
     return {
         "count": int(array.size),
-        "mean": _number(good.mean()) if some else None,
-        "std": _number(good.std()) if some else None,
-        "min": _number(good.min()) if some else None,
-        "max": _number(good.max()) if some else None,
-        "norm": _number(math.sqrt(float((good * good).sum()))) if some else None,
+        "mean": number(good.mean()) if some else None,
+        "std": number(good.std()) if some else None,
+        "min": number(good.min()) if some else None,
+        "max": number(good.max()) if some else None,
+        "norm": number(math.sqrt(float((good * good).sum()))) if some else None,
         "zeros": int((x == 0).sum()),
         "not_finite": int(array.size - good.size),
     }
@@ -204,7 +204,7 @@ def preview(array: Array, side: int = SIDE) -> dict[str, Any]:
     return {
         "rows": small.shape[0],
         "columns": small.shape[1],
-        "data": [[_number(v) for v in row] for row in small],
+        "data": [[number(v) for v in row] for row in small],
         "slice": f"[{text}]",
     }
 
@@ -221,10 +221,10 @@ def _shrunk(plane: Array, axis: int, side: int) -> Array:
 
 
 def _plain(array: Array) -> Any:
-    return [_plain(row) for row in array] if array.ndim else _number(array.item())
+    return [_plain(row) for row in array] if array.ndim else number(array.item())
 
 
-def _number(value: Any) -> Any:
+def number(value: Any) -> Any:
     """A JSON number of at most 7 digits; what is not finite as text."""
     if value is None or isinstance(value, bool | int):
         return value
@@ -237,7 +237,7 @@ def _number(value: Any) -> Any:
 
 
 def _norm(array: Array | None) -> Any:
-    return None if array is None else _number(norm_of(array))
+    return None if array is None else number(norm_of(array))
 
 
 # ---- edges, modules, film ------------------------------------------------------------------------
@@ -263,7 +263,7 @@ def edges(step: Step) -> list[dict[str, Any]]:
                 "input": i,
                 "shape": None if x.shape is None else list(x.shape),
                 "gradient_norm": _norm(x.gradient),
-                "share": _number(share),
+                "share": number(share),
             }
         )
     return out
@@ -323,4 +323,4 @@ def _checked(explanation: Explanation) -> dict[str, Any] | None:
     if checked is None:
         return None
     names = ("right", "wrong", "kink", "rule", "unknown")
-    return {**{n: checked.count(n) for n in names}, "worst": _number(checked.worst)}
+    return {**{n: checked.count(n) for n in names}, "worst": number(checked.worst)}

@@ -39,7 +39,8 @@ class Part(NamedTuple):
 
     @property
     def product(self) -> float:
-        return self.upstream * self.local
+        with np.errstate(all="ignore"):
+            return np.asarray(self.upstream * self.local)
 
 
 class Contribution:
@@ -63,11 +64,13 @@ class Contribution:
 
     @property
     def products(self) -> Array:
-        return self.upstream * self.local
+        with np.errstate(all="ignore"):
+            return np.asarray(self.upstream * self.local)
 
     @property
     def total(self) -> float:
-        return float(self.products.sum())
+        with np.errstate(all="ignore"):
+            return float(self.products.sum())
 
     def __len__(self) -> int:
         return len(self.local)

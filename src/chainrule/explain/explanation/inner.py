@@ -15,7 +15,7 @@ import numpy as np
 from chainrule.base.errors import AutogradError
 from chainrule.base.text import speaking
 from chainrule.explain.explanation.cells import WORK, cells_of
-from chainrule.explain.explanation.data import Detail, edges, node, play
+from chainrule.explain.explanation.data import Detail, edges, node, number, play
 from chainrule.explain.explanation.formulas import name_of
 from chainrule.explain.explanation.graph import Array, Step
 from chainrule.explain.explanation.paths import norm_of
@@ -68,8 +68,8 @@ def inner_of(step: Step) -> Inner | None:
         leaf.id, leaf.name = x.source.id, name_of(x.source, x.output)
         outside.add(id(leaf))
     steps = [each for each in found.graph.steps if id(each) not in outside]
-    for number, each in enumerate(steps):
-        each.id, each.parent = f"{step.id}.{number}", (step.id, step.op_name)
+    for k, each in enumerate(steps):
+        each.id, each.parent = f"{step.id}.{k}", (step.id, step.op_name)
         each.name = None
         each.path, each.module_type = step.path, step.module_type
     results = {}
@@ -159,7 +159,7 @@ def _results(inner: Inner) -> Iterator[dict[str, Any]]:
         yield {
             "from": root.id, "output": output, "to": inner.step.id, "input": k,
             "shape": list(out.shape), "share": None,
-            "gradient_norm": None if g is None else float(f"{norm_of(g):.7g}"),
+            "gradient_norm": None if g is None else number(norm_of(g)),
         }  # fmt: skip
 
 
@@ -170,8 +170,8 @@ def agreement(found: Sequence[Inner]) -> dict[str, Any]:
         each.step.id: {
             "steps": each.size,
             "here": bool(each.steps),
-            "values": float(f"{each.values:.2g}"),
-            "gradients": float(f"{each.gradients:.2g}"),
+            "values": number(float(f"{each.values:.2g}")),
+            "gradients": number(float(f"{each.gradients:.2g}")),
         }
         for each in found
     }

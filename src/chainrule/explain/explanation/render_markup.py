@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from chainrule.base.text import t
 from chainrule.explain.explanation import latex
 from chainrule.explain.explanation.lines import Line, Style
+from chainrule.explain.explanation.origin import origins
 from chainrule.explain.explanation.render_text import blocks, leaves, title, verdict
 
 if TYPE_CHECKING:
@@ -23,6 +24,7 @@ OPEN = 12  # with more steps the HTML form shows only the first of them unfolded
 def to_markdown(explanation: Explanation, style: Style) -> str:
     """Headings, code, and the lines as a list of formulas in `$…$`."""
     out = [f"# {_plain(title(explanation, style))}"]
+    out += [f"**{_plain(said)}**" for said in origins(explanation, style)]
     for block in blocks(explanation, style):
         part = [f"## {_plain(block.heading)}", ""]
         if block.code:
@@ -49,6 +51,7 @@ def _plain(text: str) -> str:
 def to_latex(explanation: Explanation, style: Style) -> str:
     """A document body: one `align*` for each step (amsmath; Chinese needs ctex)."""
     out = [rf"\section*{{{latex.escaped(title(explanation, style))}}}"]
+    out += [rf"\textbf{{{latex.escaped(said)}}}" for said in origins(explanation, style)]
     for block in blocks(explanation, style):
         part = [rf"\subsection*{{{latex.escaped(block.heading)}}}"]
         if block.code:
@@ -76,7 +79,8 @@ _STYLE = (
     "background:#fff;padding:.5rem 1rem;border-radius:8px}"
     ".cr-explain details{border-top:1px solid #dedcd4;padding:.3rem 0}"
     ".cr-explain summary{cursor:pointer;font-weight:600}"
-    ".cr-explain pre{margin:.3rem 0;white-space:pre-wrap;font:13px/1.45 ui-monospace,monospace}"
+    ".cr-explain pre{margin:.3rem 0;white-space:pre-wrap;overflow-wrap:anywhere;"
+    "font:13px/1.45 ui-monospace,monospace}"
     ".cr-explain .code,.cr-explain .shapes{color:#596175}"
     ".cr-explain .local{color:#0072b2}.cr-explain .product{color:#7a3f00}"
     ".cr-explain .sum{color:#00603f}.cr-explain .wrong{color:#b00020;font-weight:600}"
@@ -90,6 +94,7 @@ _STYLE = (
 def to_html(explanation: Explanation, style: Style) -> str:
     """One `<div>` with its own style and no script: each step folds by itself."""
     parts = [f"<style>{_STYLE}</style>", f"<h3>{escape(title(explanation, style))}</h3>"]
+    parts += [f'<pre class="wrong">{escape(said)}</pre>' for said in origins(explanation, style)]
     for number, block in enumerate(blocks(explanation, style)):
         wrong = block.mark.startswith("✗")
         inner = []

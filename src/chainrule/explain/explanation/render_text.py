@@ -20,6 +20,7 @@ from chainrule.explain.explanation.lines import (
     shown,
     sum_text,
 )
+from chainrule.explain.explanation.origin import origins
 from chainrule.explain.worksheet import numbers
 
 if TYPE_CHECKING:
@@ -99,7 +100,7 @@ def leaves(explanation: Explanation, style: Style) -> list[Line]:
 
 def to_text(explanation: Explanation, style: Style) -> str:
     """Everything, the last operation first."""
-    out = [title(explanation, style)]
+    out = [title(explanation, style), *(f"✗ {said}" for said in origins(explanation, style))]
     for block in blocks(explanation, style):
         lines = [block.heading]
         if block.code:

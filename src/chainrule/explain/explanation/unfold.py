@@ -82,6 +82,7 @@ def unfold(step: Step, deep: bool = True) -> Unfolded:
 def opened(step: Step, depth: int = DEPTH) -> Opened:
     """What `unfold` gives, without the comparison in float64."""
     op = step.known_op
+    _refuse_checkpoint(step)
     if op is None or not is_composite(step):
         raise AutogradError(
             t("{name} is elementary: there is nothing to unfold.", name=step.op_name or step.title)
@@ -104,6 +105,18 @@ def opened(step: Step, depth: int = DEPTH) -> Opened:
         inner.path, inner.module_type = step.path, step.module_type
         inner.source, inner.parent = step.source, (step.id, step.op_name)
     return Opened(graph, starts, names, [_leaf_of(graph, x) for x in given], results)
+
+
+def _refuse_checkpoint(step: Step) -> None:
+    """The tape has of a checkpoint what went in and what came out."""
+    if step.known_op is None and step.op is not None and not hasattr(step.op, "context"):
+        raise AutogradError(
+            t(
+                "What happens inside the {name} was not kept. Compute the loss inside `with "
+                "chainrule.explain.recording():`, where it is.",
+                name=step.op_name,
+            )
+        )
 
 
 def _leaf_of(graph: Graph, given: Any) -> Step | None:
@@ -256,6 +269,7 @@ def elementary(graph: Graph, starts: Sequence[Array]) -> Unfolded:
 def _again(
     step: Step, made: dict[tuple[int, int], Tensor], arrays: dict[int, Tensor]
 ) -> list[Tensor]:
+    _refuse_checkpoint(step)
     inputs: list[Any] = []
     for x in step.inputs:
         if x.source is not None:

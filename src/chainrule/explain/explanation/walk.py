@@ -28,7 +28,8 @@ def walk(graph: Graph, starts: Sequence[Array]) -> None:
         if step.kind == "operation" and any(o.gradient is not None for o in step.outputs):
             for i, g in enumerate(pull(step, [o.gradient for o in step.outputs])):
                 if g is not None:
-                    _arrive(step, i, g)
+                    with np.errstate(all="ignore"):
+                        _arrive(step, i, g)
 
 
 def _arrive(step: Step, i: int, g: Array) -> None:

@@ -39,6 +39,8 @@ def curves_section(report: ReportData) -> Html:
     charts = [
         _epoch_chart(t("Loss"), "loss", rows, best, t("What training makes smaller. Validation "
                      "rising while training falls is overfitting.")),
+        # What has parts of its own does not classify.
+        None if report.sections else
         _epoch_chart(t("Accuracy"), "accuracy", rows, best, t("The share of right answers.")),
         _rate_chart(report, rows),
         _step_chart(report),

@@ -13,11 +13,10 @@ import scipy.sparse as sp
 from sklearn.base import BaseEstimator, ClassifierMixin, _fit_context
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.learn.base import Explained, Rounds
-from chainrule.learn.checks import checked, checked_pair, ensure_fitted
+from chainrule.learn.checks import checked, checked_pair, classes_of, ensure_fitted
 from chainrule.learn.linear import logistic_solvers as solvers
 from chainrule.learn.linear.base import floats
 from chainrule.learn.linear.cross_entropy import CrossEntropy, probabilities
@@ -112,8 +111,7 @@ class LogisticRegression(Explained, ClassifierMixin, BaseEstimator):  # type: ig
         """Fits X [N, p] (dense or sparse) to classes y [N]; trace: keep the working."""
         ridge, lasso = self._strengths()
         X, y = checked_pair(self, X, y, accept_sparse="csr", order="C")
-        check_classification_targets(y)
-        self.classes_, index = np.unique(y, return_inverse=True)
+        self.classes_, index = classes_of(y)
         classes = len(self.classes_)
         if classes < 2:
             raise ValueError(

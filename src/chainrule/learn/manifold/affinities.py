@@ -14,7 +14,7 @@ from chainrule.learn.manifold import kernels
 
 Array = np.ndarray
 # Distances of a block of rows: they stay in the cache, and the memory small.
-_BLOCK = 1 << 18
+_BLOCK = 1 << 16
 
 
 def squared_distances(X: Array, metric: Any, options: dict[str, Any] | None) -> Array:
@@ -23,7 +23,10 @@ def squared_distances(X: Array, metric: Any, options: dict[str, Any] | None) -> 
         return X.astype(np.float64) ** 2
     if metric == "euclidean":
         X = X - X.mean(axis=0)
-        return _rows(X, np.einsum("nd,nd->n", X, X), 0, len(X))
+        norms = np.einsum("nd,nd->n", X, X)
+        found = _rows(X, norms, 0, len(X))
+        found[found <= _rounding(X) * (norms[:, None] + norms)] = 0
+        return found
     return pairwise_distances(X, metric=metric, **(options or {})) ** 2
 
 
@@ -37,6 +40,14 @@ def _rows(X: Array, norms: Array, first: int, last: int) -> Array:
     return distances
 
 
+def _rounding(X: Array) -> float:
+    """The share of |x|² + |y|² that may be left of |x − y|² when x = y.
+
+    It must not stay: among many equal rows the search for a width would tell them apart by it.
+    """
+    return 4 * float(np.finfo(X.dtype).eps)
+
+
 def neighbours(X: Array, count: int, metric: Any, options: Any) -> tuple[Array, Array]:
     """Indices and squared distances [N, count] of the nearest others."""
     # Four bytes an index: the sparse tables made from it are a third smaller.
@@ -45,7 +56,7 @@ def neighbours(X: Array, count: int, metric: Any, options: Any) -> tuple[Array, 
     squares = np.empty((len(X), count))
     if metric == "euclidean":
         X = X - X.mean(axis=0)
-        norms = np.einsum("nd,nd->n", X, X)
+        norms, tiny = np.einsum("nd,nd->n", X, X), _rounding(X)
         table = None
     else:
         table = squared_distances(X, metric, options)
@@ -62,7 +73,10 @@ def neighbours(X: Array, count: int, metric: Any, options: Any) -> tuple[Array, 
             nearest = np.argpartition(distances, count - 1, axis=1)[:, :count]
             nearest.sort(axis=1)
             found[first:last] = nearest
-            squares[first:last] = np.take_along_axis(distances, nearest, axis=1)
+            near = np.take_along_axis(distances, nearest, axis=1)
+            if table is None:
+                near[near <= tiny * (norms[first:last, None] + norms[nearest])] = 0
+            squares[first:last] = near
 
     with one_blas_thread():
         each_range(do, ranges(len(X), len(X) * X.shape[1]))
@@ -70,13 +84,15 @@ def neighbours(X: Array, count: int, metric: Any, options: Any) -> tuple[Array, 
 
 
 def conditional(squares: Array, perplexity: float) -> tuple[Array, float]:
-    """p_{j|i} [N, M] with the perplexity, and the mean width σ = 1/√(2β)."""
+    """p_{j|i} [N, M] with the perplexity, and the mean width σ = 1/√(2β).
+
+    float64 squares that lie row by row are overwritten: the tables of pairs are the most memory.
+    """
     squares = np.ascontiguousarray(squares, np.float64)
-    out = np.empty_like(squares)
     entropy = math.log(perplexity)
     parts = ranges(len(squares), 100 * squares.shape[1])
-    betas = each_range(lambda _, a, b: kernels.search(squares, entropy, a, b, out), parts)
-    return out, math.sqrt(len(squares) / (2 * sum(betas)))
+    betas = each_range(lambda _, a, b: kernels.search(squares, entropy, a, b), parts)
+    return squares, math.sqrt(len(squares) / (2 * sum(betas)))
 
 
 def joint_dense(squares: Array, perplexity: float) -> Array:
@@ -96,6 +112,6 @@ def joint_sparse(found: Array, squares: Array, perplexity: float) -> csr_array:
     rows, _ = conditional(squares, perplexity)
     starts = np.arange(0, n * count + 1, count, dtype=np.int64 if n * count >> 31 else np.int32)
     shares = csr_array((rows.ravel(), found.ravel(), starts), shape=(n, n))
-    shares = (shares + shares.T).tocsr()
+    shares = (shares + shares.T.tocsr()).tocsr()
     shares.data /= shares.data.sum()
     return shares

@@ -71,8 +71,8 @@ class BarnesHut:
         self.table = shares
         self.freedom, self.angle = freedom, angle
         self.dims = max(dims, 2)
-        self.starts = shares.indptr.astype(np.int64)
-        self.neighbours = shares.indices.astype(np.int32)
+        self.starts = shares.indptr.astype(np.int64, copy=False)
+        self.neighbours = shares.indices.astype(np.int32, copy=False)
         self.shares = np.ascontiguousarray(shares.data, np.float64)
         n = shares.shape[0]
         self._wide = np.zeros((n, 3))

@@ -18,12 +18,14 @@ BITS = 20
 
 
 @njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
-def search(distances, entropy, first, last, out):
-    """Rows of conditional probabilities p_j ∝ exp(−β·d²) of which −Σ p·log p is `entropy`.
+def search(distances, entropy, first, last):
+    """Conditional probabilities p_j ∝ exp(−β·d²) of which −Σ p·log p of a row is `entropy`.
 
-    distances [N, M]: squared; β by bisection until the entropy is within 1e-5. Returns Σ β.
+    They take the place of the squared distances [N, M]; β by bisection until the entropy is
+    within 1e-5. Returns Σ β.
     """
     total = 0.0
+    shares = np.empty(distances.shape[1])
     for i in range(first, last):
         low, high, beta = 0.0, np.inf, 1.0
         least = distances[i, 0]
@@ -34,7 +36,7 @@ def search(distances, entropy, first, last, out):
             for j in range(distances.shape[1]):
                 d = distances[i, j] - least
                 p = np.exp(-beta * d)
-                out[i, j] = p
+                shares[j] = p
                 mass += p
                 energy += p * d
             excess = np.log(mass) + beta * energy / mass - entropy
@@ -47,7 +49,7 @@ def search(distances, entropy, first, last, out):
                 high = beta
                 beta = (beta + low) / 2
         for j in range(distances.shape[1]):
-            out[i, j] /= mass
+            distances[i, j] = shares[j] / mass
         total += beta
     return total
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
 from numba import njit
+
+# No C entry: nobody calls these from C, and every entry has to be compiled.
+jit = partial(njit, cache=True, nogil=True, no_cfunc_wrapper=True)
+# Functions that only machine code calls need no entry from Python either.
+part = partial(jit, no_cpython_wrapper=True)
 
 EUCLIDEAN, MANHATTAN, CHEBYSHEV, MINKOWSKI = 0, 1, 2, 3
 _STRIP = 32
 _CHUNK = 256
 
 
-@njit(cache=True, nogil=True)
+@part
 def sift(distances: Any, indices: Any, distance: float, index: int) -> None:
     """Puts a pair in the place of the largest of a heap (largest first)."""
     k, i = distances.size, 0
@@ -29,7 +35,7 @@ def sift(distances: Any, indices: Any, distance: float, index: int) -> None:
     distances[i], indices[i] = distance, index
 
 
-@njit(cache=True, nogil=True, fastmath={"nnan", "nsz", "contract"})
+@jit(fastmath={"nnan", "nsz", "contract"})
 def keep_best(products: Any, squares: Any, offset: int, distances: Any, indices: Any) -> None:
     """Goes through a block of ‖y_j‖² − 2 x_i·y_j and keeps the smallest of each row.
 
@@ -54,7 +60,7 @@ def keep_best(products: Any, squares: Any, offset: int, distances: Any, indices:
                         bound = best[0]
 
 
-@njit(cache=True, nogil=True, fastmath={"contract", "nsz"})
+@part(fastmath={"contract", "nsz"})
 def power_sums(
     query: Any, columns: Any, start: int, end: int, metric: int, p: float, out: Any
 ) -> None:
@@ -82,7 +88,7 @@ def power_sums(
                 out[j] += abs(value - column[j]) ** p
 
 
-@njit(cache=True, nogil=True)
+@part
 def order_row(distances: Any, indices: Any) -> None:
     """Sorts by distance, equal ones by index; insertion, for rows are short."""
     for i in range(1, distances.size):
@@ -94,7 +100,7 @@ def order_row(distances: Any, indices: Any) -> None:
         distances[j + 1], indices[j + 1] = d, index
 
 
-@njit(cache=True, nogil=True)
+@jit
 def settle(x: Any, y: Any, distances: Any, indices: Any) -> None:
     """Squared distances of the candidates from differences, then in order: [m, k] in place."""
     for i in range(x.shape[0]):
@@ -107,7 +113,7 @@ def settle(x: Any, y: Any, distances: Any, indices: Any) -> None:
         order_row(distances[i], indices[i])
 
 
-@njit(cache=True, nogil=True)
+@jit
 def scan(x: Any, columns: Any, metric: int, p: float, distances: Any, indices: Any) -> None:
     """Every row of x against every point, for the metrics that are no matrix product."""
     sums = np.empty(_CHUNK)
@@ -126,7 +132,7 @@ def scan(x: Any, columns: Any, metric: int, p: float, distances: Any, indices: A
         order_row(distances[i], indices[i])
 
 
-@njit(cache=True, nogil=True)
+@jit
 def search(
     x: Any, columns: Any, origin: Any, lows: Any, highs: Any, starts: Any, leaves: int,
     metric: int, p: float, distances: Any, indices: Any,
@@ -172,7 +178,7 @@ def search(
         order_row(best, where)
 
 
-@njit(cache=True, nogil=True)
+@part
 def box_sum(query: Any, low: Any, high: Any, metric: int, p: float) -> float:
     """`power_sum` to the nearest point of a box."""
     total = 0.0
@@ -189,7 +195,7 @@ def box_sum(query: Any, low: Any, high: Any, metric: int, p: float) -> float:
     return total
 
 
-@njit(cache=True, nogil=True)
+@part
 def select(values: Any, order: Any, start: int, middle: int, end: int) -> None:
     """Puts the smallest `middle − start` of a range first (Hoare's quickselect); both move."""
     low, high = start, end - 1
@@ -215,7 +221,7 @@ def select(values: Any, order: Any, start: int, middle: int, end: int) -> None:
             return
 
 
-@njit(cache=True, nogil=True)
+@jit
 def build(points: Any, order: Any, cuts: Any, lows: Any, highs: Any, leaves: int) -> None:
     """Halves the points at the median of their widest feature, level after level.
 
@@ -225,13 +231,15 @@ def build(points: Any, order: Any, cuts: Any, lows: Any, highs: Any, leaves: int
     for node in range(2 * leaves - 1):
         start, end = cuts[node, 0], cuts[node, 1]
         low, high = lows[node], highs[node]
-        low[:] = points[order[start]]
-        high[:] = points[order[start]]
+        for c in range(low.size):  # an assignment of rows would compile for two seconds
+            low[c] = high[c] = points[order[start], c]
         for t in range(start + 1, end):
-            point = points[order[t]]
             for c in range(low.size):
-                low[c] = min(low[c], point[c])
-                high[c] = max(high[c], point[c])
+                value = points[order[t], c]
+                if value < low[c]:
+                    low[c] = value
+                if value > high[c]:
+                    high[c] = value
         if node >= leaves - 1:
             continue
         feature = 0

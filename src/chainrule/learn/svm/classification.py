@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 from sklearn.base import ClassifierMixin
 from sklearn.exceptions import NotFittedError
-from sklearn.utils import check_random_state, column_or_1d, compute_class_weight
+from sklearn.utils import check_random_state, compute_class_weight
 from sklearn.utils._param_validation import Hidden, StrOptions
 from sklearn.utils.metaestimators import available_if
-from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import check_is_fitted
 
 from chainrule.base.text import t
 from chainrule.learn.base import Rounds
+from chainrule.learn.checks import classes_of, ensure_fitted
 from chainrule.learn.cluster.threads import each_range, ranges
 from chainrule.learn.svm.kernels import Rows
 from chainrule.learn.svm.machine import SupportVectorMachine
@@ -85,12 +84,12 @@ class SVC(ClassifierMixin, SupportVectorMachine):
         """
         random = check_random_state(self.random_state)
         X, y = self._checked(X, y, sample_weight)
-        labels = column_or_1d(y, warn=True)
-        check_classification_targets(y)
-        self.classes_, index = np.unique(labels, return_inverse=True)
-        self.class_weight_ = compute_class_weight(
-            self.class_weight, classes=self.classes_, y=labels
-        )
+        self.classes_, index = classes_of(y)
+        self.class_weight_ = np.ones(self.classes_.size)
+        if self.class_weight is not None:
+            self.class_weight_ = compute_class_weight(
+                self.class_weight, classes=self.classes_, y=self.classes_[index]
+            )
         if self.classes_.size < 2:
             raise ValueError(
                 t(
@@ -197,7 +196,7 @@ class SVC(ClassifierMixin, SupportVectorMachine):
 
     def predict(self, X: Any) -> np.ndarray:
         """The class with most votes of its pairs, [m]."""
-        check_is_fitted(self)
+        ensure_fitted(self, "support_")
         if self.break_ties and self.decision_function_shape == "ovo":
             raise ValueError(
                 t("break_ties must be False when decision_function_shape is 'ovo'")
@@ -213,7 +212,7 @@ class SVC(ClassifierMixin, SupportVectorMachine):
     @available_if(_probability_wanted)
     def predict_proba(self, X: Any) -> np.ndarray:
         """Probabilities of the classes, [m, classes]: each pair's sigmoid, then coupled."""
-        check_is_fitted(self)
+        ensure_fitted(self, "support_")
         if self._probA.size == 0:
             raise NotFittedError(
                 t("predict_proba is not available when fitted with probability=False")

@@ -11,11 +11,14 @@ from scipy.sparse import csr_array, issparse
 from sklearn.base import BaseEstimator
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import check_consistent_length, check_is_fitted, validate_data
+from sklearn.utils.validation import check_consistent_length, check_is_fitted
 
 from chainrule.base.text import t
 from chainrule.learn.base import Explained
+from chainrule.learn.checks import checked, checked_pair, ensure_fitted
 from chainrule.learn.svm.kernels import Kernel, in_blocks
+
+_DOUBLE = (np.dtype(np.float64),)
 
 
 def _variance(X: Any, weights: np.ndarray | None) -> float:
@@ -77,8 +80,8 @@ class SupportVectorMachine(Explained, BaseEstimator):
             self.shape_fit_ = np.shape(X) if hasattr(X, "shape") else (len(X),)
             self._gamma = 0.0
             return values, y
-        X, y = validate_data(
-            self, X, y, dtype=np.float64, order="C", accept_sparse="csr",
+        X, y = checked_pair(
+            self, X, y, dtypes=_DOUBLE, order="C", accept_sparse="csr",
             accept_large_sparse=False,
         )  # fmt: skip
         self.shape_fit_ = X.shape
@@ -154,13 +157,13 @@ class SupportVectorMachine(Explained, BaseEstimator):
     # ---- using -----------------------------------------------------------------------------------
 
     def _checked_for_use(self, X: Any) -> Any:
-        check_is_fitted(self)
+        ensure_fitted(self, "support_")
         if callable(self.kernel):
             X = self._called(X)
             expected = self.shape_fit_[0]
         else:
-            X = validate_data(
-                self, X, dtype=np.float64, order="C", accept_sparse="csr",
+            X = checked(
+                self, X, dtypes=_DOUBLE, order="C", accept_sparse="csr",
                 accept_large_sparse=False, reset=False,
             )  # fmt: skip
             if issparse(X) and not self._sparse:

@@ -24,6 +24,9 @@ WORKING_SET = 1024
 INNER = 0.1
 # Up to here the optimum is found to rounding: it costs little.
 EXACT = 96
+# Steps between looks for samples to leave out; below so many samples, and unless this share is
+# left, looking costs more than it gives.
+_LOOK, _WORTH_SHRINKING, _SHARE = 1000, 256, 0.8
 # Between looks at the signals and at the progress, in steps.
 _STRETCH = 1 << 16
 
@@ -123,6 +126,9 @@ def _whole(
     watch: Watch | None, stops: tuple[int, ...], stopped: Stopped | None,
 ) -> tuple[int, float]:  # fmt: skip
     steps, violation = 0, np.inf
+    if watch is None:
+        stop = stopped or _never
+        return _shrinking(K, problem.kernel.diagonal, problem, u, g, tol, limit, stop)
     ends = [stop for stop in stops if stop < limit]
     while True:
         end = ends.pop(0) if ends else min(limit, steps + _STRETCH)
@@ -135,6 +141,54 @@ def _whole(
             watch(steps, u)
         if violation < tol or steps < end or steps >= limit or (stopped and stopped()):
             return steps, violation
+
+
+def _never() -> bool:
+    return False
+
+
+def _shrinking(
+    K: np.ndarray, diagonal: np.ndarray, problem: Problem, u: np.ndarray, g: np.ndarray,
+    tol: float, limit: int, stopped: Stopped,
+) -> tuple[int, float]:  # fmt: skip
+    """Solves a problem whole; now and then the samples that are not firm among themselves.
+
+    K: [n, n]; of `problem` only the bounds and ε count. u, g change in place; (steps, violation).
+    """
+    n, steps = u.size, 0
+    stretch = min(n, _LOOK) if n >= _WORTH_SHRINKING else _STRETCH
+    while True:
+        step_limit = min(limit - steps, stretch)
+        done, violation = smo(
+            K, diagonal, u, g, problem.low, problem.high, problem.epsilon, tol, step_limit
+        )
+        steps += done
+        if violation < tol or done < step_limit or steps >= limit or stopped():
+            return steps, violation
+        if n < _WORTH_SHRINKING:
+            continue
+        grow, shrink = sides(problem, u, g)
+        own = np.flatnonzero(~_firm(grow, shrink))
+        if own.size > _SHARE * n:
+            continue
+        part = np.empty((own.size, own.size), np.float32)
+        gather(K, own, own, part)
+        smaller = Problem(problem.kernel, problem.q, problem.low[own], problem.high[own],
+                          problem.epsilon)  # fmt: skip
+        before, mine = u[own], u[own]
+        done, _ = _shrinking(
+            part, diagonal[own], smaller, mine, g[own], tol, limit - steps, stopped
+        )  # fmt: skip
+        steps += done
+        moved = np.flatnonzero(mine != before)
+        u[own] = mine
+        add_rows(g, K, own[moved], (mine - before)[moved], 0, n)
+
+
+def _firm(grow: np.ndarray, shrink: np.ndarray) -> np.ndarray:
+    """The samples at a bound that pull against it by more than any violation."""
+    top, bottom = grow.max(), shrink.min()
+    return ((grow == -np.inf) & (shrink > top)) | ((shrink == np.inf) & (grow < bottom))
 
 
 def _finish(problem: Problem, K: np.ndarray, u: np.ndarray, g: np.ndarray, tol: float) -> int:
@@ -329,8 +383,7 @@ class _WorkingSets:
 
     def _shrink(self, grow: np.ndarray, shrink: np.ndarray) -> bool:
         """Leaves out the samples at a bound that pull against it by more than any violation."""
-        top, bottom = grow.max(), shrink.min()
-        firm = ((grow == -np.inf) & (shrink > top)) | ((shrink == np.inf) & (grow < bottom))
+        firm = _firm(grow, shrink)
         if 2 * np.count_nonzero(firm) < firm.size:
             return False
         self.active = np.flatnonzero(~firm)

@@ -19,7 +19,7 @@ from chainrule.learn.trees.histogram import add_leaves, put
 from chainrule.learn.trees.histogram_tree import Grower, HistogramTree, cut_points, filled
 from chainrule.learn.trees.ranking import in_threads, row_blocks, thread_count
 from chainrule.learn.trees.tree import Labels, numbers_of, seed_of
-from chainrule.learn.trees.walking import add_trees, join
+from chainrule.learn.trees.walking import add_trees, join, memory
 from chainrule.learn.working import Working
 
 
@@ -234,7 +234,7 @@ class _HistGradientBoosting(Explained, BaseEstimator):
 
         def block(rows: tuple[int, int]) -> None:
             at = slice(*rows)
-            add_trees(X[at], nodes, roots, masks, 0, self._loss.trees, 1.0, out[at])
+            add_trees(X[at], nodes, roots, masks, 0, self._loss.trees, 1.0, memory(), out[at])
 
         in_threads(block, row_blocks(len(X), threads, 2000), threads)
 

@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.learn.trees.kernels import TIE, jit, part
+from chainrule.learn.trees.kernels import TIE, jit, once, part
 from chainrule.learn.trees.meeting import meet
 
 MISSING = 255
@@ -217,7 +217,7 @@ def find(table, own, slot, first, last, total, offer, mask):  # type: ignore[no-
         mask[MISSING] = missing_left if seen else 2.0 * offer[5] > total[ROWS]
 
 
-@part
+@once
 def accept(shared, own, node, threads):  # type: ignore[no-untyped-def]
     """Every thread notes the same best offer: the largest gain, then the lowest feature."""
     owner = 0
@@ -230,7 +230,7 @@ def accept(shared, own, node, threads):  # type: ignore[no-untyped-def]
     own.nodes[node, OWNER] = owner
 
 
-@part
+@once
 def separate(column, mask, rows, spare, start, end):  # type: ignore[no-untyped-def]
     """Move the rows of the left side to the front, in their order; returns where the right begins.
 
@@ -251,7 +251,7 @@ def separate(column, mask, rows, spare, start, end):  # type: ignore[no-untyped-
     return at
 
 
-@part
+@once
 def divide(table, shared, own, node, left):  # type: ignore[no-untyped-def]
     """Split a node: its rows, its sums and the bounds of its children `left` and `left` + 1."""
     nodes, sums = own.nodes, own.sums
@@ -289,7 +289,7 @@ def may_split(table, own, node):  # type: ignore[no-untyped-def]
     return own.sums[node, ROWS] >= 2.0 * table.real[0] and not deep
 
 
-@part
+@once
 def count_children(table, own, node, small, slot, first, last):  # type: ignore[no-untyped-def]
     """The children's histograms: the small one's from its rows, the other's by subtraction."""
     nodes = own.nodes

@@ -11,7 +11,7 @@ from scipy.sparse import csr_matrix
 
 from chainrule.learn.trees.growing import grow_best_first, grow_depth_first
 from chainrule.learn.trees.ranking import Ranking, in_threads, row_blocks
-from chainrule.learn.trees.walking import Nodes, add_trees, apply_trees, join, pack
+from chainrule.learn.trees.walking import Nodes, add_trees, apply_trees, join, memory, pack
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Tree:
     def apply(self, X: Any) -> Any:
         """int64 [rows], the leaf that each row of a float32 table reaches."""
         out = np.empty((len(X), 1), np.int64)
-        apply_trees(X, self.packed(), np.zeros(1, np.uint32), out)
+        apply_trees(X, self.packed(), np.zeros(1, np.uint32), memory(), out)
         return out[:, 0]
 
     def predict(self, X: Any) -> Any:
@@ -233,7 +233,7 @@ def add_values(
     def block(rows: tuple[int, int]) -> None:
         at = slice(*rows)
         for i, (nodes, roots) in enumerate(walks):
-            add_trees(X[at], nodes, roots, None, i % columns, columns, scale, out[at])
+            add_trees(X[at], nodes, roots, None, i % columns, columns, scale, memory(), out[at])
 
     in_threads(block, row_blocks(len(X), threads, 2000), threads)
     return out

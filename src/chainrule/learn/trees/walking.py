@@ -62,6 +62,11 @@ def join(trees: Iterable[Nodes]) -> tuple[Nodes, Any]:
     return joined._replace(child=child), roots
 
 
+def memory() -> Any:
+    """What a walk needs beside its result: a step's nodes and its rows that still walk."""
+    return np.empty((2, STEP), np.uint32)
+
+
 @part
 def walk(X, nodes, masks, at, todo):  # type: ignore[no-untyped-def]
     """The rows of X (at most STEP) go from the nodes at[0], at[1], … down to their leaves."""
@@ -87,32 +92,36 @@ def walk(X, nodes, masks, at, todo):  # type: ignore[no-untyped-def]
 
 
 @jit
-def apply_trees(X, nodes, roots, out):  # type: ignore[no-untyped-def]
-    """out[i, t] = number of the leaf of tree t that row i reaches."""
-    at, todo = np.empty(STEP, np.uint32), np.empty(STEP, np.uint32)
+def apply_trees(X, nodes, roots, places, out):  # type: ignore[no-untyped-def]
+    """out[i, t] = number of the leaf of tree t that row i reaches; `places`: see `memory`."""
+    at, todo = places[0], places[1]
     for t in range(roots.size):
         for low in range(0, X.shape[0], STEP):
             rows = X[low : low + STEP]
-            at[:] = roots[t]
+            for i in range(STEP):
+                at[i] = roots[t]
             walk(rows, nodes, None, at, todo)
             for i in range(rows.shape[0]):
                 out[low + i, t] = at[i] - roots[t]
 
 
 @jit
-def add_trees(X, nodes, roots, masks, first, columns, scale, out):  # type: ignore[no-untyped-def]
+def add_trees(  # type: ignore[no-untyped-def]
+    X, nodes, roots, masks, first, columns, scale, places, out
+):
     """out[i, column…] += scale · values of the leaf that row i reaches, tree after tree.
 
     Tree t adds to the columns from (first + t) mod `columns` on, as many as the values have.
     """
-    at, todo = np.empty(STEP, np.uint32), np.empty(STEP, np.uint32)
+    at, todo = places[0], places[1]
     values = nodes.values
     for block in range(0, X.shape[0], BLOCK):
         for t in range(roots.size):
             column = (first + t) % columns
             for low in range(block, min(block + BLOCK, X.shape[0]), STEP):
                 rows = X[low : low + STEP]
-                at[:] = roots[t]
+                for i in range(STEP):
+                    at[i] = roots[t]
                 walk(rows, nodes, masks, at, todo)
                 for i in range(rows.shape[0]):
                     for k in range(values.shape[1]):

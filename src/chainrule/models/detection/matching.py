@@ -45,20 +45,18 @@ class Matcher:
         self.allow_low_quality_matches = allow_low_quality_matches
 
     def __call__(self, match_quality_matrix: Tensor) -> Tensor:
-        """IoU (M objects, N boxes), −1 in rows that are no objects → (N,): the object's number,
-        −1 for background, −2 for neither."""
-        if not match_quality_matrix.shape[0]:
+        """IoU (…, M objects, N boxes), −1 in rows that are no objects → (…, N): the object's
+        number, −1 for background, −2 for neither."""
+        if not match_quality_matrix.shape[-2]:
             raise ArgumentError(t("Matcher: there must be at least one object, or a row of −1."))
-        best, which = match_quality_matrix.max(0)
+        best, which = match_quality_matrix.max(-2)
         out = F.where(best >= self.high_threshold, which, BETWEEN_THRESHOLDS)
         out = F.where(best < self.low_threshold, BELOW_LOW_THRESHOLD, out)
         if self.allow_low_quality_matches:
-            best_of_object = match_quality_matrix.max(1)[0].unsqueeze(1)
-            # A row that is no object has −1 everywhere, and equals nothing that counts.
-            ours = (match_quality_matrix == best_of_object) & (match_quality_matrix >= 0)
-            # An object that no box touches has no best box.
-            ours = ours & (match_quality_matrix > 0)
-            out = F.where(ours.any(0), which, out)
+            best_of_object = match_quality_matrix.max(-1)[0].unsqueeze(-1)
+            # An object that no box touches has no best box, and a row of −1 is no object.
+            ours = (match_quality_matrix == best_of_object) & (match_quality_matrix > 0)
+            out = F.where(ours.any(-2), which, out)
         return out
 
 
@@ -86,30 +84,39 @@ class BalancedPositiveNegativeSampler:
         self.positive_fraction = Interval(0, 1).check(positive_fraction, name, "positive_fraction")
 
     def __call__(self, matched: Tensor, counts: Tensor | None = None) -> Chosen:
-        """matched (N,), as of a Matcher; counts (N,): False for places that are no boxes.
+        """matched (…, N), as of a Matcher; counts (…, N): False for places that are no boxes.
 
         So many places as were asked for, or N if those are fewer, the objects first.
         """
-        n = matched.shape[0]
+        n = matched.shape[-1]
         positive = matched >= 0
         negative = matched.eq(BELOW_LOW_THRESHOLD)
         if counts is not None:
             positive, negative = positive & counts, negative & counts
         size = min(self.batch_size_per_image, n)
         most = min(int(self.batch_size_per_image * self.positive_fraction), n)
-        drawn = F.rand(n)
+        drawn = F.rand(*matched.shape)
         # Objects in a random order, then the rest; the first of them are taken.
         firsts = F.where(positive, drawn, 2.0).topk(most, largest=False)[1]
-        taken = positive[firsts]
+        taken = F.take_along_dim(positive, firsts, -1)
         others = F.where(negative, drawn, 2.0).topk(size, largest=False)[1]
-        left = size - taken.sum()
-        used = negative[others] & (F.arange(size) < left)
-        counted = F.cat([taken, used])
+        objects = taken.sum(-1, keepdim=True)
+        used = F.take_along_dim(negative, others, -1) & (F.arange(size) < size - objects)
+        counted = F.cat([taken, used], -1)
         order = counted.float().topk(size)[1]
-        index = F.cat([firsts, others])[order]
-        return Chosen(index, counted[order], order < taken.sum())
+        index = F.take_along_dim(F.cat([firsts, others], -1), order, -1)
+        return Chosen(index, F.take_along_dim(counted, order, -1), order < objects)
 
 
 def overlaps(objects: Tensor, present: Tensor, boxes: Tensor) -> Tensor:
-    """IoU (M, N) of objects (M, 4) with boxes (N, 4); −1 for objects that are not present (M,)."""
-    return F.where(present.unsqueeze(1), ops.box_iou(objects, boxes), -1.0)
+    """IoU (…, M, N) of objects (…, M, 4) with boxes (…, N, 4) or (N, 4); −1 for objects that are
+    not present (…, M)."""
+    boxes = boxes.expand(*objects.shape[:-2], *boxes.shape[-2:])
+    return F.where(present.unsqueeze(-1), ops.box_iou(objects, boxes), -1.0)
+
+
+def of_image(x: Tensor, places: Tensor) -> Tensor:
+    """x (N, B, …) at places (N, K), each image's own: (N, K, …); or one image's, without N."""
+    if places.ndim == 1:
+        return x[places]
+    return x[F.arange(x.shape[0]).unsqueeze(1), places]

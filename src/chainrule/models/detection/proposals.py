@@ -12,6 +12,7 @@ from chainrule.models.detection.anchors import AnchorGenerator
 from chainrule.models.detection.matching import (
     BalancedPositiveNegativeSampler,
     Matcher,
+    of_image,
     overlaps,
 )
 from chainrule.nn import functional as NF
@@ -47,8 +48,9 @@ class RPNHead(nn.Module):
 
 
 class Candidates(NamedTuple):
-    """The best anchors of one map in one image: which (K,), the boxes they were moved to (K, 4) and
-    their logits (K,), −∞ for boxes that are too small; whether suppression keeps each (K,)."""
+    """The best anchors of one map in each image: which (N, K), the boxes they were moved to
+    (N, K, 4) and their logits (N, K), −∞ for boxes that are too small; whether suppression keeps
+    each (N, K)."""
 
     which: Tensor
     boxes: Tensor
@@ -142,35 +144,32 @@ class RegionProposalNetwork(nn.Module):
         sizes: Tensor,
     ) -> Proposals:  # fmt: skip
         """The best boxes of all maps, after suppression map by map."""
-        boxes, scores = [], []
-        for image in range(sizes.shape[0]):
-            of_image = [
-                self.candidates(a, lo[image], c[image], sizes[image])
-                for a, lo, c in zip(anchors, logits, codes, strict=True)
-            ]
-            best, which = self.best(of_image)
-            boxes.append(F.cat([each.boxes for each in of_image])[which])
-            scores.append(best)
-        all_scores = F.stack(scores)
-        return Proposals(F.stack(boxes), all_scores, all_scores > float("-inf"))
+        found = [
+            self.candidates(a, logit, code, sizes)
+            for a, logit, code in zip(anchors, logits, codes, strict=True)
+        ]
+        scores, which = self.best(found)
+        boxes = of_image(F.cat([each.boxes for each in found], 1), which)
+        return Proposals(boxes, scores, scores > float("-inf"))
 
     def candidates(
-        self, anchors: Tensor, logits: Tensor, codes: Tensor, size: Tensor
+        self, anchors: Tensor, logits: Tensor, codes: Tensor, sizes: Tensor
     ) -> Candidates:
-        """The best anchors of one map in one image, moved, and which of them suppression keeps."""
-        score, which = logits.topk(min(self.pre_nms_top_n(), logits.shape[0]))
-        boxes = within(ops.box_decode(codes[which], anchors[which]), size)
-        sides = boxes[:, 2:] - boxes[:, :2]
-        fine = (sides >= self.min_size).all(1) & (score.sigmoid() >= self.score_thresh)
-        score = F.where(fine, score, float("-inf"))
-        keep = ops.nms_keep(boxes, score, iou_threshold=self.nms_thresh)
-        return Candidates(which, boxes, score, keep)
+        """The best anchors (A, 4) of one map in each image, moved, and which of them suppression
+        keeps. logits (N, A), codes (N, A, 4), sizes (N, 2); or all of one image, without N."""
+        scores, which = logits.topk(min(self.pre_nms_top_n(), logits.shape[-1]))
+        boxes = within(ops.box_decode(of_image(codes, which), anchors[which]), sizes)
+        sides = boxes[..., 2:] - boxes[..., :2]
+        fine = (sides >= self.min_size).all(-1) & (scores.sigmoid() >= self.score_thresh)
+        scores = F.where(fine, scores, float("-inf"))
+        keep = ops.nms_keep(boxes, scores, iou_threshold=self.nms_thresh)
+        return Candidates(which, boxes, scores, keep)
 
-    def best(self, of_image: Sequence[Candidates]) -> tuple[Tensor, Tensor]:
+    def best(self, found: Sequence[Candidates]) -> tuple[Tensor, Tensor]:
         """Logits of the best of all maps together, −∞ for places that stay empty, and where they
         are among the candidates of all maps."""
-        score = F.cat([F.where(c.keep, c.scores, float("-inf")) for c in of_image])
-        best, which = score.topk(min(self.post_nms_top_n(), score.shape[0]))
+        scores = F.cat([F.where(c.keep, c.scores, float("-inf")) for c in found], -1)
+        best, which = scores.topk(min(self.post_nms_top_n(), scores.shape[-1]))
         return best, which
 
     def losses(
@@ -180,39 +179,31 @@ class RegionProposalNetwork(nn.Module):
         """Binary cross-entropy of object or not, and smooth L1 of the offsets of objects, over
         the anchors sampled."""
         every = F.cat(list(anchors))
-        logit, code = F.cat(list(logits), 1), F.cat(list(codes), 1)
-        right, entropy, distance, count = [], [], [], []
-        for image in range(objects.shape[0]):
-            with no_grad():
-                matched = self.proposal_matcher(overlaps(objects[image], present[image], every))
-                chosen = self.fg_bg_sampler(matched)
-                ours = objects[image][matched[chosen.places].clamp(min=0)]
-                target = self._codes(ours, every[chosen.places], chosen.positive)
-            right.append(chosen.positive)
-            of_class = NF.binary_cross_entropy_with_logits(
-                logit[image][chosen.places], chosen.positive.float(), reduction="none"
-            )
-            entropy.append((of_class * chosen.counts).sum())
-            off = NF.smooth_l1_loss(
-                code[image][chosen.places], target, beta=BETA, reduction="none"
-            ).sum(1)
-            distance.append((off * chosen.positive).sum())
-            count.append(chosen.counts.sum())
-        total = F.stack(count).sum().clamp(min=1)
+        with no_grad():
+            matched = self.proposal_matcher(overlaps(objects, present, every))
+            chosen = self.fg_bg_sampler(matched)
+            ours = of_image(objects, of_image(matched, chosen.places).clamp(min=0))
+            target = self._codes(ours, every[chosen.places], chosen.positive)
+        logit = of_image(F.cat(list(logits), 1), chosen.places)
+        code = of_image(F.cat(list(codes), 1), chosen.places)
+        entropy = NF.binary_cross_entropy_with_logits(
+            logit, chosen.positive.to(logit.dtype), reduction="none"
+        )
+        off = NF.smooth_l1_loss(code, target, beta=BETA, reduction="none").sum(-1)
+        total = chosen.counts.sum().clamp(min=1)
         return {
-            "loss_objectness": F.stack(entropy).sum() / total,
-            "loss_rpn_box_reg": F.stack(distance).sum() / total,
+            "loss_objectness": (entropy * chosen.counts).sum() / total,
+            "loss_rpn_box_reg": (off * chosen.positive).sum() / total,
         }
 
     @staticmethod
     def _codes(objects: Tensor, anchors: Tensor, positive: Tensor) -> Tensor:
         """Offsets from the anchors; 0 for what is no object."""
-        objects = F.where(positive.unsqueeze(1), objects, anchors)
+        objects = F.where(positive.unsqueeze(-1), objects, anchors)
         return ops.box_encode(objects, anchors)
 
 
-def within(boxes: Tensor, size: Tensor) -> Tensor:
-    """Boxes (…, 4) cut off at an image of size (height, width), a tensor."""
-    height, width = size[0], size[1]
-    limit = F.stack([width, height, width, height]).to(boxes.dtype)
+def within(boxes: Tensor, sizes: Tensor) -> Tensor:
+    """Boxes (…, K, 4) cut off at images of sizes (…, 2), height and width."""
+    limit = sizes[..., [1, 0, 1, 0]].to(boxes.dtype).unsqueeze(-2)
     return F.minimum(boxes.clamp(min=0), limit)

@@ -15,6 +15,11 @@ from chainrule.nn import functional as NF
 from chainrule.ops import functional as F
 
 
+def _uncounted(module: nn.Module, state_dict: Any, prefix: str, *more: Any) -> None:
+    """A trained BatchNorm2d's count of batches is left out."""
+    state_dict.pop(prefix + "num_batches_tracked", None)
+
+
 class FrozenBatchNorm2d(nn.Module):
     """Batch norm by fixed statistics: (x − running_mean)/√(running_var + eps)·weight + bias, of
     which nothing is learnt. For images so large that a batch has only a few of them."""
@@ -26,11 +31,7 @@ class FrozenBatchNorm2d(nn.Module):
         self.register_buffer("bias", F.zeros(num_features))
         self.register_buffer("running_mean", F.zeros(num_features))
         self.register_buffer("running_var", F.ones(num_features))
-
-    def load_state_dict(self, state_dict: Any, *args: Any, **kwargs: Any) -> Any:
-        """As of every module; a trained BatchNorm2d's count of batches is left out."""
-        rest = {k: v for k, v in state_dict.items() if not k.endswith("num_batches_tracked")}
-        return super().load_state_dict(rest, *args, **kwargs)
+        self.register_load_state_dict_pre_hook(_uncounted)
 
     def forward(self, x: Tensor) -> Tensor:
         scale = self.weight * (self.running_var + self.eps).rsqrt()

@@ -11,6 +11,7 @@ from chainrule.graph import Tensor, no_grad
 from chainrule.models.detection.matching import (
     BalancedPositiveNegativeSampler,
     Matcher,
+    of_image,
     overlaps,
 )
 from chainrule.models.detection.proposals import BETA, Proposals
@@ -162,26 +163,23 @@ class RoIHeads(nn.Module):
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Boxes (N, R, 4) to learn from, with labels (N, R), offsets to be learnt (N, R, 4), and
         which of them count (N, R). The objects (N, M, 4), label 0 for none, are proposals, too."""
-        found: list[tuple[Tensor, ...]] = []
-        for image in range(objects.shape[0]):
-            ours, label = objects[image], labels[image]
-            present = label > 0
-            boxes = F.cat([proposals.boxes[image], ours])
-            counts = F.cat([proposals.present[image], present])
-            matched = self.proposal_matcher(overlaps(ours, present, boxes))
-            chosen = self.fg_bg_sampler(matched, counts)
-            boxes, matched = boxes[chosen.places], matched[chosen.places].clamp(min=0)
-            label = F.where(chosen.positive, label[matched], 0)
-            # Anything with an area does for what is no object: nothing is learnt from it.
-            some = F.tensor([0.0, 0.0, 1.0, 1.0])
-            positive = chosen.positive.unsqueeze(1)
-            target = ops.box_encode(
-                F.where(positive, ours[matched], some), F.where(positive, boxes, some),
-                self.weights,
-            )  # fmt: skip
-            found.append((boxes, label, target, chosen.counts))
-        boxes, label, target, counts = (F.stack(list(part)) for part in zip(*found, strict=True))
-        return boxes, label, target, counts
+        present = labels > 0
+        boxes = F.cat([proposals.boxes, objects], 1)
+        counts = F.cat([proposals.present, present], 1)
+        matched = self.proposal_matcher(overlaps(objects, present, boxes))
+        chosen = self.fg_bg_sampler(matched, counts)
+        boxes = of_image(boxes, chosen.places)
+        matched = of_image(matched, chosen.places).clamp(min=0)
+        label = F.where(chosen.positive, of_image(labels, matched), 0)
+        # Anything with an area does for what is no object: nothing is learnt from it.
+        some = F.tensor([0.0, 0.0, 1.0, 1.0], dtype=boxes.dtype)
+        positive = chosen.positive.unsqueeze(-1)
+        target = ops.box_encode(
+            F.where(positive, of_image(objects, matched), some),
+            F.where(positive, boxes, some),
+            self.weights,
+        )
+        return boxes, label, target, chosen.counts
 
     def losses(
         self, features: Mapping[str, Tensor], proposals: Proposals, image_size: tuple[int, int],

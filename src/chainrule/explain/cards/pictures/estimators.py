@@ -75,8 +75,8 @@ def _margin() -> Lines:
         wrong = y * (X @ w + b) < 1
         w -= (w - 5 * (y[wrong] @ X[wrong])) / (20 + k)
         b += 5 * y[wrong].sum() / (20 + k)
-    across = np.array([-2.6, 2.6])
-    lines = {f"f = {level:+d}" if level else "f = 0": (across, (level - b - w[0] * across) / w[1])
+    up = np.array([-1.6, 2.0])
+    lines = {f"f = {level:+d}" if level else "f = 0": ((level - b - w[1] * up) / w[0], up)
              for level in (0, 1, -1)}  # fmt: skip
     return Lines("", lines, points={"y = −1": _xy(first), "y = +1": _xy(second)},
                  dashed=["f = +1", "f = -1"], x_name="x₁", y_name="x₂")  # fmt: skip
@@ -122,7 +122,8 @@ def _target(n: int = 40) -> tuple[np.ndarray, np.ndarray]:
 
 def _best(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
     """The split of least squared error: threshold and the two means."""
-    cuts = (x[1:] + x[:-1]) / 2
+    own = np.unique(x)
+    cuts = (own[1:] + own[:-1]) / 2
     errors = [((y[x <= c] - y[x <= c].mean()) ** 2).sum() + ((y[x > c] - y[x > c].mean()) ** 2)
               .sum() for c in cuts]  # fmt: skip
     cut = float(cuts[int(np.argmin(errors))])
@@ -130,7 +131,7 @@ def _best(x: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
 
 
 def _grown(x: np.ndarray, y: np.ndarray, at: np.ndarray, depth: int) -> np.ndarray:
-    if depth == 0 or len(x) < 4:
+    if depth == 0 or len(np.unique(x)) < 4:
         return np.full(at.shape, y.mean())
     cut, _, _ = _best(x, y)
     out = np.empty(at.shape)

@@ -131,7 +131,7 @@ SHEETS: dict[str, Sheet] = {
         r"P(y = 1 \mid x) = \sigma(w^{\top} x + b)",
         ("A linear model of the log-odds.", "对数几率的线性模型。"),
         ("Probabilities that can be read, in a convex problem.", "可解读的概率，优化问题是凸的。"),
-        ("Straight borders; where classes can be separated, w grows without end unless regularised.",
+        ("Straight borders; where classes can be separated, w grows for ever unless regularised.",
          "边界是直线；类别可分时若不加正则 w 会无限增大。"),
         (
             step(r"L = -\sum_i \left(y_i \ln p_i + (1 - y_i) \ln(1 - p_i)\right)",
@@ -180,8 +180,8 @@ SHEETS: dict[str, Sheet] = {
             step(r"\|a - b\|^2 = \|a\|^2 + \|b\|^2 - 2 a^{\top} b",
                  "All distances from one product of matrices:", "一次矩阵乘法得到全部距离："),
             step(r"P(c \mid x) \approx \frac{k_c / (n_c V)\, n_c / n}{k / (n V)} = \frac{k_c}{k}",
-                 "Why a vote: in a ball of volume V around x with k samples, k_c of class c, Bayes' "
-                 "rule gives",
+                 "Why a vote: in a ball of volume V around x with k samples, k_c of class c, the "
+                 "rule of Bayes gives",
                  "为何投票：x 周围体积 V 的球内有 k 个样本，其中 k_c 个为 c 类，由贝叶斯公式"),
         ), "vote", "KNeighborsRegressor DecisionTreeClassifier"),
     "KNeighborsRegressor": _sheet(

@@ -229,7 +229,7 @@ SHEETS: dict[str, Sheet] = {
                  "Its minimum is the tree's weight; with K classes ln(K − 1) is added:",
                  "其最小点就是该树的权重；K 类时再加 ln(K − 1)："),
             step(r"w_i \leftarrow w_i e^{\alpha [T_i \ne y_i]}",
-                 "What was wrong weighs more in the next tree:", "分错的样本在下一棵树中权重更大："),
+                 "What was wrong weighs more in the next tree:", "分错的样本下一次权重更大："),
         ), "weights", "AdaBoostRegressor GradientBoostingClassifier"),
     "AdaBoostRegressor": _sheet(
         r"\hat{y}(x) = \text{weighted median of } T_b(x)",

@@ -97,7 +97,7 @@ SHEETS: dict[str, Sheet] = {
         r"p(x) = \sum_k \pi_k N(x \mid \mu_k, \Sigma_k)",
         ("A sum of Gaussians, fitted by expectation and maximisation.",
          "高斯分布之和，用期望最大化拟合。"),
-        ("Soft clusters of any elliptic form, and densities.", "任意椭圆形的软聚类，以及密度估计。"),
+        ("Soft clusters of any elliptic form, and densities.", "椭圆形的软聚类，以及密度估计。"),
         ("k must be known; a component may shrink onto one sample (reg_covar); local maxima; d² "
          "numbers for each covariance.",
          "须知道 k；某个分量可能缩到一个样本上（reg_covar）；有局部极大；每个协方差有 d² 个数。"),
@@ -180,7 +180,7 @@ SHEETS: dict[str, Sheet] = {
         "range", "MaxAbsScaler StandardScaler", _ROW_N2),
     "MaxAbsScaler": _sheet(
         r"y = \frac{x}{\max |x|}",
-        ("Each feature within −1 and 1, zeros stay zeros.", "每个特征缩放到 −1 与 1 之间，零仍为零。"),
+        ("Each feature within −1 and 1, zeros stay zeros.", "每个特征缩放到 ±1 之内，零不变。"),
         ("Sparse data.", "稀疏数据。"),
         _EXTREMES,
         (step(r"|y| = \frac{|x|}{\max |x|} \le 1"),),

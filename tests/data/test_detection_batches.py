@@ -1,0 +1,164 @@
+"""Scenes, augmentation and batches for detection: shapes, boxes that stay on their objects."""
+
+import warnings
+
+import numpy as np
+import pytest
+
+from chainrule.base.errors import DataError
+from chainrule.data.detection import (
+    Augmentation,
+    BucketSampler,
+    DetectionBatches,
+    DetectionDataset,
+    DetectionWarning,
+    DigitScenes,
+    Sample,
+    buckets,
+    detection_loader,
+)
+from chainrule.data.detection.batches import bucket_of
+from chainrule.data.detection.geometry import enlarged, letterboxed, mirrored, turned, within
+from chainrule.data.detection.samples import objects_of
+from chainrule.data.random import Draws
+
+
+class Squares(DetectionDataset):
+    """White squares on black, one a picture, of several sizes."""
+
+    classes = ("square",)
+    sizes = ((40, 40), (30, 60), (60, 30), (40, 44), (25, 50))
+
+    def __init__(self, broken=()):
+        self.broken = broken
+
+    def __len__(self):
+        return len(self.sizes)
+
+    def size(self, index):
+        return self.sizes[index]
+
+    def most_objects(self):
+        return 1
+
+    def __getitem__(self, index):
+        if index in self.broken:
+            raise DataError(f"image {index} is broken.")
+        image = np.zeros((3, *self.sizes[index]), np.uint8)
+        image[:, 8:20, 6:16] = 255
+        return Sample(image, objects_of([[6, 8, 16, 20]], [1]))
+
+
+def ink_box(image, level=127):
+    """The tight box of what is bright."""
+    bright = image.mean(0) > level
+    down, across = np.flatnonzero(bright.any(1)), np.flatnonzero(bright.any(0))
+    return np.array([across[0], down[0], across[-1] + 1, down[-1] + 1])
+
+
+def test_scenes_are_a_function_of_seed_and_index():
+    scenes = DigitScenes("test", 20)
+    one, again, other = scenes[3], DigitScenes("test", 20)[3], DigitScenes("test", 20, seed=1)[3]
+    assert np.array_equal(one.image, again.image)
+    assert np.array_equal(one.objects.boxes, again.objects.boxes)
+    assert not np.array_equal(one.image, other.image)
+    for k in range(20):
+        image, objects = scenes[k]
+        boxes = objects.boxes
+        assert image.shape == (1, 128, 128) and image.dtype == np.uint8
+        assert 1 <= len(boxes) <= 6 and objects.labels.min() >= 1 and objects.labels.max() <= 10
+        assert (boxes >= 0).all() and (boxes <= 128).all()
+        assert (boxes[:, 2:] - boxes[:, :2]).max(1).min() >= 10
+
+
+def test_scenes_to_learn_from_are_new_every_epoch_and_repeatable():
+    def epoch(number):
+        loader = detection_loader(DetectionBatches(DigitScenes("train", 8), buckets(128)), 4, 5)
+        loader.set_epoch(number)
+        return [batch[0].numpy() for batch in loader]
+
+    first, again, second = epoch(0), epoch(0), epoch(1)
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not any(np.array_equal(a, b) for a in first for b in second)
+
+
+def test_enlarging_is_pytorchs_bilinear():
+    torch = pytest.importorskip("torch")
+    x = np.random.default_rng(0).random((2, 5, 7)).astype(np.float32)
+    wanted = torch.nn.functional.interpolate(
+        torch.tensor(x)[None], size=(9, 16), mode="bilinear", align_corners=False
+    )
+    np.testing.assert_allclose(enlarged(x, (9, 16)), wanted[0].numpy(), atol=1e-5)
+    smaller = torch.nn.functional.interpolate(
+        torch.tensor(x)[None], size=(3, 4), mode="bilinear", align_corners=False, antialias=True
+    )
+    np.testing.assert_allclose(enlarged(x, (3, 4)), smaller[0].numpy(), atol=1e-5)
+
+
+def test_letterboxing_moves_boxes_with_the_image():
+    image, objects = Squares()[1]
+    out, moved, inner = letterboxed(image, objects, (64, 64))
+    assert out.shape == (3, 64, 64) and inner == (32, 64)
+    assert (out[:, 32:] == 127.5).all()
+    assert np.abs(ink_box(out[:, :32]) - moved.boxes[0]).max() <= 1
+
+
+@pytest.mark.parametrize("change", [mirrored, turned])
+def test_flips_take_the_boxes_along(change):
+    image, objects = change(*Squares()[2])
+    np.testing.assert_array_equal(ink_box(image), objects.boxes[0])
+
+
+def test_augmented_boxes_stay_on_their_objects():
+    augmentation = Augmentation("xy", (0.6, 1.6), 0.1)
+    seen = 0
+    for index in range(40):
+        image, objects = augmentation(*Squares()[0], Draws(0, 0, np.array([index])))
+        assert image.shape[1:] == (40, 40)
+        if len(objects.boxes):
+            seen += 1
+            assert np.abs(ink_box(image, 160) - objects.boxes[0]).max() <= 1.5
+    assert seen > 25
+
+
+def test_what_is_hardly_in_a_window_is_left_out():
+    objects = objects_of([[0, 0, 10, 10], [8, 0, 18, 10]], [1, 2])
+    assert within(objects, (0, 8), (10, 10)).labels.tolist() == [2]
+    assert within(objects, (0, 6), (10, 10)).labels.tolist() == [1, 2]
+
+
+def test_buckets():
+    sizes = buckets(100)
+    assert sizes[0] == (128, 128) and all(s % 32 == 0 for size in sizes for s in size)
+    assert sizes[bucket_of((50, 50), sizes)] == (128, 128)
+    upright, lying = (sizes[bucket_of(size, sizes)] for size in ((90, 30), (30, 90)))
+    assert upright == (128, 96) and lying == (96, 128)
+
+
+def test_batches_have_few_shapes_and_hold_every_image():
+    batches = DetectionBatches(Squares(), buckets(64))
+    assert {batches.sizes[k] for k in batches.bucket} == {(64, 64), (64, 64), *batches.sizes[1:]}
+    sampler = BucketSampler(batches.bucket, 2, seed=1)
+    for epoch in range(3):
+        sampler.set_epoch(epoch)
+        lists = list(sampler)
+        assert len(lists) == len(sampler) and all(len(each) == 2 for each in lists)
+        assert {k for each in lists for k in each} == set(range(5))
+        assert all(len(set(batches.bucket[each])) == 1 for each in lists)
+    for images, sizes, objects, labels, _ in detection_loader(batches, 2, 0):
+        assert images.shape[:2] == (2, 3) and objects.shape == (2, 16, 4)
+        assert (labels.numpy() > 0).sum() == 2
+        assert (sizes.numpy() <= np.array(images.shape[2:])).all()
+
+
+def test_an_image_that_cannot_be_read_is_named_once_and_replaced():
+    batches = DetectionBatches(Squares(broken=(2,)), buckets(64))
+    with pytest.warns(DetectionWarning, match="image 2 is broken"):
+        replaced = batches[2]
+    assert replaced[3][0] == 1
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        batches[2]
+    with pytest.raises(DataError, match="None of the 5"), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        DetectionBatches(Squares(broken=range(5)), buckets(64))[0]
