@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.chart import chart
+from benchmarks.learn.report import section_of, with_section
 from benchmarks.machine import Limits, cores, describe
 from benchmarks.measure import Plan, Row, run_row
 from benchmarks.peers import PACKAGES
@@ -147,7 +148,12 @@ def save(report: dict[str, Any], options: argparse.Namespace) -> None:
         options.chart.write_text(chart(report["rows"]), encoding="utf-8")
     if options.page:
         link = options.chart and os.path.relpath(options.chart, options.page.parent)
-        options.page.write_text(page(report, link), encoding="utf-8")
+        # The section of classical learning is measured apart.
+        before = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
+        text = page(report, link)
+        if kept := section_of(before):
+            text = with_section(text, kept)
+        options.page.write_text(text, encoding="utf-8")
 
 
 def say(text: str) -> None:

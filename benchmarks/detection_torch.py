@@ -255,7 +255,7 @@ class Detector(nn.Module):
             box = torch.where(fine.unsqueeze(-1), box, 0.0)
             boxes.append(box)
             scores.append(score.masked_fill(~(fine & kept(box, rpn.nms_thresh)), -math.inf))
-        score, which = torch.cat(scores, 1).sort(1, descending=True, stable=True)
+        score, which = torch.cat(scores, 1).sort(dim=1, descending=True, stable=True)
         every = torch.cat(boxes, 1)
         return [
             b[w[:after][s[:after] > -math.inf]] for b, w, s in zip(every, which, score, strict=True)

@@ -5,13 +5,16 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.learn import quality
 from benchmarks.learn.cases import CASES, FAMILIES, SIZES, Case
 from benchmarks.learn.measure import Failed, Pair, first_call
-from benchmarks.learn.report import HEAD, line, summary
+from benchmarks.learn.report import HEAD, line, section, summary, with_section
+from benchmarks.machine import describe
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -32,6 +35,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     add("--again", action="store_true", help="measure all the same")
     add("--quality", action="store_true", help="scores by five folds instead (--only holds)")
     add("--show", action="store_true", help="measure nothing: print the table of --json")
+    add("--page", type=Path, help="put the section of --json into this page (Markdown)")
     options = parser.parse_args(arguments)
     unknown = set((options.family or "linear").split(",")) - set(FAMILIES)
     if unknown:
@@ -84,6 +88,7 @@ def main() -> None:
         for row in results.ordered():
             print(line(row))
         print(summary(results.ordered()))
+        save(results, options)
         return
     todo = wanted(options)
     pair = None
@@ -101,7 +106,23 @@ def main() -> None:
         print(line(results.rows[case.name, rows]), flush=True)
     if pair is not None:
         pair.close()
-    print(summary([row for row in results.ordered()]))
+    print(summary(results.ordered()))
+    save(results, options)
+
+
+def save(results: Results, options: argparse.Namespace) -> None:
+    """Writes the section into the page, if one is named."""
+    if not options.page:
+        return
+    machine = describe()
+    versions = ", ".join(f"{name} {version(name)}" for name in ("scikit-learn", "numba", "numpy"))
+    path = results.path or Path("learn.json")
+    day = time.strftime("%Y-%m-%d", time.gmtime(path.stat().st_mtime if path.exists() else None))
+    measured = f"Measured on {day} with `python -m benchmarks.learn --json {path.name}`: "
+    measured += f"{machine['processor']}, {machine['cores']} cores; {versions}."
+    page = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
+    text = with_section(page, section(results.ordered(), measured))
+    options.page.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -23,7 +23,8 @@ class Case:
     Args:
         family: the folder of chainrule.learn. kind: the class's name. module: of scikit-learn.
         data, columns, classes: see `data.table`. sizes: rows; fits that take minutes are left out.
-        queries: rows of a call of predict at most.
+        queries: rows of a call of predict at most. peer, peer_options: the class and the options of
+        scikit-learn where they have other names than ours.
     """
 
     family: str
@@ -38,6 +39,7 @@ class Case:
     sizes: tuple[int, ...] = SIZES
     queries: int = 100_000
     peer: str = ""
+    peer_options: dict[str, Any] | None = None
 
     @property
     def name(self) -> str:
@@ -157,10 +159,18 @@ def _manifold() -> Iterator[Case]:
                    {"n_jobs": (2, None)}, method, data="blobs", sizes=sizes)  # fmt: skip
 
 
+def _neural() -> Iterator[Case]:
+    # Of one size, and so many epochs that the data are fitted but for noise at the most rows.
+    ours, theirs = {"max_epochs": 4, "patience": None}, {"max_iter": 4, "n_iter_no_change": 1000}
+    for end, classes in (("Classifier", 2), ("Regressor", 0)):
+        yield Case("neural", f"Neural{end}", "sklearn.neural_network", ours, {}, "4 epochs",
+                   classes=classes, peer=f"MLP{end}", peer_options=theirs)  # fmt: skip
+
+
 FAMILIES = {
     "linear": _linear, "preprocessing": _preprocessing, "neighbors": _neighbors, "svm": _svm,
     "trees": _trees, "cluster": _cluster, "decomposition": _decomposition, "mixture": _mixture,
-    "manifold": _manifold,
+    "manifold": _manifold, "neural": _neural,
 }  # fmt: skip
 CASES = [case for family in FAMILIES.values() for case in family()]
 

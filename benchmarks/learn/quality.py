@@ -35,13 +35,18 @@ SOME = 5_000
 
 
 class Estimator(NamedTuple):
-    """A class of both libraries with the same options. most: rows that are used at most."""
+    """A class of both libraries with the same options. most: rows that are used at most.
+
+    peer, peer_options: of scikit-learn where they have other names.
+    """
 
     kind: str
     module: str
     options: dict[str, Any]
     most: int = BIG
     quick: bool = True
+    peer: str = ""
+    peer_options: dict[str, Any] = {}
 
 
 ESTIMATORS = [
@@ -82,6 +87,10 @@ ESTIMATORS = [
                                              "reg_covar": 1e-2, "n_init": 10}),
     Estimator("PCA", "decomposition", {"n_components": 3}),
     Estimator("IncrementalPCA", "decomposition", {"n_components": 3}),
+    Estimator("NeuralClassifier", "neural_network", {"max_epochs": 60}, 2_000, False,
+              "MLPClassifier", {"max_iter": 60}),
+    Estimator("NeuralRegressor", "neural_network", {"max_epochs": 60}, 2_000, False,
+              "MLPRegressor", {"max_iter": 60}),
     Estimator("TSNE", "manifold", {"max_iter": 500}, 500, False),
 ]  # fmt: skip
 
@@ -142,7 +151,10 @@ class Scores(NamedTuple):
 
 def made(library: str, estimator: Estimator) -> Any:
     module = "chainrule.learn" if library == "chainrule" else f"sklearn.{estimator.module}"
-    found = getattr(importlib.import_module(module), estimator.kind)(**estimator.options)
+    name, options = estimator.kind, estimator.options
+    if library == "sklearn" and estimator.peer:
+        name, options = estimator.peer, estimator.peer_options
+    found = getattr(importlib.import_module(module), name)(**options)
     return found.set_params(random_state=0) if "random_state" in found.get_params() else found
 
 

@@ -64,10 +64,20 @@ def faults(row: dict[str, Any]) -> list[str]:
     return found
 
 
+def means(rows: list[dict[str, Any]]) -> list[tuple[str, str, str, str, int]]:
+    """(family, fit, use, both, rows) with geometric means of speed, and the same of all."""
+    found = []
+    for family in [*dict.fromkeys(row["family"] for row in rows), "all"]:
+        mine = [row for row in rows if family in ("all", row["family"])]
+        fit, used = ([ratio(r, act) for r in mine if act in r] for act in ("fit", "use"))
+        found.append((family, mean(fit), mean(used), mean(fit + used), len(mine)))
+    return found
+
+
 def mean(values: list[float]) -> str:
     """Their geometric mean."""
     if not values:
-        return "   -"
+        return "-"
     return f"{math.exp(sum(map(math.log, values)) / len(values)):.2f}"
 
 
@@ -78,11 +88,41 @@ def summary(rows: list[dict[str, Any]]) -> str:
     lines += [f"  {r['name']:44}{r['rows']:7}  {', '.join(found)}" for r, found in losing]
     lines += [] if losing else ["  none"]
     lines += ["", f"Geometric means of speed:{'fit':>12}{'use':>8}{'all':>8}  rows"]
-    families = list(dict.fromkeys(row["family"] for row in rows))
-    for family in [*families, "all"]:
-        mine = [row for row in rows if family in ("all", row["family"])]
-        fit, used = ([ratio(r, act) for r in mine if act in r] for act in ("fit", "use"))
-        lines.append(
-            f"  {family:27}{mean(fit):>8}{mean(used):>8}{mean(fit + used):>8}  {len(mine)}"
-        )
+    for family, fit, used, both, count in means(rows):
+        lines.append(f"  {family:27}{fit:>8}{used:>8}{both:>8}  {count}")
     return "\n".join(lines)
+
+
+# ---- the page ------------------------------------------------------------------------------------
+
+SECTION = "## Classical learning"
+_HOW = """\
+Every estimator of `chainrule.learn` beside scikit-learn's with the same settings, each library in a
+process of its own with the threads, jobs and algorithm that are fastest for it; they take turns,
+and a figure is the median. Above 1 chainrule is faster. "Memory" is what a fit adds at its peak,
+over scikit-learn's (named above 1.2), "first call" the first fit or use with an empty cache (named
+above 2 s), a score is of rows that no fit saw (named 2 % below). Where trees and networks draw at
+random, the scores of both differ by chance."""
+
+
+def section(rows: list[dict[str, Any]], measured: str) -> str:
+    """The section of the results page: means, and every row that loses anywhere."""
+    lines = [SECTION, "", measured, "", _HOW, ""]
+    lines += ["| family | fit | predict or transform | both | rows |", "|---|--:|--:|--:|--:|"]
+    lines += [f"| {' | '.join(map(str, found))} |" for found in means(rows)]
+    losing = [(row, faults(row)) for row in rows if faults(row)]
+    lines += ["", f"{len(losing)} of {len(rows)} rows lose somewhere:", ""]
+    lines += ["| estimator | rows | where |", "|---|--:|---|"]
+    lines += [f"| {r['name']} | {r['rows']:,} | {', '.join(found)} |" for r, found in losing]
+    return "\n".join(lines) + "\n"
+
+
+def with_section(page: str, text: str) -> str:
+    """The page with this section of classical learning at its end, in the place of an older one."""
+    return page.partition(SECTION)[0].rstrip() + "\n\n" + text
+
+
+def section_of(page: str) -> str:
+    """The section that a page holds; "" if none."""
+    _, mark, rest = page.partition(SECTION)
+    return mark + rest

@@ -36,8 +36,9 @@ WARM_ROWS = 300
 def estimator(side: str, case: Case, options: dict[str, Any], seed: int) -> Any:
     """The unfitted estimator of one library."""
     module = "chainrule.learn" if side == "chainrule" else case.module
-    kind = getattr(importlib.import_module(module), case.kind)
-    made = kind(**case.options)
+    theirs = side == "sklearn" and bool(case.peer)
+    kind = getattr(importlib.import_module(module), case.peer if theirs else case.kind)
+    made = kind(**(case.peer_options or {} if theirs else case.options))
     known = made.get_params()
     if "random_state" in known:
         made.set_params(random_state=seed)

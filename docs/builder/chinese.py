@@ -14,7 +14,9 @@ import re
 _HEADS = {
     "setting": "设置", "median": "中位数", "range": "范围", "× best peer": "× 最快的同类",
     "of FLOP peak": "占浮点峰值", "of bandwidth": "占带宽", "first call": "首次调用",
-    "from start": "自启动起", "memory": "内存",
+    "from start": "自启动起", "memory": "内存", "family": "类别", "fit": "训练",
+    "predict or transform": "预测或变换", "both": "合计", "rows": "行数", "estimator": "估计器",
+    "where": "何处",
 }  # fmt: skip
 _WORDS = {
     "chainrule, compiled": "chainrule，编译模式",
@@ -30,6 +32,10 @@ _HOW = """每个设置在自己的进程中运行，初始权重与数据都相�
 同样的轮次中测量；浮点运算数与字节数按 [benchmarks/workloads.py](../../benchmarks/workloads.py) 中的公式计算：卷积、线性层与循环层的乘加次数，
 以及假定没有缓存时最少的数据搬运量。“首次调用”是含编译的第一步：缓存为空时 / 缓存已由先前的进程填好时。“自启动起”还包括进程
 本身的启动与导入。“内存”是进程的峰值。"""
+_LEARN = """`chainrule.learn` 的每个估计器与设置相同的 scikit-learn 估计器并列，各自在一个进程中运行，线程、作业数与算法取对它最快的；
+两者轮流测量，每个数是中位数。大于 1 表示 chainrule 更快。“内存”是训练在峰值时增加的内存与 scikit-learn 的比值（超过 1.2 时列出），
+“首次调用”是缓存为空时的第一次训练或使用（超过 2 秒时列出），得分取自训练未见过的行（低 2 % 以上时列出）。树与网络随机抽取之处，
+两者的得分相差属于偶然。"""
 # Whole lines (or paragraphs) of the English page, and what they become.
 _LINES = [
     (r"# Benchmarks", r"# 基准测试"),
@@ -51,6 +57,10 @@ _LINES = [
     (r"- (\S+) GFLOP, (\S+) MB; peak (\S+) GFLOP/s, bandwidth (\S+) GB/s: at least (.*)",
      r"- \1 GFLOP，\2 MB；峰值 \3 GFLOP/s，带宽 \4 GB/s：至少 \5"),
     (r"- (chainrule \w+) runs at (.*)", r"- \1的速度是 \2"),
+    (r"## Classical learning", r"## 经典学习"),
+    (r"Measured on (\S+) with `(.*)`: (.*), (\d+) cores; (.*)\.", r"\1 用 `\2` 测得：\3，\4 个核；\5。"),
+    (r"Every estimator of `chainrule.learn`.*by chance\.", _LEARN),
+    (r"(\d+) of (\d+) rows lose somewhere:", r"\2 行中有 \1 行在某处落后："),
     (r"- REFUSED: (.*)", r"- 未被接受：\1"),
     (r"- not measured: (.*)", r"- 未测量：\1"),
 ]  # fmt: skip
@@ -67,7 +77,7 @@ def benchmarks(text: str) -> str:
 
 
 def _block(block: str) -> str:
-    if block.startswith("Every setting"):
+    if block.startswith(("Every setting", "Every estimator")):
         return _line(block.replace("\n", " "))
     return "\n".join(_line(line) for line in block.split("\n"))
 
@@ -82,10 +92,40 @@ def _line(line: str) -> str:
     raise ValueError(f"docs/benchmarks.md has a line without Chinese: {line!r}")
 
 
+# Cells of the tables of classical learning.
+_CELLS = [
+    (r"linear", "线性模型"), (r"preprocessing", "预处理"), (r"neighbors", "近邻"),
+    (r"svm", "支持向量机"), (r"trees", "树与集成"), (r"cluster", "聚类"),
+    (r"decomposition", "分解"), (r"mixture", "混合模型"), (r"manifold", "流形"),
+    (r"neural", "网络"), (r"all", "全部"),
+    (r"(\S+) by distance, (\d+) columns", r"\1，按距离加权，\2 列"), (r"(\S+) (\d+) columns", r"\1，\2 列"),
+    (r"(\S+) (.*?)(\d+) classes", r"\1 \2\3 类"), (r"(\S+) (\d+) trees", r"\1，\2 棵树"),
+    (r"(\S+) (\d+) epochs", r"\1，\2 轮"), (r"(\S+) (\d+) of (\d+)", r"\1，\3 中取 \2"),
+    (r"(\S+) (\d+) of (\d+), whitened", r"\1，\3 中取 \2，白化"),
+]  # fmt: skip
+_FAULTS = [
+    (r"predict/transform ([\d.]+)×", r"预测/变换 \1×"), (r"fit ([\d.]+)×", r"训练 \1×"),
+    (r"memory ([\d.]+)×", r"内存 \1×"), (r"first call ([\d.]+) s", r"首次调用 \1 秒"),
+    (r"score (\S+) below ([^\s,]+)", r"得分 \1，低于 \2"), (r"(×|秒|\d), ", r"\1；"),
+]  # fmt: skip
+
+
+def _learn_cell(cell: str) -> str:
+    for pattern, form in _CELLS:
+        if found := re.fullmatch(pattern, cell.strip()):
+            return f" {found.expand(form)} "
+    if re.search(r"[\d.]+×|first call|score \S+ below", cell):
+        for pattern, form in _FAULTS:
+            cell = re.sub(pattern, form, cell)
+    return cell
+
+
 def _row(line: str) -> str:
     cells = line.strip("|").split("|")
-    if cells[0].strip() == "setting":
+    if cells[0].strip() in ("setting", "family", "estimator"):
         cells = [f" {_HEADS[cell.strip()]} " for cell in cells]
+    elif len(cells) in (3, 5):
+        cells = [_learn_cell(cell) for cell in cells]
     out = f"|{'|'.join(cells)}|"
     return _words(re.sub(r"([\d.]+ (?:m|µ)?s) to ([\d.]+ (?:m|µ)?s)", r"\1 至 \2", out))
 

@@ -37,8 +37,8 @@ def test_every_estimator_has_a_case_and_names_differ(package):
 
     cases, _ = package
     fitted = {name for name in learn.__all__ if hasattr(getattr(learn, name), "fit")}
-    # scikit-learn has no estimator like these.
-    alone = {"NeuralClassifier", "NeuralRegressor", "Whitener"}
+    # scikit-learn has no estimator like this one.
+    alone = {"Whitener"}
     assert {case.kind for case in cases.CASES} == fitted - alone
     assert len({case.name for case in cases.CASES}) == len(cases.CASES)
 
@@ -65,6 +65,21 @@ def test_means_are_geometric(package):
     slow = row(fit={"chainrule": 2.0, "sklearn": 1.0}, use={"chainrule": 1.0, "sklearn": 8.0})
     text = report.summary([row(), slow])
     assert text.splitlines()[-1].split() == ["all", "1.00", "4.00", "2.00", "2"]
+
+
+def test_the_page_holds_one_section_that_has_chinese(package, monkeypatch):
+    _, report = package
+    monkeypatch.syspath_prepend(str(ROOT / "docs"))
+    from builder import chinese
+
+    slow = row(name="SVC rbf, 5 classes", fit={"chainrule": 2.0, "sklearn": 1.0}, first=2.5)
+    measured = "Measured on 2026-01-01 with `python -m benchmarks.learn`: A CPU, 2 cores; numba 1."
+    text = report.section([row(), slow], measured)
+    page = report.with_section(report.with_section("# Benchmarks\n", "older"), text)
+    assert page == "# Benchmarks\n\nolder\n\n" + text
+    assert report.section_of(report.with_section(page, text)) == text
+    assert "| SVC rbf, 5 classes | 1,000 | fit 0.50×, first call 2.5 s |" in text
+    assert "| SVC rbf, 5 类 | 1,000 | 训练 0.50×；首次调用 2.5 秒 |" in chinese.benchmarks(text)
 
 
 def test_rows_that_are_there_are_not_measured_again(tmp_path):

@@ -129,7 +129,8 @@ def attention():
     P /= P.sum(1, keepdims=True)
     dP = G @ v.T
     names = {"matrices": True, "Q": q, "K": k, "V": v, "G": G, "P": P, "s": 0.6, "∂P": dP,
-             "∂S": P * (dP - (dP * P).sum(1, keepdims=True))}  # fmt: skip
+             "∂S": P * (dP - (dP * P).sum(1, keepdims=True)),
+             "sum": lambda a: a.sum(1, keepdims=True)}  # fmt: skip
     return [Case(names, {"query": (dq, ""), "key": (dk, ""), "value": (dv, ""), "bias": (dm, "")})]
 
 

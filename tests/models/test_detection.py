@@ -1,4 +1,4 @@
-"""Faster R-CNN's parts against plain references, and the whole against the same graph in PyTorch."""
+"""Faster R-CNN: its parts against plain references, the whole against PyTorch."""
 
 import math
 import re
@@ -79,13 +79,12 @@ def as_torch(*tensors):
     return [torch.from_numpy(x.detach().numpy().copy()) for x in tensors]
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_detections_are_those_of_the_same_graph_in_pytorch(reference, dtype):
-    model = resnet().to(getattr(cr, dtype)).eval()
-    images, _ = scene(dtype)
+def test_detections_are_those_of_the_same_graph_in_pytorch(reference):
+    model = resnet().to(cr.float64).eval()
+    images, _ = scene("float64")
     found = model(images)
     batch = model.batch(images)
-    assert batch.images.dtype.name == found[0]["boxes"].dtype.name == dtype
+    assert batch.images.dtype.name == found[0]["boxes"].dtype.name == "float64"
     expected = reference(model).detections(*as_torch(batch.images, batch.sizes))
     for ours, theirs in zip(found, expected, strict=True):
         assert len(ours["labels"]) > 5
@@ -130,7 +129,7 @@ def test_the_small_one_is_the_same_graph_too(reference):
 
 
 def test_compiled_it_gives_the_same():
-    model = detection.fasterrcnn_small(num_classes=4, fixed_size=(64, 64))
+    model = drawn(network(num_classes=4))
     images, targets = scene(sizes=((64, 64), (50, 64)), objects=(2, 0))
     batch = model.batch(images, targets)
 
@@ -292,7 +291,7 @@ def test_sampling():
     counts[0, 80:] = False
     sampler = detection.BalancedPositiveNegativeSampler(40, 0.25)
     seen = set()
-    for _ in range(30):
+    for _ in range(100):
         chosen = sampler(cr.tensor(matched), cr.tensor(counts))
         places, counted, positive = (x.numpy() for x in chosen)
         assert places.shape == counted.shape == positive.shape == (3, 40)
@@ -317,12 +316,12 @@ def test_the_pyramid():
     }  # fmt: skip
     first, second = (block(m) for block, m in zip(pyramid.inner_blocks, maps.values(), strict=True))
     rows, columns = np.arange(9) * 5 // 9, np.arange(7) * 4 // 7
-    first = first + second.numpy(force=True)[:, :, rows][:, :, :, columns]
+    first = first + second.detach().numpy()[:, :, rows][:, :, :, columns]
     np.testing.assert_allclose(
-        out["a"].numpy(force=True), pyramid.layer_blocks[0](first).numpy(force=True), 1e-4, 1e-5
+        out["a"].detach().numpy(), pyramid.layer_blocks[0](first).detach().numpy(), 1e-4, 1e-5
     )
     np.testing.assert_array_equal(
-        out["pool"].numpy(force=True), out["b"].numpy(force=True)[:, :, ::2, ::2]
+        out["pool"].detach().numpy(), out["b"].detach().numpy()[:, :, ::2, ::2]
     )
 
 
@@ -396,13 +395,14 @@ def test_second_stage_samples():
     heads = network(box_batch_size_per_image=12, box_positive_fraction=0.5).roi_heads
     objects = cr.tensor([[[0.0, 0, 20, 20], [30, 30, 50, 60]], [[5.0, 5, 25, 25], [0, 0, 0, 0]]])
     labels = cr.tensor([[2, 1], [1, 0]])
-    moved = objects.numpy()[:, :, None] + np.arange(6)[None, None, :, None]
+    moved = objects.numpy()[:, :, None] + 2 * np.arange(6)[None, None, :, None]
     boxes = cr.tensor(moved.reshape(2, 12, 4).astype(np.float32))
     present = cr.ones(2, 12, dtype=cr.bool)
     present[1, 6:] = False
     proposals = Proposals(boxes, cr.zeros(2, 12), present)
     found, label, target, counts = heads.sample(proposals, objects, labels)
-    assert counts.numpy().sum(1).tolist() == [12, 7]  # 6 proposals and the object
+    assert counts.numpy().sum(1).tolist() == [12, 7]  # of the second: 6 proposals, the object
+    assert ((label.numpy() > 0).sum(1) <= 6).all()
     for k in range(2):
         for box, number, code, counted in zip(
             *(x.numpy()[k] for x in (found, label, target, counts)), strict=True

@@ -59,6 +59,7 @@ function named(box: Box, text: string, kind: string): SVGElement[] {
 // ---- layers that are the same for every detection -----------------------------------------------
 
 const BANDS = 5;
+const SURE = 0.5;
 
 function rowsOf(boxes: Boxes, wanted: string[]): number[] {
   return boxes.state.flatMap((each, k) => (wanted.includes(each) ? [k] : []));
@@ -81,15 +82,20 @@ function drawStruck(): void {
   const boxes: Boxes = late() ? found.second : found.first;
   const me = chosen();
   const mine = state.stage === "overview" || !me ? -1 : late() ? me.second : me.first;
-  const rows = rowsOf(boxes, ["struck"]);
+  // Only boxes of one map, or of one class, strike each other out.
+  const group = mine >= 0 ? boxes.group[mine] : null;
+  const rows = rowsOf(boxes, ["struck"]).filter((k) => group === null || boxes.group[k] === group);
   fill("struck", path("others", boxesOf(boxes, rows.filter((k) => boxes.by[k] !== mine))),
     path("ours", boxesOf(boxes, rows.filter((k) => boxes.by[k] === mine))));
 }
 
 function drawBoxes(): void {
-  fill("boxes", ...found.detections.flatMap((each, k) =>
-    (k === state.box && state.stage !== "overview" ? [] : named(inner(each), `${k} ${className(each.label)}`,
-      `final c${each.label % 6}`))));
+  fill("boxes", ...found.detections.flatMap((each, k) => {
+    if (k === state.box && state.stage !== "overview") return [];
+    // Doubtful ones would hide the others with their names.
+    if (each.score < SURE) return [path(`doubtful c${each.label % 6}`, [inner(each)])];
+    return named(inner(each), `${k} ${className(each.label)}`, `c${each.label % 6}`);
+  }).reverse());
   fill("objects", ...(found.objects ?? []).map((each) => path("object", [each.box])));
 }
 

@@ -43,7 +43,7 @@ function showList(): void {
 function lineOf(line: Line): HTMLElement {
   const check = line.check;
   const mark = check && el("span", { class: check.right ? "mark right" : "mark wrong" },
-    `${check.right ? "✓" : "✗"} ${check.error === null ? "" : check.error.toExponential(0)}`);
+    `${check.right ? "✓" : "✗"} ${check.error ? check.error.toExponential(0) : check.error ?? ""}`);
   return el("div", { class: "line" }, el("div", { class: "label" }, el("span", {}, tell(line.label)), mark),
     el("div", { class: "math" }, tell(line.text)));
 }

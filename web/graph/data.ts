@@ -67,6 +67,10 @@ export interface Page {
   agreement: Record<string, {
     steps: number; here: boolean; values: Num; gradients: Num;
   }>;
+  /** Of each parameter what its optimiser does; empty where none was given. */
+  updates: Record<string, { title: Text; lines: { text: Text; latex: Text; label: Text }[] }>;
+  /** Where what is not finite comes from. */
+  origins: Text[];
 }
 
 const read = (id: string): unknown => JSON.parse(document.getElementById(id)?.textContent ?? "");

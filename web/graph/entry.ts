@@ -3,12 +3,15 @@
 import { el } from "../shared/dom";
 import { number } from "../shared/format";
 import { say } from "../shared/words";
-import { cellAt, cellsOf, explanation, nodes, real } from "./data";
+import { cellAt, cellsOf, explanation, nodes, page, real } from "./data";
 import { gradientLine, updateLine, valueLine } from "./formulas";
 import { W } from "./words";
 
 /** The step of the update that is shown; the reader may change it. */
 export const update = { rate: 0.1 };
+
+/** Whether an optimiser says what the update is. */
+export const optimised = (): boolean => Object.keys(page.updates).length > 0;
 
 /** The lines of one entry: its place, its numbers, and how value and gradient come about. */
 export function entryLines(id: string, row: number, column: number, rated: boolean): HTMLElement[] {
@@ -36,7 +39,7 @@ export function entryLines(id: string, row: number, column: number, rated: boole
   for (const line of [valueLine(id, cell, template, more), gradientLine(id, cell, more)]) {
     if (line) out.push(el("p", { class: "put" }, line));
   }
-  if (rated && node.kind === "parameter") {
+  if (rated && node.kind === "parameter" && !optimised()) {
     const line = updateLine(id, cell, update.rate);
     if (line) {
       out.push(el("p", { class: "hint" }, say(W.oneUpdate)), el("p", { class: "put" }, line));

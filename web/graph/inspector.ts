@@ -6,7 +6,7 @@ import { say, told, type Words } from "../shared/words";
 import {
   edgesFrom, edgesTo, nodes, page, real, shapeOf, tell, type Line, type Node, type Picture,
 } from "./data";
-import { entryLines, firstCell, update } from "./entry";
+import { entryLines, firstCell, optimised, update } from "./entry";
 import { formula, math, nameOf } from "./formulas";
 import { cellUnder, fitted, paint } from "./heat";
 import { choose, fold, groups, on, openTab, pointAt, reveal, state, stepNow, type Tab } from "./state";
@@ -176,8 +176,14 @@ function formulaTab(node: Node): HTMLElement[] {
     const both = el("div", { class: "pair" }, picture(node, out.value, "value", 150));
     if (out.gradient) both.append(picture(node, out.gradient, "gradient", 150));
     if (out.value.statistics.count > 1) parts.push(both, el("p", { class: "hint" }, say(W.hoverHint)));
-    if (node.kind === "parameter") parts.push(rate());
+    if (node.kind === "parameter" && !optimised()) parts.push(rate());
     parts.push(entrySection());
+  }
+  const step = page.updates[node.id];
+  if (step) {
+    parts.push(el("h3", {}, tell(step.title)), el("ul", { class: "lines" },
+      ...step.lines.map((line) => el("li", { class: "line numbers" }, math(tell(line.latex), tell(line.text)),
+        line.label ? el("span", { class: "hint" }, ` ${tell(line.label)}`) : null))));
   }
   const lines = node.lines.filter((line) => line.kind !== "formula");
   if (lines.length) {

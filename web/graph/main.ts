@@ -101,6 +101,14 @@ function verdict(): HTMLElement | null {
   return badge;
 }
 
+/** Where the NaN comes from, if there is one. */
+function origin(): HTMLElement | null {
+  if (!page.origins.length) return null;
+  const box = el("div", { class: "origin", role: "status" });
+  told(box, () => box.replaceChildren(...page.origins.map((each) => el("p", {}, `✗ ${textOf(each)}`))));
+  return box;
+}
+
 function begin(): void {
   const title = el("h1", {});
   let drawn = false;
@@ -121,7 +129,7 @@ function begin(): void {
     tool(W.foldAll, "⊟", () => foldAll(true)), tool(W.help, "?", () => dialog.showModal()));
   document.body.append(
     el("header", {}, title, verdict(), searchBox(), el("div", { class: "settings" }, ...settings)),
-    el("main", {}, el("div", { class: "stage" }, canvas, tools, legend()), inspector()),
+    el("main", {}, el("div", { class: "stage" }, canvas, tools, origin(), legend()), inspector()),
     film(), dialog,
   );
   const asked = languageInAddress() ?? (languageWasChosen() ? null : page.open);

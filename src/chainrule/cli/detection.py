@@ -156,7 +156,11 @@ def _in_folder(
     )  # fmt: skip
     augmentation = None
     if settings["augment"]:
-        augmentation = Augmentation(data.train.flips)
+        # What is seen from above has no usual size and light.
+        strong = data.train.flips == "xy"
+        augmentation = (
+            Augmentation("xy", (0.6, 1.6), 0.3) if strong else Augmentation(data.train.flips)
+        )
     batches = DetectionBatches(data.train, sizes, augmentation, recipe.mean, recipe.std)
     finder = Finder(model, side, recipe.mean, recipe.std, not options.glass)
     trainer = train.Trainer(

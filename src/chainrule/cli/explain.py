@@ -9,9 +9,11 @@ import shutil
 import sys
 from typing import Any
 
+from chainrule import models
 from chainrule.base.text import t
+from chainrule.cli.explain_image import explained_image
 from chainrule.cli.explain_page import explained
-from chainrule.cli.options import new_file, whole
+from chainrule.cli.options import filled, new_file, whole
 from chainrule.cli.parser import Parser, UsageError
 from chainrule.explain.worksheet import read_value, show, to_dict, to_text, worksheet
 from chainrule.explain.worksheet.steps import disagreements
@@ -43,6 +45,10 @@ def add_arguments(parser: Parser) -> None:
         "--html", type=new_file, metavar=t("FILE"),
         help=t("write a page of one training step; EXPRESSION is a model or the folder of a run"),
     )  # fmt: skip
+    parser.add_argument(
+        "--image", type=filled, metavar=t("IMAGE"),
+        help=t("with --html and the run of a detector: where the boxes in this picture come from"),
+    )  # fmt: skip
 
 
 def tidy(arguments: list[str]) -> list[str]:
@@ -67,12 +73,25 @@ def assignments(texts: list[str]) -> dict[str, Any]:
 
 
 def run(options: Any) -> int:
+    if options.image is not None and options.html is None:
+        raise UsageError(t("--image goes with --html FILE, the page to write."))
     if options.html is not None:
         if options.values or options.check or options.json:
             raise UsageError(t("--html takes a model or the folder of a run, and nothing else."))
-        explained(options.expression.strip()).save(options.html)
+        source = options.expression.strip()
+        if options.image is not None:
+            explained_image(source, options.image).save(options.html)
+        else:
+            explained(source).save(options.html)
         print(t("{path}: open it in a browser.", path=options.html))
         return 0
+    if options.expression.strip() in models.names() and not options.values:
+        raise UsageError(
+            t(
+                "{name} is a model: --html {name}.html writes a page of its first training step.",
+                name=options.expression.strip(),
+            )
+        )
     sheet = worksheet(options.expression.strip(), assignments(options.values), options.check)
     digits = min(options.digits, 15)
     if options.json:

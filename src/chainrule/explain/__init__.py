@@ -21,7 +21,7 @@ class _Callable(_ModuleType):
 
     def __call__(
         self, loss: _Any, wrt: _Any = None, *, gradient: _Any = None, level: str = "composite",
-        step: str | None = None, optimizer: _Any = None,
+        step: str | None = None, optimizer: _Any = None, targets: _Any = None,
     ) -> _Any:  # fmt: skip
         """What backpropagation does to the tensors behind `loss`, worked out with their numbers.
 
@@ -36,8 +36,11 @@ class _Callable(_ModuleType):
                 it was recorded and no other gradients have come since.
             optimizer: after `backward()`, before or after its step: the film of the page ends with
                 what it does to each parameter, instead of a plain step against the gradient.
+            targets: of a detector's image, "boxes" (L, 4) and "labels" (L,): tells what is missed.
 
-        An optimiser in the place of `loss` gives an `UpdateExplanation` of one of its steps.
+        An optimiser in the place of `loss` gives an `UpdateExplanation` of one of its steps. A
+        `FasterRCNN`, with an image (C, H, W) as `wrt`, gives a `DetectionExplanation`: where each
+        box that it finds there comes from.
 
         Before `backward()` the tape has the numbers. After it, compute the loss inside
         `with chainrule.explain.recording():`, which also keeps source lines and modules. Errors:
@@ -52,6 +55,9 @@ class _Callable(_ModuleType):
         """
         if hasattr(loss, "__explain__"):
             return loss.__explain__()
+        detector = _detector(loss)
+        if detector is not None:
+            return detector(loss, wrt, targets)
         frame = _sys._getframe(1)
         scope = {**frame.f_globals, **frame.f_locals}
         updates = _import_module("chainrule.explain.updates.explanation")
@@ -64,7 +70,17 @@ class _Callable(_ModuleType):
         return found
 
 
+def _detector(model: _Any) -> _Any:
+    """`explain_detection` if this is a detector. One that is, is of a module that is there."""
+    known = _sys.modules.get("chainrule.models.detection")
+    if known is None or not isinstance(model, known.FasterRCNN):
+        return None
+    return _import_module("chainrule.explain.detection").explain_detection
+
+
 def __getattr__(name: str) -> _Any:
+    if name in ("DetectionExplanation", "explain_detection"):
+        return getattr(_import_module("chainrule.explain.detection"), name)
     if name not in ("Explanation", "recording"):
         raise AttributeError(f"module 'chainrule.explain' has no attribute {name!r}")
     return getattr(_import_module("chainrule.explain.explanation"), name)

@@ -16,7 +16,7 @@ _MODULES: dict[str, tuple[str, ...]] = {
     "trees.boosting": ("GradientBoostingClassifier", "GradientBoostingRegressor"),
     "trees.forest": ("ExtraTreesClassifier", "RandomForestClassifier", "RandomForestRegressor"),
     "trees.hist_boosting": ("HistGradientBoostingClassifier", "HistGradientBoostingRegressor"),
-    "svm": ("SVC", "SVR"),
+    "svm": ("LinearSVC", "LinearSVR", "SVC", "SVR"),
     "neural": ("NeuralClassifier", "NeuralRegressor"),
     "neighbors": ("KNeighborsClassifier", "KNeighborsRegressor"),
     "linear": ("ElasticNet", "Lasso", "LinearRegression", "LogisticRegression", "Ridge"),

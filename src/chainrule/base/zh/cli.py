@@ -1,6 +1,9 @@
 """Chinese texts of the command line, argparse's own words among them."""
 
 TEXT = {
+    "{name} is a model: --html {name}.html writes a page of its first training step.": (
+        "{name} 是模型：--html {name}.html 会写出它第一步训练的页面。"
+    ),
     "{path} is damaged: its content does not match its checksum. Train again, or take the weights "
     "from the run's checkpoint.": (
         "{path} 已损坏：内容与校验和不符。请重新训练，或从该次运行的检查点取回权重。"

@@ -36,6 +36,11 @@ TEXT = {
     "Targets of image {k}: labels start at 1; 0 is the background.": (
         "图像 {k} 的 targets：标签从 1 开始；0 是背景。"
     ),
+    "Targets of image {k}: label {label}, but the model knows 1 to {last} "
+    "(num_classes={classes} counts the background).": (
+        "图像 {k} 的 targets：标签 {label} 超出范围，模型只有类别 1 至 {last}"
+        "（num_classes={classes} 含背景）。"
+    ),
     "{n} images with targets for {m}.": "{n} 幅图像，却有 {m} 幅的 targets。",
     "Image {k} must be (channels, height, width) with {n} channels, got shape {shape}.": (
         "图像 {k} 须为 (通道, 高, 宽)，通道数 {n}，现形状为 {shape}。"

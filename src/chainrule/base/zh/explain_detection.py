@@ -1,6 +1,15 @@
 """Chinese texts of explained detections."""
 
 TEXT = {
+    "{path} holds no detector: --image explains only those.": (
+        "{path} 中不是检测器：--image 只能用于检测器。"
+    ),
+    "with --html and the run of a detector: where the boxes in this picture come from": (
+        "与 --html 和检测器的运行文件夹一起使用：说明这幅图中各个框的来历"
+    ),
+    "--image goes with --html FILE, the page to write.": (
+        "--image 须与 --html FILE（要写出的网页）一起使用。"
+    ),
     "An explained image must be one (channels, height, width), got shape {shape}.": (
         "要解释的图像须为单幅 (通道, 高, 宽)，得到的形状为 {shape}。"
     ),
@@ -10,9 +19,7 @@ TEXT = {
     "explain of a detector needs an image: explain(model, image).": (
         "解释检测器需要一幅图像：explain(model, image)。"
     ),
-    "There are {n} detections: number {k} is none of them.": (
-        "共有 {n} 个检测框：没有编号 {k}。"
-    ),
+    "There are {n} detections: number {k} is none of them.": ("共有 {n} 个检测框：没有编号 {k}。"),
     "The second stage has {n} boxes: number {k} is none of them.": (
         "第二阶段有 {n} 个框：没有编号 {k}。"
     ),

@@ -65,7 +65,7 @@ class Augmentation:
         flips: "" for none, "x" left and right, "xy" also upside down and turned by 90°.
         scale: smallest and largest factor, drawn evenly on a logarithmic scale. A larger image is
             cut to a random part of the old size; a smaller one stands at a random place in it.
-        light: brightness and contrast change by up to this share.
+        light: brightness and contrast, and the strength of each colour, change by up to this share.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class Augmentation:
         self, image: np.ndarray, objects: Objects, draws: Draws
     ) -> tuple[np.ndarray, Objects]:
         """An image (C, H, W) and its objects, changed; the image keeps its size unless turned."""
-        u = draws.uniform(1, 8)[0]
+        u = draws.uniform(1, 12)[0]
         if self.flips and u[0] < 0.5:
             image, objects = mirrored(image, objects)
         if "y" in self.flips:
@@ -91,9 +91,17 @@ class Augmentation:
         if low != high or low != 1:
             image, objects = _zoomed(image, objects, low * (high / low) ** u[3], u[4], u[5])
         if self.light:
-            factor, shift = 1 + self.light * (2 * u[6] - 1), 255 * self.light * (u[7] - 0.5)
-            image = np.clip((image.astype(np.float32) - 127.5) * factor + 127.5 + shift, 0, 255)
+            image = self._lit(image, 2 * u[6:] - 1)
         return image, objects
+
+    def _lit(self, image: np.ndarray, u: np.ndarray) -> np.ndarray:
+        """In other light; u: numbers in -1 .. 1."""
+        channels = len(image)
+        factor = 1 + self.light * u[0]
+        colours = 1 + self.light * u[2 : 2 + channels] if channels == 3 else np.ones(channels)
+        shift = 127.5 * self.light * u[1]
+        scaled = (image.astype(np.float32) - 127.5) * np.float32(factor) + np.float32(127.5 + shift)
+        return np.clip(scaled * colours.astype(np.float32)[:, None, None], 0, 255)
 
 
 def mirrored(image: np.ndarray, objects: Objects) -> tuple[np.ndarray, Objects]:

@@ -30,7 +30,9 @@ class LineCheck(NamedTuple):
     def mark(self) -> str:
         """`✓ 3e-07`"""
         sign = "✓" if self.right else "✗"
-        return f"{sign} {self.error:.0e}" if math.isfinite(self.error) else sign
+        if not self.error or not math.isfinite(self.error):
+            return sign
+        return f"{sign} {self.error:.0e}"
 
 
 class Checked(NamedTuple):

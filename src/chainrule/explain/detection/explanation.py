@@ -43,6 +43,8 @@ def explain_detection(
         raise ArgumentError(
             t("explain_detection takes a FasterRCNN, not {kind}.", kind=type(model).__name__)
         )
+    if image is None:
+        raise ArgumentError(t("explain of a detector needs an image: explain(model, image)."))
     if classes is None:
         classes = getattr(model, "classes", None)
     return DetectionExplanation(model, image, targets, classes, name, batch)

@@ -39,8 +39,7 @@ class Part(NamedTuple):
 
     @property
     def product(self) -> float:
-        with np.errstate(all="ignore"):
-            return np.asarray(self.upstream * self.local)
+        return self.upstream * self.local
 
 
 class Contribution:

@@ -7,10 +7,12 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from chainrule.base.text import language
+from chainrule.base.text import language, speaking
 from chainrule.explain.explanation.cells import cells
 from chainrule.explain.explanation.data import to_dict
 from chainrule.explain.explanation.inner import agreement, inner_cells, inside, to_data
+from chainrule.explain.explanation.lines import Style
+from chainrule.explain.explanation.origin import origins
 
 if TYPE_CHECKING:
     from chainrule.explain.explanation.explanation import Explanation
@@ -27,6 +29,8 @@ def to_page(explanation: Explanation) -> str:
         "explanation": both(to_dict(explanation, "en"), to_dict(explanation, "zh")),
         "cells": cells(explanation),
         "agreement": agreement(found),
+        "updates": both(_updates(explanation, "en"), _updates(explanation, "zh")),
+        "origins": both(_origins(explanation, "en"), _origins(explanation, "zh")),
     }
     inner = {
         "composites": both(to_data(found, "en"), to_data(found, "zh")),
@@ -35,6 +39,21 @@ def to_page(explanation: Explanation) -> str:
     head, _, rest = PAGE.read_text(encoding="utf-8").partition("%DATA%")
     middle, _, tail = rest.partition("%INNER%")
     return "".join([head, as_script_data(data), middle, as_script_data(inner), tail])
+
+
+def _updates(explanation: Explanation, wanted: str) -> dict[str, Any]:
+    """By id of a parameter the lines of its optimiser; empty without one."""
+    update = explanation.update
+    if update is None:
+        return {}
+    with speaking(wanted):
+        leaves = [step for step in explanation.steps if step.kind == "parameter"]
+        return {s.id: told for s in leaves if (told := update.told(s.tensor)) is not None}
+
+
+def _origins(explanation: Explanation, wanted: str) -> list[str]:
+    with speaking(wanted):
+        return origins(explanation, Style())
 
 
 def both(english: Any, chinese: Any) -> Any:

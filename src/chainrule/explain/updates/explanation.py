@@ -194,6 +194,19 @@ class UpdateExplanation:
                 return f"{member.name}{list(places[0])}: {lines}" if places[0] else lines
         return ""
 
+    def told(self, p: Tensor | None, digits: int = 4) -> dict[str, Any] | None:
+        """The same as data: `{"title", "lines": [{"text", "latex", "label"}]}`, or None."""
+        for member in self.members:
+            places = self.places(member) if member.p is p else []
+            if places:
+                found = self.entry(p, places[0])
+                lines = [
+                    {"text": text, "latex": tex, "label": label}
+                    for label, text, tex, _ in render.marked(found, digits)
+                ]
+                return {"title": render.heading(found), "lines": lines}
+        return None
+
     def work(self, member: Member, at: Place) -> Work:
         """The worked lines of one element."""
         optimizer, p = self.source.optimizer, member.before

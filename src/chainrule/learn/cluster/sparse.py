@@ -29,6 +29,8 @@ def workspace(X: Any, clusters: int) -> Workspace:
 class SparseWorkspace(Workspace):
     """`Workspace` of a CSR table [N, D]."""
 
+    X: Any
+
     def __init__(self, X: Any, clusters: int) -> None:
         self.X = X
         self.cells = (X.data, X.indices, X.indptr)
@@ -37,7 +39,10 @@ class SparseWorkspace(Workspace):
         self.sums = np.empty((len(self.parts), clusters, X.shape[1]), X.dtype)
         self.mass = np.empty((len(self.parts), clusters), X.dtype)
 
-    def assign(self, centers: Array, labels: Array) -> int:
+    def assign(self, centers: Array, labels: Array) -> None:
+        self._assign(centers, labels)
+
+    def _assign(self, centers: Array, labels: Array) -> int:
         """Writes the labels of the nearest centers; how many changed."""
         columns, norms = np.ascontiguousarray(centers.T), np.einsum("kd,kd->k", centers, centers)
         return sum(
@@ -48,7 +53,7 @@ class SparseWorkspace(Workspace):
         )
 
     def move(self, weights: Array, centers: Array, labels: Array) -> tuple[int, Array]:
-        changed = self.assign(centers, labels)
+        changed = self._assign(centers, labels)
         return changed, self.average(weights, centers, labels)
 
     def average(self, weights: Array, centers: Array, labels: Array) -> Array:

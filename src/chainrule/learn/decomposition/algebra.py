@@ -18,8 +18,8 @@ from chainrule.learn.cluster.threads import each_range, one_blas_thread, ranges
 Array = np.ndarray
 # Numbers of a block of centred rows: it stays in a cache until it is multiplied.
 _BLOCK = 1 << 16
-# A mean of so many deviations costs one digit of sixteen.
-_NEAR = 3
+# A mean of so many deviations costs three digits of sixteen.
+_NEAR = 30
 # Below this many multiplications ranges for threads cost more than they give.
 _WORTH_RANGES = 10_000_000
 
@@ -42,7 +42,8 @@ def moments(X: Array) -> tuple[Array, Array]:
     guess = some.mean(axis=0).astype(X.dtype)
     if X.dtype == np.float64 and np.all(np.abs(guess) <= _NEAR * some.std(axis=0)):
         guess = np.zeros_like(guess)
-    rows = max(256, _BLOCK // features)
+    # Nothing is taken off a wide table, so that nothing is gained by blocks.
+    rows = samples if features > 64 and not guess.any() else max(256, _BLOCK // features)
     # Large products keep all threads busy by themselves; narrow ones wait for memory.
     whole = not 64 < features <= 256 or X.size * features < _WORTH_RANGES
     parts = [(0, samples)] if whole else ranges(samples, features * features)
@@ -78,9 +79,10 @@ def _scatter(X: Array, guess: Array, first: int, last: int, rows: int) -> tuple[
     """Σ (x − g) [D] and Σ (x − g)·(x − g)ᵀ [D, D], summed in float64 block by block."""
     sums = np.zeros(X.shape[1])
     squares = np.zeros((X.shape[1], X.shape[1]))
-    buffer = np.empty((min(rows, last - first), X.shape[1]), X.dtype)
-    ones = np.ones(len(buffer), X.dtype)
     plain = not guess.any()
+    size = min(rows, last - first)
+    buffer = np.empty((0 if plain else size, X.shape[1]), X.dtype)
+    ones = np.ones(size, X.dtype)
     for start in range(first, last, rows):
         block = X[start : min(start + rows, last)]
         near = block if plain else minus(block, guess, out=buffer[: len(block)])

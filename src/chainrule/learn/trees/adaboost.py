@@ -63,10 +63,13 @@ class _AdaBoost(Rows, Explained, BaseEstimator):
         weights = self.estimator_weights_[: len(shares)]
         return np.average(shares, axis=0, weights=weights)
 
+    # X and the numbers of the classes, for pictures.
+    _rows_shown: Any = None
+
     def _working(self) -> Working:
         from chainrule.learn.trees.showing import show_adaboost
 
-        return show_adaboost(self, self._needs_trace())
+        return show_adaboost(self, self._needs_trace(), self._rows_shown)
 
 
 class AdaBoostClassifier(Labels, ClassifierMixin, _AdaBoost):
@@ -125,6 +128,7 @@ class AdaBoostClassifier(Labels, ClassifierMixin, _AdaBoost):
                 rounds.show(error=error)
         self.estimator_weights_, self.estimator_errors_ = np.array(weights), np.array(errors)
         self.trace_ = kept if trace else None
+        self._rows_shown = (X, codes) if trace else None
         return self
 
     def _votes(self, X: Any) -> Any:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 
-from chainrule.learn.trees.kernels import describe, find_split, jit, once, partition
+from chainrule.learn.trees.kernels import describe, find_split, jit, part, partition
 from chainrule.learn.trees.random_cuts import find_random_split
 
 
-@once
+@partial(part, inline="always")
 def split_node(  # type: ignore[no-untyped-def]
     codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys, order,
     spare, counters, places, hold, line, sides, constant, level, features,

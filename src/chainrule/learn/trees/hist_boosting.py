@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import combinations
 from numbers import Integral, Real
 from typing import Any
 
@@ -11,7 +12,12 @@ from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
+from sklearn.utils.validation import (
+    _check_monotonic_cst,
+    _check_sample_weight,
+    check_is_fitted,
+    validate_data,
+)
 
 from chainrule.learn.base import Explained, Rounds
 from chainrule.learn.trees import losses
@@ -37,6 +43,9 @@ class _HistGradientBoosting(Explained, BaseEstimator):
         "max_features": [Interval(Real, 0, 1, closed="right")],
         "max_bins": [Interval(Integral, 2, 255, closed="both")],
         "categorical_features": ["array-like", None],
+        "monotonic_cst": ["array-like", dict, None],
+        "interaction_cst": [list, tuple, StrOptions({"pairwise", "no_interactions"}), None],
+        "warm_start": ["boolean"],
         "early_stopping": [StrOptions({"auto"}), "boolean"],
         "validation_fraction": [
             Interval(Real, 0, 1, closed="neither"),
@@ -81,8 +90,8 @@ class _HistGradientBoosting(Explained, BaseEstimator):
             X = validate_data(self, X, reset=False, **options)
         return (X, y) if reset else X
 
-    def _bin(self, X: Any, random: np.random.RandomState, threads: int) -> Any:
-        """uint8 [features, rows]; sets the cut points."""
+    def _bin(self, X: Any, weight: Any, random: np.random.RandomState, threads: int) -> Any:
+        """uint8 [features, rows]; sets the cut points; weight None: all 1."""
         n, d = X.shape
         bins = np.empty((d, n), np.uint8)
         cuts: list[Any] = [None] * d
@@ -99,7 +108,8 @@ class _HistGradientBoosting(Explained, BaseEstimator):
                     )
                 cuts[f] = np.arange(count - 1) + 0.5
             else:
-                cuts[f] = cut_points(column, self.max_bins, np.random.RandomState(seeds[f]))
+                own = np.random.RandomState(seeds[f])
+                cuts[f] = cut_points(column, self.max_bins, own, weight)
             put(column, filled(cuts[f]), bins[f])
 
         in_threads(one, range(d), threads if n > 5000 else 1)
@@ -107,7 +117,15 @@ class _HistGradientBoosting(Explained, BaseEstimator):
         return bins
 
     def _boost(self, X: Any, y: Any, weight: Any, loss: Any, weighted: bool, trace: bool) -> None:
-        random = check_random_state(self.random_state)
+        fresh = not (self.warm_start and hasattr(self, "_predictors"))
+        if fresh:
+            self._seed = seed_of(check_random_state(self.random_state))
+        elif self.max_iter < self.n_iter_:
+            raise ValueError(
+                f"max_iter={self.max_iter} must be larger than or equal to n_iter_={self.n_iter_} "
+                "when warm_start=True."
+            )
+        random = np.random.RandomState(self._seed)
         threads = thread_count(-1)
         if weighted and not weight.all():
             X, y, weight = X[weight != 0], y[weight != 0], weight[weight != 0]
@@ -128,17 +146,17 @@ class _HistGradientBoosting(Explained, BaseEstimator):
                 random_state=seed_of(random),
             )  # fmt: skip
             held = (held_X, held_y, held_w)
-        n = len(X)
-        bins = self._bin(X, random, threads)
+        bins = self._bin(X, weight if weighted else None, random, threads)
         self._loss = loss
-        self._baseline = loss.start(y, weight)
-        raw = np.repeat(self._baseline[:, None], n, axis=1)
-        held_raw = None if held is None else np.repeat(self._baseline[None], len(held[0]), 0)
-        self._predictors: list[list[HistogramTree]] = []
-        self.train_score_, self.validation_score_ = [], []
+        if fresh:
+            self._baseline = loss.start(y, weight)
+            self._predictors: list[list[HistogramTree]] = []
+            self.train_score_, self.validation_score_ = [], []
+            self.trace_: Any = [] if trace else None
+        raw = np.ascontiguousarray(self._sums(X, threads).T)
+        held_raw = None if held is None else self._sums(held[0], threads)
         grower = self._grower(bins, threads)
-        self.trace_: Any = [] if trace else None
-        with Rounds(self, self.max_iter, self.verbose) as rounds:
+        with Rounds(self, self.max_iter - len(self._predictors), self.verbose) as rounds:
             for _ in rounds:
                 gradient, hessian = self._slopes(y, raw, weight if weighted else None, grower)
                 if self.trace_ is not None:
@@ -183,10 +201,46 @@ class _HistGradientBoosting(Explained, BaseEstimator):
             leaves = min(leaves, 2**self.max_depth)
         deepest = 2**31 if self.max_depth is None else self.max_depth
         real = [self.min_samples_leaf, 1e-3, max(self.l2_regularization, 1e-15)]
-        signs = np.zeros(d, np.int64)
+        signs = np.asarray(_check_monotonic_cst(self, self.monotonic_cst), np.int64)
+        if signs.any() and self._loss.trees > 1:
+            raise ValueError(
+                "monotonic constraints are not supported for multiclass classification."
+            )
+        if (signs[self.is_categorical_] != 0).any():
+            raise ValueError("Categorical features cannot have monotonic constraints.")
         return Grower(
-            bins, self._cuts, self.is_categorical_, signs, real, [leaves, deepest], threads
-        )
+            bins, self._cuts, self.is_categorical_, signs, self._groups(d), real,
+            [leaves, deepest], threads,
+        )  # fmt: skip
+
+    def _groups(self, d: int) -> Any:
+        """uint8 [groups, features], which features may stand in one branch; no group: all."""
+        given = self.interaction_cst
+        if given is None:
+            return np.zeros((0, d), np.uint8)
+        if given == "no_interactions":
+            given = [[f] for f in range(d)]
+        elif given == "pairwise":
+            given = list(combinations(range(d), 2))
+        try:
+            groups = [set(group) for group in given]
+        except TypeError:
+            raise ValueError(
+                "Interaction constraints must be a sequence of tuples or lists, got: "
+                f"{self.interaction_cst!r}."
+            ) from None
+        named = set().union(*groups)
+        if not all(isinstance(f, Integral) and 0 <= f < d for f in named):
+            raise ValueError(
+                "Interaction constraints must consist of integer indices in [0, n_features - 1] "
+                f"= [0, {d - 1}], specifying the position of features."
+            )
+        # Features that nobody named make a group of their own.
+        rest = set(range(d)) - named
+        out = np.zeros((len(groups) + bool(rest), d), np.uint8)
+        for row, group in zip(out, [*groups, rest]):
+            row[list(group)] = 1
+        return out
 
     def _looked_at(self, d: int, random: np.random.RandomState) -> Any:
         """uint8 [features], 1 where a tree may look."""
@@ -238,14 +292,18 @@ class _HistGradientBoosting(Explained, BaseEstimator):
 
         in_threads(block, row_blocks(len(X), threads, 2000), threads)
 
+    def _sums(self, X: Any, threads: int) -> Any:
+        """[rows, trees a round], where boosting starts and the sums of all trees."""
+        raw = np.repeat(self._baseline[None], len(X), axis=0)
+        if self._predictors:
+            self._add(self._predictors, X, raw, threads)
+        return raw
+
     def _raw(self, X: Any) -> Any:
         """[trees a round, rows], the sums of all trees."""
         check_is_fitted(self)
         X = np.ascontiguousarray(self._encoded(self._check(X)))
-        raw = np.repeat(self._baseline[None], len(X), axis=0)
-        if self._predictors:
-            self._add(self._predictors, X, raw, thread_count(-1))
-        return raw.T
+        return self._sums(X, thread_count(-1)).T
 
     def _staged_raw(self, X: Any) -> Any:
         check_is_fitted(self)
@@ -290,6 +348,7 @@ class HistGradientBoostingRegressor(RegressorMixin, _HistGradientBoosting):
         learning_rate: float = 0.1, max_iter: int = 100, max_leaf_nodes: Any = 31,
         max_depth: Any = None, min_samples_leaf: int = 20, l2_regularization: float = 0.0,
         max_features: float = 1.0, max_bins: int = 255, categorical_features: Any = None,
+        monotonic_cst: Any = None, interaction_cst: Any = None, warm_start: bool = False,
         early_stopping: Any = "auto", validation_fraction: Any = 0.1, n_iter_no_change: int = 10,
         tol: float = 1e-7, verbose: Any = 0, random_state: Any = None,
     ) -> None:  # fmt: skip
@@ -300,6 +359,8 @@ class HistGradientBoostingRegressor(RegressorMixin, _HistGradientBoosting):
         self.categorical_features, self.early_stopping = categorical_features, early_stopping
         self.validation_fraction, self.n_iter_no_change = validation_fraction, n_iter_no_change
         self.tol, self.verbose, self.random_state = tol, verbose, random_state
+        self.monotonic_cst, self.interaction_cst = monotonic_cst, interaction_cst
+        self.warm_start = warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, trace: bool = False) -> Any:
         """Add tree after tree; Ctrl-C keeps those that stand already."""
@@ -345,9 +406,10 @@ class HistGradientBoostingClassifier(Labels, ClassifierMixin, _HistGradientBoost
         self, loss: str = "log_loss", *, learning_rate: float = 0.1, max_iter: int = 100,
         max_leaf_nodes: Any = 31, max_depth: Any = None, min_samples_leaf: int = 20,
         l2_regularization: float = 0.0, max_features: float = 1.0, max_bins: int = 255,
-        categorical_features: Any = None, early_stopping: Any = "auto",
-        validation_fraction: Any = 0.1, n_iter_no_change: int = 10, tol: float = 1e-7,
-        verbose: Any = 0, random_state: Any = None, class_weight: Any = None,
+        categorical_features: Any = None, monotonic_cst: Any = None, interaction_cst: Any = None,
+        warm_start: bool = False, early_stopping: Any = "auto", validation_fraction: Any = 0.1,
+        n_iter_no_change: int = 10, tol: float = 1e-7, verbose: Any = 0, random_state: Any = None,
+        class_weight: Any = None,
     ) -> None:  # fmt: skip
         self.loss, self.learning_rate, self.class_weight = loss, learning_rate, class_weight
         self.max_iter, self.max_leaf_nodes, self.max_depth = max_iter, max_leaf_nodes, max_depth
@@ -356,6 +418,8 @@ class HistGradientBoostingClassifier(Labels, ClassifierMixin, _HistGradientBoost
         self.categorical_features, self.early_stopping = categorical_features, early_stopping
         self.validation_fraction, self.n_iter_no_change = validation_fraction, n_iter_no_change
         self.tol, self.verbose, self.random_state = tol, verbose, random_state
+        self.monotonic_cst, self.interaction_cst = monotonic_cst, interaction_cst
+        self.warm_start = warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, trace: bool = False) -> Any:
         """Add tree after tree; Ctrl-C keeps those that stand already."""

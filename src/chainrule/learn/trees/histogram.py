@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.learn.trees.kernels import TIE, jit, once, part
+from chainrule.learn.trees.kernels import TIE, jit, part
 from chainrule.learn.trees.meeting import meet
 
 MISSING = 255
@@ -27,15 +27,16 @@ class Table(NamedTuple):
     """What all threads read.
 
     bins: uint8 [features, rows]; gradient, hessian: float64 [rows]; kinds: int64 [features, 3],
-    bins in use, 1 for categories, monotonic sign; allowed: uint8 [features]; real: fewest rows of
-    a leaf, its least Hessian, l2; whole: most leaves, deepest level, 1 where all Hessians are 1.
+    bins in use, 1 for categories, monotonic sign; groups: uint8 [groups, features], which features
+    may stand in one branch (no group: all); real: fewest rows of a leaf, its least Hessian, l2;
+    whole: most leaves, deepest level, 1 where all Hessians are 1.
     """
 
     bins: Any
     gradient: Any
     hessian: Any
     kinds: Any
-    allowed: Any
+    groups: Any
     real: Any
     whole: Any
 
@@ -57,8 +58,9 @@ class Own(NamedTuple):
     """What belongs to one thread.
 
     rows, spare: uint32 [rows]; block: [BLOCK, 2]; histograms: [leaves, own features, 256, 3];
-    nodes: int64 [nodes, 9]; sums: [nodes, 6]; order: int64 [256], ratio: [256]; free: int64
-    [leaves], unused histograms.
+    nodes: int64 [nodes, 9]; sums: [nodes, 6]; allowed: uint8 [nodes, features], where a node may
+    look, given for the root; open: uint8 [nodes, groups], the groups of all features above; order:
+    int64 [256], ratio: [256]; free: int64 [leaves], unused histograms.
     """
 
     rows: Any
@@ -67,6 +69,8 @@ class Own(NamedTuple):
     histograms: Any
     nodes: Any
     sums: Any
+    allowed: Any
+    open: Any
     order: Any
     ratio: Any
     free: Any
@@ -156,7 +160,7 @@ def cut(sums, order, stop, missing_left, f, sign, total, real, offer):  # type: 
 
 
 @part
-def find(table, own, slot, first, last, total, offer, mask):  # type: ignore[no-untyped-def]
+def find(table, own, slot, allowed, first, last, total, offer, mask):  # type: ignore[no-untyped-def]
     """Best split of a node among features first…last−1; `offer[0]` is its gain, 0 for none."""
     order, ratio = own.order, own.ratio
     parent = -total[GRADIENT] * leaf_value(
@@ -167,7 +171,7 @@ def find(table, own, slot, first, last, total, offer, mask):  # type: ignore[no-
     missing_left = False
     category = False
     for f in range(first, last):
-        if not table.allowed[f]:
+        if not allowed[f]:
             continue
         sums = own.histograms[slot, f - first]
         used, sign = table.kinds[f, 0], table.kinds[f, 2]
@@ -217,7 +221,7 @@ def find(table, own, slot, first, last, total, offer, mask):  # type: ignore[no-
         mask[MISSING] = missing_left if seen else 2.0 * offer[5] > total[ROWS]
 
 
-@once
+@part
 def accept(shared, own, node, threads):  # type: ignore[no-untyped-def]
     """Every thread notes the same best offer: the largest gain, then the lowest feature."""
     owner = 0
@@ -230,7 +234,7 @@ def accept(shared, own, node, threads):  # type: ignore[no-untyped-def]
     own.nodes[node, OWNER] = owner
 
 
-@once
+@part
 def separate(column, mask, rows, spare, start, end):  # type: ignore[no-untyped-def]
     """Move the rows of the left side to the front, in their order; returns where the right begins.
 
@@ -251,7 +255,20 @@ def separate(column, mask, rows, spare, start, end):  # type: ignore[no-untyped-
     return at
 
 
-@once
+@part
+def restrict(table, own, node, child, f):  # type: ignore[no-untyped-def]
+    """Where the child of a node that is split by feature f may look."""
+    groups = table.groups
+    for k in range(groups.shape[1]):
+        own.allowed[child, k] = own.allowed[node, k] if groups.shape[0] == 0 else 0
+    for g in range(groups.shape[0]):
+        own.open[child, g] = own.open[node, g] & groups[g, f]
+        if own.open[child, g]:
+            for k in range(groups.shape[1]):
+                own.allowed[child, k] |= own.allowed[0, k] & groups[g, k]
+
+
+@part
 def divide(table, shared, own, node, left):  # type: ignore[no-untyped-def]
     """Split a node: its rows, its sums and the bounds of its children `left` and `left` + 1."""
     nodes, sums = own.nodes, own.sums
@@ -272,6 +289,7 @@ def divide(table, shared, own, node, left):  # type: ignore[no-untyped-def]
             sums[child, k] = part_of if child == left else sums[node, k] - part_of
         sums[child, GAIN] = 0.0
         sums[child, LOWER], sums[child, UPPER] = sums[node, LOWER], sums[node, UPPER]
+        restrict(table, own, node, child, f)
     sign = table.kinds[f, 2]
     if sign != 0:
         # Whatever stands below, the two sides stay apart at the middle of their values.
@@ -289,7 +307,7 @@ def may_split(table, own, node):  # type: ignore[no-untyped-def]
     return own.sums[node, ROWS] >= 2.0 * table.real[0] and not deep
 
 
-@once
+@part
 def count_children(table, own, node, small, slot, first, last):  # type: ignore[no-untyped-def]
     """The children's histograms: the small one's from its rows, the other's by subtraction."""
     nodes = own.nodes
@@ -323,7 +341,7 @@ def grow(table, shared, own, me, threads):  # type: ignore[no-untyped-def]
             shared.offers[me, node, 0] = 0.0
             if may_split(table, own, node):
                 find(
-                    table, own, nodes[node, SLOT], first, last, sums[node],
+                    table, own, nodes[node, SLOT], own.allowed[node], first, last, sums[node],
                     shared.offers[me, node], shared.masks[me, node],
                 )  # fmt: skip
         goal += threads

@@ -31,23 +31,41 @@ class HistogramTree:
     rows: Any
 
 
-def cut_points(column: Any, most: int, random: np.random.RandomState) -> Any:
-    """At most `most` − 1 thresholds that share the values of a column about equally."""
-    known = column[~np.isnan(column)]
+def cut_points(column: Any, most: int, random: np.random.RandomState, weight: Any = None) -> Any:
+    """At most `most` − 1 thresholds that share the values of a column about equally.
+
+    `weight` [rows]: how often each row counts.
+    """
+    keep = ~np.isnan(column) if weight is None else ~np.isnan(column) & (weight != 0)
+    known = column[keep]
+    weight = None if weight is None else weight[keep]
     if len(known) > 200_000:
-        known = random.choice(known, 200_000, replace=False)
-    known.sort()
+        chances = None if weight is None else weight / weight.sum()
+        known, weight = random.choice(known, 200_000, replace=weight is not None, p=chances), None
+    if weight is None:
+        known.sort()
+    else:
+        order = np.argsort(known)
+        known, weight = known[order], weight[order]
     fresh = np.ones(len(known), bool)
     np.not_equal(known[1:], known[:-1], out=fresh[1:])
     if np.count_nonzero(fresh) <= most:
         distinct = known[fresh]
         return distinct[:-1] + (distinct[1:] - distinct[:-1]) / 2
-    # Quantiles; exactly between two values their mean.
-    places = np.linspace(0, 1, most + 1)[1:-1] * len(known)
-    whole = np.rint(places)
-    between = np.abs(places - whole) < 1e-9 * len(known)
-    upper = np.where(between, whole, np.floor(places)).astype(int)
-    cuts = np.where(between, known[upper - 1] / 2 + known[upper] / 2, known[upper])
+    # Quantiles; exactly between two values their mean (number 2 of Hyndman and Fan 1996).
+    shares = np.linspace(0, 100, most + 1)[1:-1] / 100
+    if weight is None:
+        # Whether a place is whole is left to rounding, as in NumPy, so that the cuts are the same.
+        places = shares * len(known) - 1
+        lower = np.floor(places).astype(int)
+        between = places == lower
+    else:
+        mass = np.cumsum(weight)
+        lower = np.minimum(np.searchsorted(mass, shares * mass[-1]), len(known) - 1) - 1
+        between = mass[lower + 1] - shares * mass[-1] <= np.finfo(float).eps
+        lower += between
+    upper = np.minimum(lower + 1, len(known) - 1)
+    cuts = np.where(between, known[lower] / 2 + known[upper] / 2, known[upper])
     return np.unique(cuts)
 
 
@@ -62,12 +80,12 @@ class Grower:
     """Grows tree after tree over the same binned columns; keeps the memory that they need.
 
     bins: uint8 [features, rows]; cuts: the thresholds of each feature; categories: bool [features];
-    signs: monotonic signs [features]; real, whole: see `histogram.Table`, without the last.
+    signs: monotonic signs [features]; groups, real, whole: see `histogram.Table`, without the last.
     """
 
     def __init__(
-        self, bins: Any, cuts: list[Any], categories: Any, signs: Any, real: Any, whole: Any,
-        threads: int,
+        self, bins: Any, cuts: list[Any], categories: Any, signs: Any, groups: Any, real: Any,
+        whole: Any, threads: int,
     ) -> None:  # fmt: skip
         d, n = bins.shape
         leaves = whole[0]
@@ -75,6 +93,7 @@ class Grower:
             bins, cuts, categories, np.array(real, float), whole,
         )  # fmt: skip
         used = [len(c) + 1 for c in cuts]
+        self.groups = groups
         self.kinds = np.array([used, categories, signs], np.int64).T.copy()
         steps = d * (3 * n + 512 * leaves)
         self.threads = max(1, min(threads, d, _MOST_THREADS)) if steps > _WORTH else 1
@@ -93,8 +112,9 @@ class Grower:
         return histogram.Own(
             np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty((histogram.BLOCK, 2)),
             np.empty((leaves, features, 256, 3)), np.empty((2 * leaves, 9), np.int64),
-            np.empty((2 * leaves, 6)), np.empty(256, np.int64), np.empty(256),
-            np.empty(leaves, np.int64),
+            np.empty((2 * leaves, 6)), np.ones((2 * leaves, d), np.uint8),
+            np.ones((2 * leaves, len(self.groups)), np.uint8), np.empty(256, np.int64),
+            np.empty(256), np.empty(leaves, np.int64),
         )  # fmt: skip
 
     def close(self) -> None:
@@ -113,12 +133,13 @@ class Grower:
         total = n if hessian is None else hessian.sum()
         whole = np.array([*self.whole, hessian is None], np.int64)
         table = histogram.Table(
-            self.bins, gradient, gradient if hessian is None else hessian, self.kinds, allowed,
+            self.bins, gradient, gradient if hessian is None else hessian, self.kinds, self.groups,
             self.real, whole,
         )  # fmt: skip
         self.shared.arrived[0] = 0
         for own in self.own:
             own.rows[:] = np.arange(n, dtype=np.uint32)
+            own.allowed[0] = allowed
             own.nodes[0] = -1, -1, -1, -1, 0, n, 0, 0, 0
             own.sums[0] = gradient.sum(), total, n, 0.0, -np.inf, np.inf
 

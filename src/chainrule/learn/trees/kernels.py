@@ -16,12 +16,13 @@ from functools import partial
 import numba
 import numpy as np
 
-# No C entry: nobody calls these from C, and every entry has to be compiled.
-jit = partial(numba.njit, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False)
+# Compiling is a pause at the first call after an installation. No entry from C, which nobody uses,
+# and no counting of references, since no kernel allocates, save about a third of it.
+jit = partial(
+    numba.njit, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False
+)
 # Functions that only machine code calls need no entry from Python, which halves their compilation.
 part = partial(jit, no_cpython_wrapper=True)
-# What is called in one place becomes a piece of its caller: one function less to compile.
-once = partial(part, inline="always")
 
 GINI, ENTROPY, SQUARED, POISSON = 0, 1, 2, 3
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -47,7 +48,7 @@ def uniform(state):  # type: ignore[no-untyped-def]
     return np.float64(z >> S11) * (1.0 / 9007199254740992.0)
 
 
-@once
+@part
 def sort_positions(keys, count, top, order, spare, counters):  # type: ignore[no-untyped-def]
     """Write the positions 0…count−1 into `order`, by ascending keys (each 0 ≤ key ≤ top)."""
     if count <= 20:
@@ -160,7 +161,7 @@ def describe(criterion, weight, target, start, end, value, node, sides):  # type
 # -- The best cut of one feature -------------------------------------------------------------
 
 
-@once
+@part
 def scan_scalar(  # type: ignore[no-untyped-def]
     criterion, keys, order, known, weight, target, start, missing, lw, ls, all_w, all_s, least,
     least_weight,
@@ -195,7 +196,7 @@ def scan_scalar(  # type: ignore[no-untyped-def]
     return best, where
 
 
-@once
+@part
 def scan_classes(  # type: ignore[no-untyped-def]
     criterion, keys, order, known, weight, target, start, missing, lw, sides, least,
     least_weight, all_w,
@@ -247,7 +248,7 @@ def scan_classes(  # type: ignore[no-untyped-def]
     return best, where
 
 
-@once
+@part
 def scan(  # type: ignore[no-untyped-def]
     criterion, keys, order, known, weight, target, start, places, missing_left, least,
     least_weight, sides,
@@ -289,7 +290,7 @@ def scan(  # type: ignore[no-untyped-def]
 # -- The best split of a node ----------------------------------------------------------------
 
 
-@once
+@part
 def find_split(  # type: ignore[no-untyped-def]
     codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys, order,
     spare, counters, places, sides, constant, level, features,
@@ -380,7 +381,7 @@ def find_split(  # type: ignore[no-untyped-def]
     return feature, best_code, threshold, missing_left
 
 
-@once
+@part
 def partition(  # type: ignore[no-untyped-def]
     column, lowest, cut, missing_left, samples, weight, target, start, end, spare, hold
 ):  # fmt: skip

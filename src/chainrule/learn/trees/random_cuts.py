@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.learn.trees.kernels import GINI, NO_GAIN, TIE, once, part, purity, uniform, xlogx
+from chainrule.learn.trees.kernels import GINI, NO_GAIN, TIE, part, purity, uniform, xlogx
 
 
-@once
+@part
 def score_of_classes(criterion, sides, lw, rw):  # type: ignore[no-untyped-def]
     """The score of a cut; `sides` (2, classes): each class's weight on the left and in all."""
     gl = 0.0
@@ -26,7 +26,7 @@ def score_of_classes(criterion, sides, lw, rw):  # type: ignore[no-untyped-def]
     return gl - xlogx(lw) + gr - xlogx(rw)
 
 
-@once
+@part
 def try_cut(  # type: ignore[no-untyped-def]
     criterion, line, count, cut, missing_left, weight, target, start, all_w, all_s, sides, least,
     least_weight,
@@ -57,7 +57,7 @@ def try_cut(  # type: ignore[no-untyped-def]
     return purity(criterion, lw, ls) + purity(criterion, rw, all_s - ls), n
 
 
-@once
+@part
 def find_random_split(  # type: ignore[no-untyped-def]
     values, offsets, samples, weight, target, start, end, whole, real, state, line, sides,
     constant, level, features,

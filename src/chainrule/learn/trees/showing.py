@@ -7,7 +7,17 @@ from typing import Any
 
 import numpy as np
 
-from chainrule.learn.working import Bars, Curves, Formula, TreeNode, Words, Working, number
+from chainrule.learn.working import (
+    Bars,
+    Curves,
+    Formula,
+    Multiples,
+    Regions,
+    TreeNode,
+    Words,
+    Working,
+    number,
+)
 from chainrule.learn.working import Tree as TreePicture
 
 IMPURITIES = {
@@ -171,8 +181,13 @@ def show_forest(estimator: Any, X: Any, y: Any, weight: Any) -> Working:
     return working
 
 
-def show_adaboost(estimator: Any, rounds: list[tuple[Any, Any]]) -> Working:
-    """Each round's error, the learner's weight, and the rows' new weights."""
+def show_adaboost(
+    estimator: Any, rounds: list[tuple[Any, Any]], rows: tuple[Any, Any] | None = None
+) -> Working:
+    """Each round's error, the learner's weight, and the rows' new weights.
+
+    rows: X [N, D] and class numbers [N], for pictures of the decision regions.
+    """
     working = Working(Words("AdaBoost: weights round by round", "AdaBoost：逐轮的权值"))
     classes = getattr(estimator, "n_classes_", None)
     plain = r"\log\frac{1-\varepsilon}{\varepsilon}"
@@ -200,7 +215,53 @@ def show_adaboost(estimator: Any, rounds: list[tuple[Any, Any]]) -> Working:
     names = [str(i + 1) for i in range(len(estimator.estimator_weights_))]
     bars = {n: float(v) for n, v in zip(names, estimator.estimator_weights_)}
     step.picture(Bars(Words("α of each round", "各轮的 α"), bars))
+    if rows is not None and rows[0].shape[1] > 1 and np.isfinite(rows[0]).all():
+        working.step(Words("Decision regions of the vote so far", "至此投票的决策区域")).picture(
+            _regions(estimator, rounds, *rows)
+        )
     return working
+
+
+def _regions(estimator: Any, rounds: list[tuple[Any, Any]], X: Any, codes: Any) -> Multiples:
+    """After a few rounds: the vote over the two features of most weight, rows by their weight."""
+    seen = np.zeros(X.shape[1])
+    for one in estimator.estimators_:
+        seen += getattr(one, "feature_importances_", 0.0)
+    pair = np.sort(np.argsort(-seen, kind="stable")[:2])
+    names = [_feature_name(estimator, int(f)) for f in pair]
+    middle = np.median(X, axis=0)
+
+    def after(count: int, places: Any) -> Any:
+        """The classes' numbers at places [M, 2], the other features at their medians."""
+        table = np.tile(middle, (len(places), 1))
+        table[:, pair] = places
+        *_, answer = (a for _, a in zip(range(count), estimator.staged_predict(table)))
+        return np.searchsorted(estimator.classes_, answer)
+
+    frames = []
+    done = len(estimator.estimators_)
+    for count in sorted({1, min(2, done), min(5, done), done}):
+        cells, bounds = Regions.grid(partial(after, count), X[:, pair])
+        weight = rounds[count - 1][0]
+        title = Words(f"after round {count}", f"第 {count} 轮之后")
+        frames.append(
+            Regions(
+                title,
+                X[:, pair],
+                codes,
+                cells,
+                bounds,
+                sizes=weight * len(weight),
+                x_label=names[0],
+                y_label=names[1],
+                width=260,
+                height=240,
+            )  # fmt: skip
+        )
+    title = Words(
+        "Regions; a row's size is its weight in that round", "决策区域；点的大小为该轮的样本权值"
+    )
+    return Multiples(title, frames, columns=2)
 
 
 def show_boosting(
@@ -227,4 +288,13 @@ def show_boosting(
     step.picture(
         Curves(Words("Loss before each round", "各轮前的损失"), {"L": [loss for _, loss in rounds]})
     )
+    step = working.step(Words("The rests become small", "残差逐渐变小"))
+    last = len(rounds)
+    shown = sorted({1, min(2, last), min(5, last), last})
+    curves = {f"{i}": np.sort(np.ravel(rounds[i - 1][0])) for i in shown}
+    if len(next(iter(curves.values()))) > 400:
+        parts = np.linspace(0.0, 1.0, 400)
+        curves = {name: np.quantile(rest, parts) for name, rest in curves.items()}
+    title = Words("Rests before these rounds, in order of size", "这些轮次之前的残差，按大小排列")
+    step.picture(Curves(title, curves, y_label="r"))
     return working

@@ -139,6 +139,21 @@ class FasterRCNN(nn.Module):
         self, images: Sequence[Tensor], targets: Sequence[Mapping[str, Tensor]] | None = None
     ) -> Batch:
         """One batch of images, with their objects."""
+        scores = getattr(self.roi_heads.box_predictor, "cls_score", None)
+        classes = getattr(scores, "out_features", None)
+        for k, target in enumerate(targets or () if classes else ()):
+            largest = max(target["labels"].tolist(), default=0)
+            if largest >= classes:
+                raise ArgumentError(
+                    t(
+                        "Targets of image {k}: label {label}, but the model knows 1 to {last} "
+                        "(num_classes={classes} counts the background).",
+                        k=k,
+                        label=largest,
+                        last=classes - 1,
+                        classes=classes,
+                    )
+                )
         with no_grad():
             return self.transform(images, targets)  # type: ignore[no-any-return]
 

@@ -43,13 +43,11 @@ class DetectionRecipe:
         """The recipe for other data than those it is tried on: larger images, fewer at a time."""
         if source == self.data:
             return self
-        return replace(
-            self,
-            side=416 if source == "deepforest" else 320,
-            batch_size=2,
-            max_lr=self.max_lr / 2,
-            epochs=int(min(max(math.ceil(4000 / max(images, 1)), 4), 200)),
-        )
+        if source == "deepforest":
+            # Tiles of 400 pixels made smaller: 2.6 times as many steps in the same time.
+            return replace(self, side=256, batch_size=4, epochs=60)
+        epochs = int(min(max(math.ceil(6000 / max(images, 1)), 4), 200))
+        return replace(self, side=320, batch_size=4, max_lr=self.max_lr / 2, epochs=epochs)
 
     def optimizer(self, model: nn.Module, lr: float | None = None) -> Any:
         """AdamW; its decay acts on weights (two or more axes) and not on biases."""

@@ -46,8 +46,14 @@ class MultiScaleRoIAlign(nn.Module):
         self.canonical_scale, self.canonical_level = canonical_scale, canonical_level
 
     def scales(self, x: Sequence[Tensor], image_size: tuple[int, int]) -> list[float]:
-        """Elements per pixel of each map, as powers of two."""
-        return [2.0 ** round(math.log2(m.shape[-2] / image_size[0])) for m in x]
+        """Elements per pixel of each map, as powers of two: how often halving the image's height,
+        rounded up, gives the map's."""
+        found = []
+        for m in x:
+            near = round(math.log2(image_size[0] / m.shape[-2]))
+            often = (k for k in (near, near + 1) if -(-image_size[0] // 2**k) == m.shape[-2])
+            found.append(2.0 ** -next(often, near))
+        return found
 
     def levels(self, boxes: Tensor, scales: Sequence[float]) -> Tensor:
         """Which map each of the boxes (K, 4) is read from, (K,) integers."""

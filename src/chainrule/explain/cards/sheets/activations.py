@@ -5,8 +5,11 @@ from chainrule.explain.cards.sheet import Sheet, step, told
 SHEETS: dict[str, Sheet] = {
     "sigmoid": told(
         (
-            "Probabilities of yes or no at the output; gates (LSTM, GRU): anything from 0 to 1.",
-            "用在二分类输出层给出概率，以及 LSTM、GRU 的门：凡是需要 0 到 1 之间的数。",
+            "Probabilities of yes or no at the output; gates (LSTM, GRU): anything from 0 to 1. "
+            "Not linear, bounded, so that values do not blow up, and easy to differentiate: σ(1 − "
+            "σ).",
+            "用在二分类输出层给出概率，以及 LSTM、GRU 的门：凡是需要 0 到 1 之间的数。非线性，"
+            "输出有限，数据不会发散，求导容易：σ(1 − σ)。",
         ),
         (
             "It saturates: far from zero the slope is nearly 0, and it is never above ¼, so "

@@ -233,7 +233,7 @@ SHEETS: dict[str, Sheet] = {
         ("Low-pass filters, resampling.", "低通滤波、重采样。"),
         ("Normalised: sin(πx)/(πx), not sin(x)/x.", "是归一化形式 sin(πx)/(πx)，不是 sin(x)/x。"),
         step(
-            r"y = \frac{\sin \pi x}{\pi x} \Rightarrow y' = \frac{\cos(\pi x) - y}{x},"
+            r"y = \frac{\sin(\pi x)}{\pi x} \Rightarrow y' = \frac{\cos(\pi x) - y}{x},"
             r"\quad y'(0) = 0",
             "By the quotient rule:",
             "用商的求导法则：",

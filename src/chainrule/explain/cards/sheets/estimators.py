@@ -50,6 +50,13 @@ _DUAL = (
         "SMO 每次沿和不变的方向移动两个 α（E = f − y），再截断到 [0, C]：",
     ),
 )
+_COORDINATE = step(
+    r"\alpha_i \leftarrow \min\left(\max\left(\alpha_i - \frac{G}{Q_{i i}}, 0\right), "
+    r"U\right),\quad w = \sum_i \alpha_i y_i x_i",
+    "The dual one α at a time (G its slope, U its bound); w is kept up to date, so that a step "
+    "costs one sample:",
+    "对偶问题逐个更新 α（G 为斜率，U 为上界）；同时维护 w，一步只涉及一个样本：",
+)
 _NEAR_TROUBLE = (
     "Keeps all samples and compares with them when asked; in many dimensions all are about "
     "equally far (shrink with PCA first); scales of the features matter.",
@@ -170,6 +177,33 @@ SHEETS: dict[str, Sheet] = {
                  "The dual in β = α − α*; β is 0 within the tube:",
                  "以 β = α − α* 写的对偶；管内 β 为 0："),
         ), "tube", "SVC huber_loss"),
+    "LinearSVC": _sheet(
+        r"\min_w \frac{1}{2} \|w\|^2 + C \sum_i \max(0, 1 - y_i w^{\top} x_i)^2",
+        ("The widest margin without a kernel, one class against the rest.",
+         "不用核的最大间隔，一类对其余。"),
+        ("Many samples or many sparse features, such as texts: time grows in step with them.",
+         "样本多，或特征多而稀疏（如文本）：耗时随样本数线性增长。"),
+        ("Straight borders only; the intercept is regularised with the rest; scale the features.",
+         "只有直线边界；截距也被正则化；特征须缩放。"),
+        (_COORDINATE,
+         step(r"G = y_i w^{\top} x_i - 1 + \frac{\alpha_i}{2 C},\quad Q_{i i} = x_i^{\top} x_i + "
+              r"\frac{1}{2 C}",
+              "Of the squared hinge; for the plain hinge without 1/(2C), and α ≤ C:",
+              "平方合页损失的；普通合页损失则去掉 1/(2C)，且 α ≤ C：")),
+        "margin", "SVC LinearSVR LogisticRegression"),
+    "LinearSVR": _sheet(
+        r"\min_w \frac{1}{2} \|w\|^2 + C \sum_i \max(0, |y_i - w^{\top} x_i| - \varepsilon)",
+        ("A straight tube of width ε; only samples outside it count.",
+         "宽 ε 的直管道，只有管外样本计入。"),
+        ("Many samples, with outliers.", "样本多且有离群点。"),
+        ("Straight functions only; scale the features, choose C and epsilon.",
+         "只能拟合直线；特征须缩放，要选 C 与 epsilon。"),
+        (_COORDINATE,
+         step(r"\frac{\partial \ell_i}{\partial w} = -\operatorname{sign}(y_i - w^{\top} x_i) "
+              r"x_i\,[|y_i - w^{\top} x_i| > \varepsilon]",
+              "Outside the tube every sample pulls equally hard:",
+              "管外每个样本的拉力相同：")),
+        "tube", "SVR LinearSVC huber_loss"),
     "KNeighborsClassifier": _sheet(
         r"\hat{y}(x) = \arg\max_c \sum_{i \in N_k(x)} w_i [y_i = c]",
         ("The k nearest samples vote.", "最近的 k 个样本投票。"),

@@ -9,8 +9,11 @@ _CHANCE = [0.9, 0.2, 0.6]
 SHEETS: dict[str, Sheet] = {
     "mse_loss": told(
         (
-            "Regression where errors are roughly normal: simple, convex for linear models, smooth.",
-            "误差近似正态的回归：形式简单，对线性模型是凸问题，处处可导。",
+            "Regression where errors are roughly normal, where it is the best estimate: simple, "
+            "symmetric, 0 only for equal values, convex for linear models and often solved in "
+            "closed form, smooth; unchanged by rotations such as Fourier's (Parseval).",
+            "误差近似正态的回归，此时统计意义上最优：形式简单，非负、对称，仅当相等时为 0；对线性"
+            "模型是凸问题，常有解析解，处处可导；换到傅里叶等表示域误差不变（帕萨瓦尔等式）。",
         ),
         (
             "Outliers dominate, for the pull grows with the error. Behind a sigmoid or softmax the "

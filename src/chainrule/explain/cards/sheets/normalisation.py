@@ -75,10 +75,11 @@ SHEETS: dict[str, Sheet] = {
             "different "
             "lengths, GANs and reinforcement learning fit badly; training and evaluation differ, "
             "so "
-            "eval() must not be forgotten.",
+            "eval() must not be forgotten. It takes information from its input (scale and shift); "
+            "γ and β give some of it back.",
             "批小时统计量不准，效果差（改用 LN 或 GN）；不适合变长序列的 RNN，在 GAN、强化学习中"
             "效果也不好；训练与推理行为不同，"
-            "不能忘记 eval()。",
+            "不能忘记 eval()。改变了输入的分布，丢失一部分特征，由 γ、β 补回一些。",
         ),
         steps=_CLOSED,
         gradients=_GRADIENTS,

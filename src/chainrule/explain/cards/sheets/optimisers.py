@@ -28,9 +28,10 @@ SHEETS: dict[str, Sheet] = {
         (
             "One learning rate for all parameters, hard to choose: too small crawls, too large "
             "swings "
-            "around the minimum. Single samples give noisy directions; saddle points hold it up.",
-            "所有参数共用一个学习率，难以选择：太小收敛慢，太大在最小值附近来回震荡。单样本方向噪"
-            "声大，永远在最小值附近波动；"
+            "around the minimum. All samples in one step are slow and need much memory; single "
+            "samples give noisy directions and lose vectorisation; saddle points hold it up.",
+            "所有参数共用一个学习率，难以选择：太小收敛慢，太大在最小值附近来回震荡。全样本每步"
+            "都慢、占内存；单样本方向噪声大，永远在最小值附近波动，失去向量化的加速；"
             "还会被鞍点拖住。",
         ),
         r"V \leftarrow \mu V + g,\quad \theta \leftarrow \theta - \alpha V",
@@ -143,9 +144,12 @@ SHEETS: dict[str, Sheet] = {
         (
             "The default for most nets: smooth directions, a rate for each parameter, little "
             "tuning; "
-            "works with sparse and changing objectives.",
+            "works with sparse and changing objectives. The size of a step does not depend on the "
+            "scale of the gradient and is bounded by about lr; it shrinks by itself where the "
+            "gradient is mostly noise.",
             "大多数网络的默认选择：方向平滑，每个参数有自己的学习率，超参数很少需要调；支持稀疏梯"
-            "度和不稳定的目标函数。",
+            "度和不稳定的目标函数。步长不随梯度的缩放变化，受学习率限制（约为 lr），"
+            "梯度多为噪声时自动退火。",
         ),
         (
             "May fail to converge and may miss the best minimum: often ends behind SGD with "

@@ -17,9 +17,10 @@ SHEETS: dict[str, Sheet] = {
     "relu": told(
         (
             "The default of hidden layers: does not saturate above zero, cheap, trains much faster "
-            "than sigmoid and tanh, and makes activations sparse.",
-            "隐藏层的默认选择：正半轴不饱和，计算只需比较大小，收敛远快于 sigmoid 和 tanh，输出稀"
-            "疏。",
+            "than sigmoid and tanh, simple to differentiate. Zeros make activations sparse, units "
+            "depend less on each other: less overfitting.",
+            "隐藏层的默认选择：正半轴不饱和，计算只需比较大小，收敛远快于 sigmoid 和 tanh，求导"
+            "简单。输出稀疏，参数间的相互依赖减少，缓解过拟合。",
         ),
         (
             _DEAD[0] + " At 0 there is no derivative; 0 is taken.",

@@ -1,0 +1,117 @@
+"""Detectors on the command line: train, evaluate, predict, and what goes wrong."""
+
+import json
+
+import numpy as np
+import pytest
+
+from chainrule import train
+
+Image = pytest.importorskip("PIL.Image")
+
+FILES = {"model.safetensors", "history.json", "report.html", "settings.json", "checkpoint"}
+OPTIONS = ("--input", "3,64,64", "--epochs", "1", "--batch-size", "2", "--glass")
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory):
+    """Bright squares on noise, with VOC's XML; one box has no area."""
+    folder = tmp_path_factory.mktemp("voc")
+    random = np.random.default_rng(0)
+    for k in range(5):
+        image = random.integers(0, 90, (64, 64 + 8 * k, 3), np.uint8)
+        x, y = random.integers(2, 30, 2)
+        image[y : y + 20, x : x + 20] = 230
+        Image.fromarray(image).save(folder / f"{k}.png")
+        thing = "<object><name>square</name><bndbox>{}</bndbox></object>"
+        sides = "<xmin>{}</xmin><ymin>{}</ymin><xmax>{}</xmax><ymax>{}</ymax>"
+        text = thing.format(sides.format(x + 1, y + 1, x + 20, y + 20))
+        if k == 3:
+            text += thing.format(sides.format(9, 9, 5, 5))
+        xml = f"<annotation><filename>{k}.png</filename>{text}</annotation>"
+        (folder / f"{k}.xml").write_text(xml)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def trained(pictures, tmp_path_factory):
+    from chainrule.cli.main import main
+
+    folder = tmp_path_factory.mktemp("runs") / "squares"
+    status = main(["train", "faster-rcnn", "--data", str(pictures), "--out", str(folder), *OPTIONS])
+    assert status == 0
+    return folder
+
+
+def test_a_run_writes_its_folder(trained):
+    assert {path.name for path in trained.iterdir()} >= FILES
+    history = train.History.load(trained / "history.json")
+    assert {"loss_objectness", "loss_box_reg", "map_50", "proposals_recall"} <= set(history.keys())
+    page = (trained / "report.html").read_text(encoding="utf-8")
+    for part in ("Precision over recall", "What it missed", "漏检", "Anchors an object"):
+        assert part in page, part
+    assert 'id="confusion"' not in page and 'id="missed"' in page
+
+
+def test_bad_boxes_are_named_and_training_goes_on(cli, pictures, tmp_path):
+    result = cli(
+        "train", "faster-rcnn", "--data", str(pictures), "--out", str(tmp_path / "r"), *OPTIONS
+    )
+    assert result.status == 0
+    assert "3.png: box 2 (8, 8, 5, 5) has no area: left out." in result.err
+    assert "mAP@0.5 " in result.out and "5 images" not in result.err
+
+
+def test_evaluate(cli, trained, pictures):
+    result = cli("evaluate", str(trained), "--data", str(pictures), "--split", "all", "--json")
+    assert result.status == 0
+    said = json.loads(result.out)
+    assert said["images"] == 5 and said["objects"] == 5
+    assert {"map", "map_50", "map_50_voc", "recall_small", "recall_medium"} <= set(said)
+    assert (trained / "precision-recall.svg").read_text().startswith("<svg")
+    shown = cli("evaluate", str(trained), "--lang", "zh")
+    assert "召回率" in shown.out and "mAP@[.5:.95]" in shown.out
+
+
+def test_predict_draws_boxes(cli, trained, pictures, tmp_path):
+    image = str(pictures / "4.png")
+    result = cli("predict", str(trained), image, "--out", str(tmp_path), "--score", "0", "--json")
+    assert result.status == 0
+    (row,) = json.loads(result.out)
+    with Image.open(tmp_path / "4-boxes.png") as picture:
+        assert picture.size[0] / picture.size[1] == pytest.approx(96 / 64)
+    assert row["found"] and set(row["found"][0]) == {"class", "score", "box"}
+    table = cli("predict", str(trained), image, "--out", str(tmp_path), "--score", "0")
+    assert "found; drawn in" in table.out and "square" in table.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "word"),
+    [
+        (("--length", "3"), "--length means nothing to faster-rcnn"),
+        (("--precision", "bf16"), "--precision means nothing"),
+        (("--data", "nowhere"), "nowhere"),
+        (("--batch-norm", "thawed"), "thawed"),
+        (("--resume",), "no checkpoint"),
+    ],
+)
+def test_refused_in_one_line(cli, tmp_path, arguments, word):
+    result = cli("train", "faster-rcnn", "--out", str(tmp_path / "r"), *arguments)
+    assert result.status == 2 and word in result.err
+    assert len(result.err.strip().splitlines()) == 1
+
+
+def test_other_data_than_it_can_take_are_refused(cli, trained, tmp_path):
+    (tmp_path / "a.xml").write_text("<!DOCTYPE x><annotation/>")
+    result = cli("evaluate", str(trained), "--data", str(tmp_path))
+    assert result.status == 2 and "document type" in result.err
+    result = cli("evaluate", str(trained), "--data", "digit-scenes")
+    assert result.status == 2 and "1 channels" in result.err
+    (tmp_path / "b.png").write_bytes(b"nothing")
+    result = cli("predict", str(trained), str(tmp_path / "b.png"))
+    assert result.status == 2 and "b.png" in result.err
+
+
+def test_options_of_detectors_mean_nothing_elsewhere(cli, tmp_path):
+    result = cli("train", "linear", "--batch-norm", "frozen", "--out", str(tmp_path / "r"))
+    assert result.status == 2 and "--batch-norm means nothing to linear" in result.err
