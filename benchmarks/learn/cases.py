@@ -103,6 +103,14 @@ def _svm() -> Iterator[Case]:
                    **size)  # fmt: skip
     yield Case("svm", "SVC", "sklearn.svm", {}, memory, "rbf, 5 classes", classes=5, **most)
     yield Case("svm", "SVR", "sklearn.svm", {}, memory, "rbf", **most)
+    yield Case("svm", "LinearSVC", "sklearn.svm", classes=2)
+    yield Case("svm", "LinearSVC", "sklearn.svm", {"penalty": "l1"}, {}, "L1", classes=2)
+    short = {"sizes": (1_000, 10_000)}
+    yield Case(
+        "svm", "LinearSVC", "sklearn.svm", {"loss": "hinge"}, {}, "hinge", classes=2, **short
+    )
+    squared = {"loss": "squared_epsilon_insensitive", "epsilon": 0.1}
+    yield Case("svm", "LinearSVR", "sklearn.svm", squared, {}, "squared", **short)
 
 
 def _trees() -> Iterator[Case]:

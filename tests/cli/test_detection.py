@@ -115,3 +115,13 @@ def test_other_data_than_it_can_take_are_refused(cli, trained, tmp_path):
 def test_options_of_detectors_mean_nothing_elsewhere(cli, tmp_path):
     result = cli("train", "linear", "--batch-norm", "frozen", "--out", str(tmp_path / "r"))
     assert result.status == 2 and "--batch-norm means nothing to linear" in result.err
+
+
+def test_explain_writes_the_page_of_a_picture(cli, pictures, trained, tmp_path):
+    page = tmp_path / "why.html"
+    shown = cli("explain", str(trained), "--image", str(pictures / "1.png"), "--html", str(page))
+    assert shown.status == 0 and str(page) in shown.out
+    text = page.read_text(encoding="utf-8")
+    assert '"chainrule.detection"' in text and '"name":"1.png"' in text and '"right":true' in text
+    assert cli("explain", str(trained), "--image", str(pictures / "1.png")).status == 2
+    assert "detector" in cli("explain", "lenet", "--image", "1.png", "--html", str(page)).err

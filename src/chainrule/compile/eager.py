@@ -67,7 +67,8 @@ _FREE = {"reshape", "permute_dims", "broadcast_to", "slice", "full", "arange", "
 # the trusted operations have, or made them.
 _INDEXED = {"gather", "scatter_add", "put", "take_along_axis", "put_along_axis_add",
             "plane_take", "plane_add"}  # fmt: skip
-_TRUSTED = {"max_pool", "softmax_cross_entropy", "ctc", "gather", "scatter_add", "scatter_reduce"}
+_TRUSTED = {"max_pool", "softmax_cross_entropy", "ctc", "gather", "scatter_add", "scatter_reduce",
+            "nms_keep"}  # fmt: skip
 _CHECKED = {"floor_divide", "remainder"}  # NumPy's forms look for integer zeros
 _DTYPES = {np.dtype(name) for name in ("float32", "float64", "int64", "int32", "bool")}
 _PLAIN = (bool, int, str, type(None))

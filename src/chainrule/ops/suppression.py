@@ -200,7 +200,27 @@ def _suppressed(
     order = np.argsort(-values, kind="stable")
     sorted_boxes = np.ascontiguousarray(boxes.detach().numpy()[order])
     groups = None if idxs is None else np.asarray(idxs.numpy())[order].astype(np.int64)
-    return Tensor(order[_greedy(sorted_boxes, groups, threshold)])
+    found = None if groups is None else _by_group(sorted_boxes, groups, threshold)
+    return Tensor(order[_greedy(sorted_boxes, groups, threshold) if found is None else found])
+
+
+def _by_group(boxes: np.ndarray, groups: np.ndarray, threshold: float) -> np.ndarray | None:
+    """What `_greedy` gives, with the groups side by side, so that only boxes of one group are
+    compared; None where one group is so much larger than the others that it would be more work."""
+    _, which, counts = np.unique(groups, return_inverse=True, return_counts=True)
+    if len(counts) < 2:
+        return None
+    # Powers of two, so that a few kernels serve.
+    size, many = (1 << (int(n) - 1).bit_length() for n in (max(counts.max(), 16), len(counts)))
+    if many * size**2 > BLOCK**2:
+        return None
+    order = np.argsort(which, kind="stable")
+    row, column = which[order], np.arange(len(order)) - (np.cumsum(counts) - counts)[which[order]]
+    block = np.zeros((many, size, 4), boxes.dtype)
+    block[row, column] = boxes[order]
+    down = np.tile(np.arange(size, 0, -1, dtype=boxes.dtype), (many, 1))
+    keep = _run(NMSKeep, block, down, None, iou_threshold=threshold)
+    return np.sort(order[keep[row, column]])
 
 
 def _greedy(boxes: np.ndarray, groups: np.ndarray | None, threshold: float) -> np.ndarray:

@@ -74,6 +74,20 @@ TEXT = {
     "Precomputed matrix must be a square matrix. Input is a {rows}x{columns} matrix.": (
         "预先算好的核矩阵必须是方阵，输入是 {rows}x{columns} 的矩阵。"
     ),
+    # linear machines
+    "penalty='l1' with loss={loss!r} is not supported": (
+        "不支持 penalty='l1' 与 loss={loss!r} 的组合"
+    ),
+    "penalty={penalty!r} with loss={loss!r} is not supported when dual={dual}": (
+        "dual={dual} 时不支持 penalty={penalty!r} 与 loss={loss!r} 的组合"
+    ),
+    "The linear machine ended after max_iter={n} passes, before it converged: increase max_iter, "
+    "or scale the data.": "线性机在 max_iter={n} 轮后结束，尚未收敛：请增大 max_iter 或缩放数据。",
+    "multi_class='crammer_singer' is not supported: use 'ovr'.": (
+        "不支持 multi_class='crammer_singer'：请用 'ovr'。"
+    ),
+    "This solver needs samples of at least 2 classes in the data, but the data contains only one "
+    "class: {label!r}": "求解至少需要两个类别的样本，而数据只有一个类别：{label!r}",
     "cannot use sparse input in {name!r} trained on dense data": (
         "{name!r} 以稠密数据训练，不能用稀疏输入"
     ),

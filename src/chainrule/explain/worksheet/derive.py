@@ -96,9 +96,13 @@ def derivative(tree: Expression, by: str) -> Expression:
         raise NoDerivative(tree.function)
     if tree.function in ("max", "min"):
         # One of the two is passed on: say which, rather than adding two products.
-        first = rules[0].arguments[0] if isinstance(rules[0], Call) else ZERO
-        condition = substitute(first, {"x": a, "o": b})
-        return _either(condition, da, derivative(b, by))
+        conditions = [rule.arguments[0] for rule in rules if isinstance(rule, Call)]
+        won, lost = (substitute(c, {"x": a, "o": b}) for c in conditions)
+        db = derivative(b, by)
+        if isinstance(a, Number) or isinstance(b, Number):
+            return _either(won, da, db)  # at the bound itself, what the bound has
+        # A tie is shared equally.
+        return _either(won, da, _either(lost, db, over(plus(da, db), Number(2.0))))
     total: Expression = ZERO
     for rule, argument in zip(rules, tree.arguments, strict=True):
         inner = derivative(argument, by)

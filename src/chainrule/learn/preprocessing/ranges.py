@@ -24,6 +24,8 @@ class MinMaxScaler(Scaler):
         "clip": ["boolean"],
     }
     _sparse = False
+    data_min_: Any
+    data_max_: Any
     _title = Words("Scaling to a range", "缩放到区间")
     _formula = Formula("z = x·c + d,  c = (high − low)/(max − min),  d = low − min·c",
                        r"z=xc+d,\quad c=\frac{h-l}{\max-\min},\quad d=l-c\min")  # fmt: skip
@@ -102,6 +104,7 @@ class MaxAbsScaler(Scaler):
     _parameter_constraints: ClassVar[dict[str, Any]] = {"copy": ["boolean"], "clip": ["boolean"]}
     _title = Words("Scaling by the largest size", "按最大绝对值缩放")
     _formula = Formula("z = x/max|x|", r"z=x/\max|x|")
+    max_abs_: Any
 
     def __init__(self, *, copy: bool = True, clip: bool = False) -> None:
         self.copy = copy

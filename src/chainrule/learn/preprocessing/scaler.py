@@ -33,6 +33,7 @@ class Scaler(  # type: ignore[misc]
     _title: ClassVar[Words]
     _formula: ClassVar[Formula]
     copy: bool
+    n_samples_seen_: Any
 
     def _checked(self, X: Any, reset: bool) -> Any:
         return checked(

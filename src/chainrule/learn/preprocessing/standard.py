@@ -32,6 +32,9 @@ class StandardScaler(Scaler):
     _formula = Formula("z = (x − x̄)/s,  s² = Σ(x − x̄)²/N",
                        r"z=\frac{x-\bar x}{s},\quad s^2=\tfrac1N\sum(x-\bar x)^2")  # fmt: skip
 
+    mean_: Any
+    var_: Any
+
     def __init__(self, *, copy: bool = True, with_mean: bool = True, with_std: bool = True) -> None:
         self.copy = copy
         self.with_mean = with_mean

@@ -27,6 +27,7 @@ from chainrule.learn.trees.tree import (
     numbers_of,
     seed_of,
 )
+from chainrule.learn.trees.walking import add_trees, join, memory
 from chainrule.learn.working import Working
 
 
@@ -153,7 +154,25 @@ class AdaBoostClassifier(Labels, ClassifierMixin, _AdaBoost):
         check_is_fitted(self)
         if self.n_classes_ == 1:
             return np.zeros(len(self._rows(X)))
-        return list(self._decisions(X))[-1]
+        if self.estimator is None:
+            votes = self._votes_of_trees(self._rows(X))
+        else:
+            *_, votes = self._votes(X)
+        decision = votes / self.estimator_weights_.sum()
+        return decision[:, 1] if self.n_classes_ == 2 else decision
+
+    def _votes_of_trees(self, X: Any) -> Any:
+        """The last of `_votes` in one walk: every leaf holds its weighted votes."""
+        packed = []
+        for one, weight in zip(self.estimators_, self.estimator_weights_):
+            nodes = one.tree_.packed
+            hit = nodes.values.argmax(axis=1)[:, None] == np.arange(self.n_classes_)
+            votes = weight * np.where(hit, 1.0, -1.0 / (self.n_classes_ - 1))
+            packed.append(nodes._replace(values=votes))
+        nodes, roots = join(packed)
+        out = np.zeros((len(X), self.n_classes_))
+        add_trees(X, nodes, roots, None, 0, 1, 1.0, memory(), out)
+        return out
 
     def staged_decision_function(self, X: Any) -> Any:
         check_is_fitted(self)
@@ -250,6 +269,12 @@ class AdaBoostRegressor(RegressorMixin, _AdaBoost):
         self.trace_ = kept if trace else None
         return self
 
+    def _answers(self, X: Any) -> Any:
+        """[rows, learners]; the trees of the default need no further check of X."""
+        if self.estimator is None:
+            return np.concatenate([one.tree_.predict(X) for one in self.estimators_], axis=1)
+        return np.stack([one.predict(X) for one in self.estimators_], axis=1)
+
     def _median(self, answers: Any, weights: Any) -> Any:
         order = answers.argsort(axis=1)
         mass = np.cumsum(weights[order], axis=1)
@@ -261,13 +286,13 @@ class AdaBoostRegressor(RegressorMixin, _AdaBoost):
         """The weighted median of the learners' answers."""
         check_is_fitted(self)
         X = self._rows(X)
-        answers = np.stack([one.predict(X) for one in self.estimators_], axis=1)
+        answers = self._answers(X)
         return self._median(answers, self.estimator_weights_)
 
     def staged_predict(self, X: Any) -> Any:
         """The predictions after each round."""
         check_is_fitted(self)
         X = self._rows(X)
-        answers = np.stack([one.predict(X) for one in self.estimators_], axis=1)
+        answers = self._answers(X)
         for i in range(1, answers.shape[1] + 1):
             yield self._median(answers[:, :i], self.estimator_weights_[:i])

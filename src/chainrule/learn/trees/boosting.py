@@ -33,15 +33,25 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
         "validation_fraction": [Interval(Real, 0.0, 1.0, closed="neither")],
         "n_iter_no_change": [Interval(Integral, 1, None, closed="left"), None],
         "tol": [Interval(Real, 0.0, None, closed="left")],
+        "warm_start": ["boolean"],
     }
 
     def _boost(self, X: Any, y: Any, weight: Any, loss: Any, trace: bool) -> None:
-        random = check_random_state(self.random_state)
+        fresh = not (self.warm_start and hasattr(self, "_trees"))
+        if fresh:
+            self._random = check_random_state(self.random_state)
+            self._split_seed = seed_of(self._random)
+        elif self.n_estimators < len(self._trees):
+            raise ValueError(
+                f"n_estimators={self.n_estimators} must be larger or equal to "
+                f"n_estimators_={len(self._trees)} when warm_start==True"
+            )
+        random = self._random
         held = None
         if self.n_iter_no_change is not None:
             X, held_X, y, held_y, weight, held_w = train_test_split(
                 X, y, weight, test_size=self.validation_fraction,
-                stratify=y if hasattr(self, "classes_") else None, random_state=seed_of(random),
+                stratify=y if hasattr(self, "classes_") else None, random_state=self._split_seed,
             )  # fmt: skip
             X, held_X = np.ascontiguousarray(X), np.ascontiguousarray(held_X)
             held = (held_X, held_y, held_w)
@@ -50,13 +60,17 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
         limits = limits_of(self, X, weight, 1, "squared_error")
         self.max_features_ = limits.max_features
         self._loss = loss
-        self._baseline = loss.start(y, weight)
-        raw = np.repeat(self._baseline[:, None], n, axis=1)
-        held_raw = None if held is None else np.repeat(self._baseline[:, None], len(held[0]), 1)
-        self._trees: list[list[Tree]] = []
-        train_score, improvement, best = [], [], []
-        self.trace_: Any = [] if trace else None
-        with Rounds(self, self.n_estimators, self.verbose) as rounds:
+        if fresh:
+            self._baseline = loss.start(y, weight)
+            self._trees: list[list[Tree]] = []
+            self._held_scores: list[float] = []
+            self.trace_: Any = [] if trace else None
+        train_score = [] if fresh else list(self.train_score_)
+        improvement = [] if fresh else list(getattr(self, "oob_improvement_", []))
+        best = self._held_scores
+        raw = np.ascontiguousarray(self._sums(X).T)
+        held_raw = None if held is None else np.ascontiguousarray(self._sums(held[0]).T)
+        with Rounds(self, self.n_estimators - len(self._trees), self.verbose) as rounds:
             for _ in rounds:
                 inside = np.ones(n, bool)
                 if self.subsample < 1.0:
@@ -117,15 +131,18 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
         leaves = tree.children_left < 0
         tree.value[leaves, 0, 0] = step[leaves] * ((trees - 1) / trees if trees > 1 else 1.0)
 
-    def _raw(self, X: Any) -> Any:
-        """[trees a round, rows], the sums of all trees."""
-        check_is_fitted(self)
-        X = self._rows(X)
+    def _sums(self, X: Any) -> Any:
+        """[rows, trees a round], where boosting starts and the sums of all trees."""
         raw = np.repeat(self._baseline[None], len(X), axis=0)
         trees = [tree for trees in self._trees for tree in trees]
         if trees:
             add_values(trees, X, raw, self.learning_rate, thread_count(-1), self._loss.trees)
-        return raw.T
+        return raw
+
+    def _raw(self, X: Any) -> Any:
+        """[trees a round, rows], the sums of all trees."""
+        check_is_fitted(self)
+        return self._sums(self._rows(X)).T
 
     def _staged_raw(self, X: Any) -> Any:
         check_is_fitted(self)
@@ -178,7 +195,7 @@ class GradientBoostingRegressor(RegressorMixin, _GradientBoosting):
         subsample: float = 1.0, min_samples_split: Any = 2, min_samples_leaf: Any = 1,
         min_weight_fraction_leaf: float = 0.0, max_depth: Any = 3,
         min_impurity_decrease: float = 0.0, random_state: Any = None, max_features: Any = None,
-        alpha: float = 0.9, verbose: Any = 0, max_leaf_nodes: Any = None,
+        alpha: float = 0.9, verbose: Any = 0, max_leaf_nodes: Any = None, warm_start: bool = False,
         validation_fraction: float = 0.1, n_iter_no_change: Any = None, tol: float = 1e-4,
         ccp_alpha: float = 0.0,
     ) -> None:  # fmt: skip
@@ -190,6 +207,7 @@ class GradientBoostingRegressor(RegressorMixin, _GradientBoosting):
         self.max_features, self.alpha, self.verbose = max_features, alpha, verbose
         self.max_leaf_nodes, self.validation_fraction = max_leaf_nodes, validation_fraction
         self.n_iter_no_change, self.tol, self.ccp_alpha = n_iter_no_change, tol, ccp_alpha
+        self.warm_start = warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, trace: bool = False) -> Any:
         """Add tree after tree; Ctrl-C keeps those that stand already."""
@@ -227,8 +245,9 @@ class GradientBoostingClassifier(Labels, ClassifierMixin, _GradientBoosting):
         subsample: float = 1.0, min_samples_split: Any = 2, min_samples_leaf: Any = 1,
         min_weight_fraction_leaf: float = 0.0, max_depth: Any = 3,
         min_impurity_decrease: float = 0.0, random_state: Any = None, max_features: Any = None,
-        verbose: Any = 0, max_leaf_nodes: Any = None, validation_fraction: float = 0.1,
-        n_iter_no_change: Any = None, tol: float = 1e-4, ccp_alpha: float = 0.0,
+        verbose: Any = 0, max_leaf_nodes: Any = None, warm_start: bool = False,
+        validation_fraction: float = 0.1, n_iter_no_change: Any = None, tol: float = 1e-4,
+        ccp_alpha: float = 0.0,
     ) -> None:  # fmt: skip
         self.loss, self.learning_rate, self.n_estimators = loss, learning_rate, n_estimators
         self.subsample, self.min_samples_split = subsample, min_samples_split
@@ -238,6 +257,7 @@ class GradientBoostingClassifier(Labels, ClassifierMixin, _GradientBoosting):
         self.max_features, self.verbose = max_features, verbose
         self.max_leaf_nodes, self.validation_fraction = max_leaf_nodes, validation_fraction
         self.n_iter_no_change, self.tol, self.ccp_alpha = n_iter_no_change, tol, ccp_alpha
+        self.warm_start = warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, trace: bool = False) -> Any:
         """Add tree after tree; Ctrl-C keeps those that stand already."""

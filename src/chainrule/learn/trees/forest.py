@@ -35,6 +35,7 @@ COMMON: dict[str, list[Any]] = {
     "oob_score": ["boolean", callable],
     "n_jobs": [Integral, None],
     "verbose": ["verbose"],
+    "warm_start": ["boolean"],
     "max_samples": [
         Interval(RealNotInt, 0.0, None, closed="neither"),
         Interval(Integral, 1, None, closed="left"),
@@ -72,23 +73,42 @@ class _Forest(Rows, Explained, BaseEstimator):
         threads = thread_count(self.n_jobs)
         ranking = unranked(X) if self._random_cuts else rank(X, threads)
         limits = limits_of(self, X, weight, classes)
-        seeds = [seed_of(random) for _ in range(self.n_estimators)]
+        kept = self._trees if self.warm_start and hasattr(self, "_trees") else []
+        stand = len(kept)
+        if self.n_estimators < stand:
+            raise ValueError(
+                f"n_estimators={self.n_estimators} must be larger or equal to "
+                f"len(estimators_)={stand} when warm_start==True"
+            )
+        if self.n_estimators == stand:
+            text = "Warm-start fitting without increasing n_estimators does not fit new trees."
+            warnings.warn(text, UserWarning, stacklevel=3)
+        seeds = [seed_of(random) for _ in range(self.n_estimators)][stand:]
+        balanced = self.bootstrap and getattr(self, "class_weight", "") == "balanced_subsample"
 
         def one(seed: int) -> Tree:
             times = weight
             if self.bootstrap:
-                times = self._times(seed) if whole else weight * self._times(seed)
+                times = self._times(seed)
+                if balanced:
+                    # Each class weighs the same among the rows that this tree sees.
+                    count = np.bincount(y.astype(int), times)
+                    share = times.sum() / (np.count_nonzero(count) * np.maximum(count, 1.0))
+                    times = times * share[y.astype(int)]
+                if not whole:
+                    times = times * weight
             tree = grow(ranking, y, times, limits, seed)
             return tree.pruned(self.ccp_alpha) if self.ccp_alpha > 0.0 else tree
 
         trees: list[Tree] = []
-        with Rounds(self, -(-self.n_estimators // threads), self.verbose) as rounds:
+        with Rounds(self, -(-len(seeds) // threads), self.verbose) as rounds:
             for i in rounds:
                 trees += in_threads(one, seeds[i * threads : (i + 1) * threads], threads)
-                rounds.show(trees=float(len(trees)))
-        self._seeds = seeds[: len(trees)]
-        self._trees = trees
-        self.estimators_ = [self._wrap(tree, seed) for tree, seed in zip(trees, self._seeds)]
+                rounds.show(trees=float(stand + len(trees)))
+        wrapped = [self._wrap(tree, seed) for tree, seed in zip(trees, seeds)]
+        self._seeds = (self._seeds if stand else []) + seeds[: len(trees)]
+        self._trees = kept + trees
+        self.estimators_ = (self.estimators_ if stand else []) + wrapped
         self.trace_ = (X, y, weight) if trace else None
 
     def _times(self, seed: int) -> Any:
@@ -186,8 +206,8 @@ class RandomForestClassifier(Labels, ClassifierMixin, _Forest):
         min_samples_split: Any = 2, min_samples_leaf: Any = 1, min_weight_fraction_leaf: Any = 0.0,
         max_features: Any = "sqrt", max_leaf_nodes: Any = None, min_impurity_decrease: float = 0.0,
         bootstrap: bool = True, oob_score: Any = False, n_jobs: Any = None,
-        random_state: Any = None, verbose: Any = 0, class_weight: Any = None,
-        ccp_alpha: float = 0.0, max_samples: Any = None,
+        random_state: Any = None, verbose: Any = 0, warm_start: bool = False,
+        class_weight: Any = None, ccp_alpha: float = 0.0, max_samples: Any = None,
     ) -> None:  # fmt: skip
         self.n_estimators, self.criterion, self.max_depth = n_estimators, criterion, max_depth
         self.min_samples_split, self.min_samples_leaf = min_samples_split, min_samples_leaf
@@ -195,7 +215,7 @@ class RandomForestClassifier(Labels, ClassifierMixin, _Forest):
         self.max_leaf_nodes, self.min_impurity_decrease = max_leaf_nodes, min_impurity_decrease
         self.bootstrap, self.oob_score, self.n_jobs = bootstrap, oob_score, n_jobs
         self.random_state, self.verbose, self.class_weight = random_state, verbose, class_weight
-        self.ccp_alpha, self.max_samples = ccp_alpha, max_samples
+        self.ccp_alpha, self.max_samples, self.warm_start = ccp_alpha, max_samples, warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, trace: bool = False) -> Any:
         """Grow the trees; Ctrl-C keeps those that stand already."""
@@ -203,8 +223,9 @@ class RandomForestClassifier(Labels, ClassifierMixin, _Forest):
         X, y = self._rows(X, y, reset=True)
         codes = self._encode(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        if self.class_weight is not None:
-            # Every bag has about the classes of the whole: its own balance is the whole's.
+        if self.class_weight is not None and not (
+            self.class_weight == "balanced_subsample" and self.bootstrap
+        ):
             kind = self.class_weight
             kind = "balanced" if isinstance(kind, str) else kind
             weight = weight * compute_sample_weight(kind, y)
@@ -242,8 +263,8 @@ class ExtraTreesClassifier(RandomForestClassifier):
         min_samples_split: Any = 2, min_samples_leaf: Any = 1, min_weight_fraction_leaf: Any = 0.0,
         max_features: Any = "sqrt", max_leaf_nodes: Any = None, min_impurity_decrease: float = 0.0,
         bootstrap: bool = False, oob_score: Any = False, n_jobs: Any = None,
-        random_state: Any = None, verbose: Any = 0, class_weight: Any = None,
-        ccp_alpha: float = 0.0, max_samples: Any = None,
+        random_state: Any = None, verbose: Any = 0, warm_start: bool = False,
+        class_weight: Any = None, ccp_alpha: float = 0.0, max_samples: Any = None,
     ) -> None:  # fmt: skip
         given = {k: v for k, v in locals().items() if k not in ("self", "__class__")}
         super().__init__(**given)
@@ -263,7 +284,8 @@ class RandomForestRegressor(RegressorMixin, _Forest):
         min_samples_split: Any = 2, min_samples_leaf: Any = 1, min_weight_fraction_leaf: Any = 0.0,
         max_features: Any = 1.0, max_leaf_nodes: Any = None, min_impurity_decrease: float = 0.0,
         bootstrap: bool = True, oob_score: Any = False, n_jobs: Any = None,
-        random_state: Any = None, verbose: Any = 0, ccp_alpha: float = 0.0, max_samples: Any = None,
+        random_state: Any = None, verbose: Any = 0, warm_start: bool = False,
+        ccp_alpha: float = 0.0, max_samples: Any = None,
     ) -> None:  # fmt: skip
         self.n_estimators, self.criterion, self.max_depth = n_estimators, criterion, max_depth
         self.min_samples_split, self.min_samples_leaf = min_samples_split, min_samples_leaf
@@ -271,7 +293,7 @@ class RandomForestRegressor(RegressorMixin, _Forest):
         self.max_leaf_nodes, self.min_impurity_decrease = max_leaf_nodes, min_impurity_decrease
         self.bootstrap, self.oob_score, self.n_jobs = bootstrap, oob_score, n_jobs
         self.random_state, self.verbose = random_state, verbose
-        self.ccp_alpha, self.max_samples = ccp_alpha, max_samples
+        self.ccp_alpha, self.max_samples, self.warm_start = ccp_alpha, max_samples, warm_start
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, trace: bool = False) -> Any:
         """Grow the trees; Ctrl-C keeps those that stand already."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import heapq
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -30,6 +31,10 @@ class Limits:
     max_leaf_nodes: int | None = None
 
 
+# As many walks, one row through one tree each, are worth another thread.
+_WORTH = 40_000
+
+
 class Tree:
     """A binary tree over float32 rows: `x ≤ threshold` goes left, −1 marks no child.
 
@@ -50,6 +55,9 @@ class Tree:
         )
         self.value = np.array(value)[:, None, :]
         self.n_features = n_features
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: kept for name, kept in vars(self).items() if name != "packed"}
 
     @property
     def node_count(self) -> int:
@@ -94,8 +102,9 @@ class Tree:
             yield level
             level = np.concatenate([self.children_left[level], self.children_right[level]])
 
+    @cached_property
     def packed(self) -> Nodes:
-        """The nodes as the walks want them."""
+        """The nodes as the walks want them; a value that changes in `value` changes here, too."""
         return pack(
             self.threshold, self.children_left, self.children_right, self.feature,
             self.missing_go_to_left, self.value[:, 0, :],
@@ -104,7 +113,7 @@ class Tree:
     def apply(self, X: Any) -> Any:
         """int64 [rows], the leaf that each row of a float32 table reaches."""
         out = np.empty((len(X), 1), np.int64)
-        apply_trees(X, self.packed(), np.zeros(1, np.uint32), memory(), out)
+        apply_trees(X, self.packed, np.zeros(1, np.uint32), memory(), out)
         return out[:, 0]
 
     def predict(self, X: Any) -> Any:
@@ -225,9 +234,9 @@ def add_values(
     trees: list[Tree], X: Any, out: Any, scale: float = 1.0, threads: int = 1, columns: int = 1
 ) -> Any:
     """out += scale · the values of the leaves; tree t adds from column t mod `columns` on."""
-    packed = in_threads(Tree.packed, trees, threads)
     # Small trees are walked in one call; to lay large ones side by side would cost more than calls.
-    small = sum(len(one.code) for one in packed) < 100_000
+    small = sum(tree.node_count for tree in trees) < 100_000
+    packed = in_threads(lambda tree: tree.packed, trees, 1 if small else threads)
     walks = [join(group) for group in ([packed] if small else [[one] for one in packed])]
 
     def block(rows: tuple[int, int]) -> None:
@@ -235,7 +244,7 @@ def add_values(
         for i, (nodes, roots) in enumerate(walks):
             add_trees(X[at], nodes, roots, None, i % columns, columns, scale, memory(), out[at])
 
-    in_threads(block, row_blocks(len(X), threads, 2000), threads)
+    in_threads(block, row_blocks(len(X), threads, max(2000, _WORTH // len(trees))), threads)
     return out
 
 

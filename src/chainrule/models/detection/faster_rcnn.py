@@ -140,10 +140,10 @@ class FasterRCNN(nn.Module):
     ) -> Batch:
         """One batch of images, with their objects."""
         scores = getattr(self.roi_heads.box_predictor, "cls_score", None)
-        classes = getattr(scores, "out_features", None)
-        for k, target in enumerate(targets or () if classes else ()):
+        classes = int(getattr(scores, "out_features", 0))
+        for k, target in enumerate(targets or ()):
             largest = max(target["labels"].tolist(), default=0)
-            if largest >= classes:
+            if 0 < classes <= largest:
                 raise ArgumentError(
                     t(
                         "Targets of image {k}: label {label}, but the model knows 1 to {last} "
