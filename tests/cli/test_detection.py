@@ -124,4 +124,4 @@ def test_explain_writes_the_page_of_a_picture(cli, pictures, trained, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert '"chainrule.detection"' in text and '"name":"1.png"' in text and '"right":true' in text
     assert cli("explain", str(trained), "--image", str(pictures / "1.png")).status == 2
-    assert "detector" in cli("explain", "lenet", "--image", "1.png", "--html", str(page)).err
+    assert cli("explain", "lenet", "--image", "1.png", "--html", str(page)).status == 2

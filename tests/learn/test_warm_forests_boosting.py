@@ -6,6 +6,7 @@ import pytest
 pytest.importorskip("sklearn")
 
 import sklearn.ensemble  # noqa: E402
+from scipy.sparse import csc_matrix, csr_matrix  # noqa: E402
 from sklearn.datasets import load_breast_cancer, load_diabetes  # noqa: E402
 from sklearn.metrics import balanced_accuracy_score  # noqa: E402
 
@@ -62,3 +63,21 @@ def test_each_bag_balances_its_classes():
     assert np.abs(shares[0] - shares[1]).mean() < 0.03
     score = [balanced_accuracy_score(y, m.predict(X)) for m in (forest, other)]
     assert score[0] > score[1] - 0.02
+
+
+SPARSE = [
+    learn.DecisionTreeClassifier(),
+    learn.RandomForestClassifier(5, random_state=0),
+    learn.ExtraTreesClassifier(5, random_state=0),
+    learn.GradientBoostingClassifier(n_estimators=5),
+    learn.AdaBoostClassifier(n_estimators=5),
+    learn.AdaBoostClassifier(learn.DecisionTreeClassifier(max_depth=2), n_estimators=5),
+]
+
+
+@pytest.mark.parametrize("model", SPARSE, ids=lambda m: type(m).__name__)
+def test_a_sparse_table_is_the_same_table(model):
+    X, y = load_breast_cancer(return_X_y=True)
+    X[np.less(X, np.median(X, axis=0))] = 0.0
+    full = model.fit(X, y).predict_proba(X)
+    np.testing.assert_array_equal(model.fit(csr_matrix(X), y).predict_proba(csc_matrix(X)), full)

@@ -62,10 +62,10 @@ export type Cell = [
 export interface Cells { template: string | null; cells: Cell[] }
 export interface Page {
   open: "en" | "zh"; explanation: Explanation; cells: Record<string, Cells>;
-  /** Of each composite: into how many steps it unfolds, whether they are on the page (or too many
-   * for one), and how far both views are apart. */
+  /** Of each composite: whether its steps are on the page (or too many for one); if so, how many
+   * they are and how far both views are apart. */
   agreement: Record<string, {
-    steps: number; here: boolean; values: Num; gradients: Num;
+    steps: number | null; here: boolean; values: Num; gradients: Num;
   }>;
   /** Of each parameter what its optimiser does; empty where none was given. */
   updates: Record<string, { title: Text; lines: { text: Text; latex: Text; label: Text }[] }>;

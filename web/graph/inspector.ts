@@ -271,10 +271,10 @@ function levels(node: Node): HTMLElement | null {
   const group = groups.get(node.id);
   const apart = page.agreement[node.id];
   if (!apart) return null;
+  if (!group) return el("p", { class: "hint" }, say(W.tooMany, { id: node.id }));
   const [values, gradients] = [number(real(apart.values)), number(real(apart.gradients))];
-  const said = say(W.agree, { n: apart.steps, values, gradients });
-  return group ? el("div", { class: "levels" }, foldButton(group), el("p", { class: "hint" }, said))
-    : el("p", { class: "hint" }, `${said} ${say(W.tooMany, { id: node.id })}`);
+  const said = say(W.agree, { n: apart.steps ?? 0, values, gradients });
+  return el("div", { class: "levels" }, foldButton(group), el("p", { class: "hint" }, said));
 }
 
 const foldButton = (group: Group): HTMLElement =>

@@ -37,8 +37,8 @@ export const W = {
   module: ["Module", "模块"],
   composite: ["composite", "复合"],
   tooMany: [
-    "They are too many for this page: explanation.unfold(\"{id}\") gives them.",
-    "步骤太多，本页放不下：explanation.unfold(\"{id}\") 可以得到它们。",
+    "It stays folded: it has more elementary steps than this page has room for, so that both views agree is not checked here. explanation.unfold(\"{id}\") does both.",
+    "保持折叠：基本步骤太多，本页放不下，因此这里没有检查两种视图是否一致。explanation.unfold(\"{id}\") 可以展开并检查。",
   ],
   within: ["in {name}", "在 {name} 内"],
   agree: [

@@ -223,7 +223,7 @@ def hats(low: float, high: float, size: int, bins: int, ratio: int) -> Array:
     return out
 
 
-def share(a: Array, b: Array) -> float:
+def share(a: Any, b: Any) -> float:
     """Intersection over union of two boxes."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
@@ -235,7 +235,7 @@ def share(a: Array, b: Array) -> float:
 
 def walked(boxes: Boxes, threshold: float) -> tuple[Array, Array]:
     """Suppression, box by box from the best score down."""
-    values = np.asarray(boxes.boxes, np.float64)
+    values = np.asarray(boxes.boxes, np.float64).tolist()
     fit = np.flatnonzero(boxes.state != UNFIT)
     order = fit[np.argsort(-boxes.scores[fit], kind="stable")]
     by, most = np.full(len(values), -1), np.zeros(len(values))

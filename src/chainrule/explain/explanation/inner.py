@@ -19,9 +19,11 @@ from chainrule.explain.explanation.data import Detail, edges, node, number, play
 from chainrule.explain.explanation.formulas import name_of
 from chainrule.explain.explanation.graph import Array, Step
 from chainrule.explain.explanation.paths import norm_of
-from chainrule.explain.explanation.unfold import is_composite, opened
+from chainrule.explain.explanation.unfold import TooManySteps, is_composite, opened
 
-LARGEST = 600  # steps of one composite, and of all of a page: what has more stays folded
+# Steps of one composite, and of all of a page: what has more stays folded. How many more is not
+# found out, nor whether both views agree: an LSTM may have a hundred thousand.
+LARGEST = 600
 MOST = 2400
 ROOMY = 300  # with more steps than this on a page their worked lines are left out
 SIDE = 8  # rows and columns of their previews
@@ -31,10 +33,10 @@ WORKED_EACH = 48
 
 class Inner(NamedTuple):
     """The elementary steps of `step`. `size`: how many operations; `steps`: they and constants,
-    without what the composite is computed from, or nothing where they are too many for a page;
-    `results`: the step and the output that each of the composite's outputs is. `values`,
-    `gradients`: the largest difference between both views at the border, measured by the largest
-    number there."""
+    without what the composite is computed from, or nothing where they are too many for a page (then
+    `size` is how many there was room for); `results`: the step and the output that each of the
+    composite's outputs is. `values`, `gradients`: the largest difference between both views at the
+    border, measured by the largest number there."""
 
     step: Step
     size: int
@@ -44,15 +46,17 @@ class Inner(NamedTuple):
     gradients: float
 
 
-def inner_of(step: Step) -> Inner | None:
-    """The inside of a composite; None where it is a single operation, was not kept, or gets no
-    gradient."""
+def inner_of(step: Step, most: int = LARGEST) -> Inner | None:
+    """The inside of a composite, if it has at most `most` steps; None where it is a single
+    operation, was not kept, or gets no gradient."""
     if not is_composite(step) or all(out.gradient is None for out in step.outputs):
         return None
     try:
-        found = opened(step)
+        found = opened(step, most=most)
     except AutogradError:
         return None
+    except TooManySteps:
+        return Inner(step, most, [], {}, 0.0, 0.0)
     count = sum(1 for _ in found.graph.operations)
     if count < 2:
         return None
@@ -68,6 +72,8 @@ def inner_of(step: Step) -> Inner | None:
         leaf.id, leaf.name = x.source.id, name_of(x.source, x.output)
         outside.add(id(leaf))
     steps = [each for each in found.graph.steps if id(each) not in outside]
+    if len(steps) > most:
+        return Inner(step, most, [], {}, 0.0, 0.0)
     for k, each in enumerate(steps):
         each.id, each.parent = f"{step.id}.{k}", (step.id, step.op_name)
         each.name = None
@@ -106,13 +112,10 @@ def inside(steps: Sequence[Step]) -> list[Inner]:
     out: list[Inner] = []
     room = MOST
     for step in steps:
-        found = inner_of(step)
-        if found is None:
-            continue
-        if len(found.steps) > min(room, LARGEST):
-            found = found._replace(steps=[], results={})
-        room -= len(found.steps)
-        out.append(found)
+        found = inner_of(step, max(1, min(room, LARGEST)))
+        if found is not None:
+            room -= len(found.steps)
+            out.append(found)
     return out
 
 
@@ -164,14 +167,14 @@ def _results(inner: Inner) -> Iterator[dict[str, Any]]:
 
 
 def agreement(found: Sequence[Inner]) -> dict[str, Any]:
-    """By id of the composite: the number of its steps, whether they are on the page, and how far
-    both views are apart."""
+    """By id of the composite: whether its steps are on the page, and if so how many they are and
+    how far both views are apart."""
     return {
         each.step.id: {
-            "steps": each.size,
+            "steps": each.size if each.steps else None,
             "here": bool(each.steps),
-            "values": number(float(f"{each.values:.2g}")),
-            "gradients": number(float(f"{each.gradients:.2g}")),
+            "values": number(float(f"{each.values:.2g}")) if each.steps else None,
+            "gradients": number(float(f"{each.gradients:.2g}")) if each.steps else None,
         }
         for each in found
     }

@@ -23,6 +23,7 @@ from chainrule.graph import enable_grad
 from chainrule.graph.autocast import inside
 from chainrule.graph.backward import grad
 from chainrule.graph.modes import mode
+from chainrule.graph.node import Node
 from chainrule.graph.tensor import Tensor, wrap
 from chainrule.ops.dispatch import apply
 from chainrule.ops.op import REGISTRY, Op
@@ -36,6 +37,11 @@ _MORE = {
     "windows_fold", "det", "log_det", "cofactor", "pseudo_inverse", "eq", "lt", "le", "view_write",
 }  # fmt: skip
 DEPTH = 8
+
+
+class TooManySteps(Exception):
+    """A composite has more elementary steps than were asked for."""
+
 
 
 def is_elementary(op: type[Op]) -> bool:
@@ -79,8 +85,11 @@ def unfold(step: Step, deep: bool = True) -> Unfolded:
     return Unfolded(found.graph, found.starts, found.names, distance(step, step.known_op))
 
 
-def opened(step: Step, depth: int = DEPTH) -> Opened:
-    """What `unfold` gives, without the comparison in float64."""
+def opened(step: Step, depth: int = DEPTH, most: int | None = None) -> Opened:
+    """What `unfold` gives, without the comparison in float64.
+
+    Errors: TooManySteps as soon as there are more than `most`.
+    """
     op = step.known_op
     _refuse_checkpoint(step)
     if op is None or not is_composite(step):
@@ -88,7 +97,7 @@ def opened(step: Step, depth: int = DEPTH) -> Opened:
             t("{name} is elementary: there is nothing to unfold.", name=step.op_name or step.title)
         )
     given = _leaves(step, op)
-    outputs = _expanded(op, given, step.params, depth)
+    outputs = _expanded(op, given, step.params, depth, most)
     results = [
         k for k, (y, out) in enumerate(zip(outputs, step.outputs, strict=True))
         if out.gradient is not None and y._node is not None
@@ -159,12 +168,26 @@ def _leaves(step: Step, op: type[Op]) -> list[Any]:
     return out
 
 
+class _Limited(recording):
+    """Keeps what is computed until it is too much."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self._room = most
+
+    def made(self, node: Node, inputs: Any, outputs: Any) -> None:
+        if self._room == 0:
+            raise TooManySteps
+        self._room -= 1
+        super().made(node, inputs, outputs)
+
+
 def _expanded(
-    op: type[Op], inputs: Sequence[Any], params: dict[str, Any], depth: int
+    op: type[Op], inputs: Sequence[Any], params: dict[str, Any], depth: int, most: int | None = None
 ) -> list[Tensor]:
     """The results of an operation, recorded as elementary steps."""
     elementary = _Elementary(depth)
-    with enable_grad(), inside(None), recording():
+    with enable_grad(), inside(None), recording() if most is None else _Limited(most):
         found = op.forward(elementary, *inputs, **params)
     return [
         y if isinstance(y, Tensor) else wrap(np.asarray(y))

@@ -3,15 +3,14 @@
 # mypy: disallow-untyped-defs=False, check-untyped-defs=False
 # Compiled loops take their types from their arguments.
 import numpy as np
-from numba import njit
 
-from chainrule.learn.cluster.threads import FAST
+from chainrule.learn.cluster.compiling import compiled, part, plain
 
 # Rows whose products with all centers stay in the cache.
 BLOCK = 256
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@part
 def nearest(X, doubled, norms, start, stop, products, least, labels):
     """labels[start:stop] = argmin over k of |c_k|² − 2·x·c_k.
 
@@ -34,14 +33,14 @@ def nearest(X, doubled, norms, start, stop, products, least, labels):
             mine[i] = np.int32(k) if nearer else mine[i]
 
 
-@njit(nogil=True, cache=True)
+@plain
 def assign(X, doubled, norms, first, last, labels, products, least):
     """Labels of the rows first…last; doubled [K, D] = −2·c_k; norms [K] = |c_k|²."""
     for start in range(first, last, BLOCK):
         nearest(X, doubled, norms, start, min(start + BLOCK, last), products, least, labels)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def move(X, weights, doubled, norms, first, last, labels, products, least, before, sums, mass):
     """As `assign`, and the rows are added to their clusters while they are in the cache.
 
@@ -51,7 +50,9 @@ def move(X, weights, doubled, norms, first, last, labels, products, least, befor
     changed = 0
     for start in range(first, last, BLOCK):
         stop = min(start + BLOCK, last)
-        before[: stop - start] = labels[start:stop]
+        # A loop: a copy of slices would bring the texts of its errors to be compiled.
+        for i in range(stop - start):
+            before[i] = labels[start + i]
         nearest(X, doubled, norms, start, stop, products, least, labels)
         for i in range(stop - start):
             changed += labels[start + i] != before[i]
@@ -59,7 +60,7 @@ def move(X, weights, doubled, norms, first, last, labels, products, least, befor
     return changed
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def accumulate(X, weights, labels, first, last, sums, mass):
     """Adds the rows first…last to their clusters: sums [K, D] += w·x, mass [K] += w."""
     for i in range(first, last):
@@ -69,7 +70,7 @@ def accumulate(X, weights, labels, first, last, sums, mass):
             sums[k, j] += w * X[i, j]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def squared_distances(X, centers, labels, first, last, out):
     """out[i] = |x_i − c_label|² for the rows first…last."""
     for i in range(first, last):
@@ -81,7 +82,7 @@ def squared_distances(X, centers, labels, first, last, out):
         out[i] = total
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def nearer(X, weights, points, closest, first, last, out):
     """out[t, i] = min(closest[i], |x_i − X[points[t]]|²) for the rows first…last.
 
@@ -103,23 +104,23 @@ def nearer(X, weights, points, closest, first, last, out):
     return sums
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
-def draw(weights, closest, draws):
-    """For each draw [T] the first row up to which Σ w·d² reaches it."""
-    found = np.full(draws.size, weights.size - 1)
-    order = np.argsort(draws)
+@plain
+def draw(weights, closest, draws, found):
+    """For each of the draws [T], in ascending order, the first row up to which Σ w·d² reaches it.
+
+    found [T] holds the last row before.
+    """
     total, t = 0.0, 0
     for i in range(weights.size):
         total += weights[i] * closest[i]
-        while t < draws.size and total >= draws[order[t]]:
-            found[order[t]] = i
+        while t < draws.size and total >= draws[t]:
+            found[t] = i
             t += 1
         if t == draws.size:
             break
-    return found
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def distance(X, i, centers, k):
     """|x_i − c_k|."""
     total = X.dtype.type(0)
@@ -129,7 +130,7 @@ def distance(X, i, centers, k):
     return np.sqrt(total)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def bound(X, centers, halves, first, last, labels, upper, lower):
     """Elkan's first round for the rows first…last: labels, and bounds of the distances.
 
@@ -151,7 +152,7 @@ def bound(X, centers, halves, first, last, labels, upper, lower):
         upper[i] = least
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def tighten(X, centers, halves, nearest, first, last, labels, upper, lower):
     """One of Elkan's later rounds; nearest [K]: half the distance to the nearest other center.
 
@@ -182,7 +183,7 @@ def tighten(X, centers, halves, nearest, first, last, labels, upper, lower):
     return changed
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@plain
 def loosen(shift, first, last, labels, upper, lower):
     """After centers moved by shift [K]: the bounds that still hold."""
     for i in range(first, last):
@@ -191,7 +192,7 @@ def loosen(shift, first, last, labels, upper, lower):
             lower[i, k] = max(lower[i, k] - shift[k], 0)
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def all_distances(X, centers, norms, first, last, out):
     """out[i, k] = |x_i − c_k| for the rows first…last, from |x|² + |c|² − 2·x·c."""
     np.dot(X[first:last], centers.T, out[first:last])

@@ -72,7 +72,11 @@ def _draw(
     closest, potential = table[0], sums[0]
     for k in range(1, clusters):
         draws = random.uniform(size=trials) * potential
-        candidates = kernels.draw(weights, closest, draws)
+        order = np.argsort(draws)
+        found = np.full(trials, len(weights) - 1)
+        kernels.draw(weights, closest, draws[order], found)
+        candidates = np.empty_like(found)
+        candidates[order] = found
         after, potentials = _nearer(X, weights, candidates, closest)
         best = int(np.argmin(potentials))
         indices[k], closest, potential = candidates[best], after[best], potentials[best]

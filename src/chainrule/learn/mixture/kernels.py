@@ -7,15 +7,14 @@ exponentials that follow cannot overflow.
 # mypy: disallow-untyped-defs=False, check-untyped-defs=False
 # Compiled loops take their types from their arguments.
 import numpy as np
-from numba import njit
 
-from chainrule.learn.cluster.threads import FAST
+from chainrule.learn.cluster.compiling import compiled, plain
 
 # Rows whose differences from a mean stay in the cache.
 BLOCK = 256
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def log_full(X, means, factors, constants, first, last, difference, whitened, out):
     """out[i, k] = constants[k] − |(x_i − μ_k)·L_k|²/2, with L_k Lᵀ_k the precision.
 
@@ -36,7 +35,7 @@ def log_full(X, means, factors, constants, first, last, difference, whitened, ou
                 out[start + i, k] = constants[k] - square / 2
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def log_diagonal(X, means, scales, constants, first, last, out):
     """out[i, k] = constants[k] − Σ_j ((x_ij − μ_kj)·scales[k, j])²/2."""
     for i in range(first, last):
@@ -48,7 +47,7 @@ def log_diagonal(X, means, scales, constants, first, last, out):
             out[i, k] = constants[k] - square / 2
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@plain
 def lower(logs, first, last, top):
     """Takes each row's largest value off and keeps it in top."""
     for i in range(first, last):
@@ -60,7 +59,7 @@ def lower(logs, first, last, top):
             logs[i, k] -= most
 
 
-@njit(nogil=True, cache=True, error_model="numpy")
+@plain
 def normalise(shares, first, last, top):
     """Divides the rows by their sums; top becomes the log-likelihood of each sample.
 
@@ -78,7 +77,7 @@ def normalise(shares, first, last, top):
     return total
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def moments_full(X, shares, means, first, last, difference, weighted, product, mass, sums, squares):
     """Moments around the means: mass [K] += r, sums [K, D] += r·d, squares [K, D, D] += r·d·dᵀ."""
     for start in range(first, last, BLOCK):
@@ -100,7 +99,7 @@ def moments_full(X, shares, means, first, last, difference, weighted, product, m
                     squares[k, a, b] += product[a, b]
 
 
-@njit(nogil=True, cache=True, fastmath=FAST, error_model="numpy")
+@compiled
 def moments_diagonal(X, shares, means, first, last, mass, sums, squares):
     """As `moments_full`, squares [K, D] += r·d² only."""
     for i in range(first, last):

@@ -269,7 +269,10 @@ def by_proximal(
             length *= 0.5
             if length < 1e-10:  # rounding is all that is left
                 return Straight(w, None, i + 1, True)
+        flat = value - new_value <= 1e-15 * abs(value)
         w, f, value = new, new_f, new_value
+        if flat:
+            return Straight(w, None, i + 1, True)
     return Straight(w, None, rounds, False)
 
 

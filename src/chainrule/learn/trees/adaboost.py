@@ -24,6 +24,7 @@ from chainrule.learn.trees.tree import (
     DecisionTreeRegressor,
     Labels,
     Rows,
+    dense,
     numbers_of,
     seed_of,
 )
@@ -46,9 +47,11 @@ class _AdaBoost(Rows, Explained, BaseEstimator):
         # Another weak learner than a tree may need the full precision and refuse NaN by itself.
         if self.estimator is None:
             return super()._rows(X, y, reset)
+        options = {"ensure_all_finite": False, "accept_sparse": "csr"}
         if not reset:
-            return validate_data(self, X, reset=False, ensure_all_finite=False)
-        return validate_data(self, X, y, multi_output=True, ensure_all_finite=False)
+            return dense(validate_data(self, X, reset=False, **options))
+        X, y = validate_data(self, X, y, multi_output=True, **options)
+        return dense(X), y
 
     def _new(self, default: Any, random: np.random.RandomState) -> Any:
         one = clone(default if self.estimator is None else self.estimator)

@@ -24,6 +24,7 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
     """What both estimators share."""
 
     n_features_in_: int
+    train_score_: Any
     _parameter_constraints: dict[str, list[Any]] = {
         **GROWTH,
         "learning_rate": [Interval(Real, 0.0, None, closed="left")],

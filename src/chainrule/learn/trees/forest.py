@@ -50,6 +50,9 @@ class _Forest(Rows, Explained, BaseEstimator):
     _tree_class: Any = DecisionTreeRegressor
     _random_cuts = False
     n_features_in_: int
+    estimators_: list[Any]
+    _trees: list[Tree]
+    _seeds: list[int]
 
     def _plant(self, X: Any, y: Any, weight: Any, classes: int, trace: bool) -> None:
         n = len(X)

@@ -33,6 +33,7 @@ class _HistGradientBoosting(Explained, BaseEstimator):
     """What both estimators share."""
 
     n_features_in_: int
+    n_iter_: int
     _parameter_constraints: dict[str, list[Any]] = {
         "learning_rate": [Interval(Real, 0, None, closed="neither")],
         "max_iter": [Interval(Integral, 1, None, closed="left")],
@@ -230,7 +231,7 @@ class _HistGradientBoosting(Explained, BaseEstimator):
                 f"{self.interaction_cst!r}."
             ) from None
         named = set().union(*groups)
-        if not all(isinstance(f, Integral) and 0 <= f < d for f in named):
+        if not all(isinstance(f, Integral) and 0 <= int(f) < d for f in named):
             raise ValueError(
                 "Interaction constraints must consist of integer indices in [0, n_features - 1] "
                 f"= [0, {d - 1}], specifying the position of features."

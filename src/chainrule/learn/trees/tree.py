@@ -6,6 +6,7 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
+from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import Bunch, check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
@@ -90,19 +91,32 @@ def seed_of(random: np.random.RandomState) -> int:
     return int(random.randint(np.iinfo(np.int32).max))
 
 
+def dense(X: Any) -> Any:
+    """The table with its zeros written out."""
+    return X.toarray(order="C") if issparse(X) else X
+
+
 class Rows:
-    """Mixin: a float32 table in which NaN means that a value is missing."""
+    """Mixin: a float32 table in which NaN means that a value is missing.
+
+    A sparse table is laid out in full: the splits read whole columns.
+    """
 
     def _rows(self, X: Any, y: Any = None, reset: bool = False) -> Any:
-        options = {"dtype": np.float32, "order": "C", "ensure_all_finite": "allow-nan"}
+        options = {
+            "dtype": np.float32, "order": "C", "ensure_all_finite": "allow-nan",
+            "accept_sparse": "csr",
+        }  # fmt: skip
         if reset:
             # The answers are checked by each estimator; here only that there are any.
-            return validate_data(self, X, y, y_numeric=False, multi_output=True, **options)
-        return validate_data(self, X, reset=False, **options)
+            X, y = validate_data(self, X, y, y_numeric=False, multi_output=True, **options)
+            return dense(X), y
+        return dense(validate_data(self, X, reset=False, **options))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
         tags.input_tags.allow_nan = True
+        tags.input_tags.sparse = True
         return tags
 
 
