@@ -121,7 +121,9 @@ def save(results: Results, options: argparse.Namespace) -> None:
     measured = f"Measured on {day} with `python -m benchmarks.learn --json {path.name}`: "
     measured += f"{machine['processor']}, {machine['cores']} cores; {versions}."
     page = options.page.read_text(encoding="utf-8") if options.page.exists() else ""
-    text = with_section(page, section(results.ordered(), measured))
+    rows = results.ordered()
+    missing = sum(len(case.sizes) for case in CASES) - len(rows)
+    text = with_section(page, section(rows, measured, missing))
     options.page.write_text(text, encoding="utf-8")
 
 

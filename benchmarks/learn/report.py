@@ -105,12 +105,17 @@ above 2 s), a score is of rows that no fit saw (named 2 % below). Where trees an
 random, the scores of both differ by chance."""
 
 
-def section(rows: list[dict[str, Any]], measured: str) -> str:
-    """The section of the results page: means, and every row that loses anywhere."""
+def section(rows: list[dict[str, Any]], measured: str, missing: int = 0) -> str:
+    """The section of the results page: means, and every row that loses anywhere.
+
+    missing: how many cases have not been measured.
+    """
     lines = [SECTION, "", measured, "", _HOW, ""]
     lines += ["| family | fit | predict or transform | both | rows |", "|---|--:|--:|--:|--:|"]
     lines += [f"| {' | '.join(map(str, found))} |" for found in means(rows)]
     losing = [(row, faults(row)) for row in rows if faults(row)]
+    if missing:
+        lines += ["", f"{missing} of {len(rows) + missing} cases are not measured yet."]
     lines += ["", f"{len(losing)} of {len(rows)} rows lose somewhere:", ""]
     lines += ["| estimator | rows | where |", "|---|--:|---|"]
     lines += [f"| {r['name']} | {r['rows']:,} | {', '.join(found)} |" for r, found in losing]

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from chainrule.learn.cluster.lloyd import Workspace
 from chainrule.learn.cluster.compiling import compiled, plain
+from chainrule.learn.cluster.lloyd import Workspace
 from chainrule.learn.cluster.threads import each_range, ranges
 
 Array = np.ndarray

@@ -197,7 +197,7 @@ class _DecisionTree(Rows, Explained, BaseEstimator):
 class DecisionTreeClassifier(Labels, ClassifierMixin, _DecisionTree):
     """Decision tree for classes, split where the impurity falls most (CART; Breiman et al. 1984).
 
-    Parameters, attributes and errors are scikit-learn's; one answer a row, dense tables. Ties
+    Parameters, attributes and errors are scikit-learn's; one answer a row. Ties
     between splits go to the feature of the lower index, so the tree does not depend on
     random_state unless max_features or splitter="random" draws.
     """
