@@ -25,7 +25,8 @@ def atomic_write(path: str | os.PathLike[str], content: bytes | str | Iterable[b
         return _written(path, chunks)
     except OSError as error:
         # Not the temporary name, of which nobody else knows.
-        error.filename, error.filename2 = str(path), None
+        error.filename = str(path)
+        del error.filename2  # else the message would go on with an arrow to it
         raise
 
 

@@ -20,9 +20,10 @@ class _Mode(threading.local):
     of gradients. `trace`: the trace being taken, or None. `autocast`: the region of mixed
     precision, or None. `watch`: is told of every node made
     (`watch.made(node, inputs, outputs)`), of gradients about to be clipped and of optimisers about
-    to step (`watch.clipping`, `watch.stepping`), or None; `F` is then a namespace of its own, so that no
-    operation takes a way around it, and `watch.F` the one that it stands for. `anomaly`: the checks
-    of `detect_anomaly`, or None; `watching`: the namespace of arrays under another name, for them.
+    to step (`watch.clipping`, `watch.stepping`), or None; `F` is then a namespace of its own, so
+    that no operation takes a way around it, and `watch.F` the one that it stands for. `anomaly`:
+    the checks of `detect_anomaly`, or None; `watching`: the namespace of arrays under another
+    name, for them.
     `quiet(f, *args)`: calls f with NumPy's floating-point warnings off.
     """
 

@@ -171,8 +171,9 @@ TEXT = {
     "a .csv, .npy or .npz file. For models of text, char-lstm and the like,\n"
     "{texts} (built in) or a text file in UTF-8; for line-classifier\n"
     "a folder with CLASS/*.txt, by default both texts: who wrote this line?\n"
-    "For detectors ({detectors}): {scenes} (built in), a folder of images with VOC's\n"
-    "XML files, COCO's JSON, or the photographs of the installed package deepforest.": (
+    "For detectors ({detectors}): {scenes} (built in), a folder of images\n"
+    "with VOC's XML files, COCO's JSON, or deepforest, the photographs of that\n"
+    "installed package.": (
         "例：chainrule train lenet\n"
         "    chainrule train mlp --data 文件夹 --epochs 5 --out runs/mine\n"
         "    chainrule train char-lstm --data book.txt\n"

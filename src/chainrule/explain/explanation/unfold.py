@@ -43,7 +43,6 @@ class TooManySteps(Exception):
     """A composite has more elementary steps than were asked for."""
 
 
-
 def is_elementary(op: type[Op]) -> bool:
     return op.name in PRIMITIVES or op.name in _MORE or op.on_host
 

@@ -140,7 +140,7 @@ class PolynomialFeatures(TransformerMixin, Explained, BaseEstimator):  # type: i
         if X is None:
             step.table(heads, list(zip(names, powers.sum(axis=1).tolist())))
             return working
-        first = X[:1] if sp.issparse(X) else np.asarray(X, np.float64)[:1]
+        first: Any = X[:1] if sp.issparse(X) else np.asarray(X, np.float64)[:1]
         x = np.asarray(first.toarray() if sp.issparse(first) else first)[0]
         z = self.transform(first)
         z = np.asarray(z.toarray() if sp.issparse(z) else z)[0, :_SHOWN]

@@ -62,7 +62,7 @@ class Scaler(  # type: ignore[misc]
                 )  # fmt: skip
                 (np.multiply if back else np.divide)(out.data, factors, out=out.data)
             return out
-        steps = [(np.subtract, centre), (np.divide, scale)]
+        steps: list[tuple[np.ufunc, Any]] = [(np.subtract, centre), (np.divide, scale)]
         if back:
             steps = [(np.multiply, scale), (np.add, centre)]
         return by_columns(X, [step for step in steps if step[1] is not None], self._room(X, copy))

@@ -39,10 +39,17 @@ def scaler_working(scaler: Any) -> Working:
     # float32 columns are summed in double precision, but kept in their own.
     single = any(np.asarray(value).dtype == np.float32 for value in figures.values())
     near = 1e-5 if single else 1e-7
+    again = None
+    if X is not None and trace is not None:
+        weight = trace.weight
+
+        def again() -> list[tuple[Any, ...]]:
+            return rows(scaler._figures_again(X, weight))
+
     step.table(
         (Words("column", "列"), *figures),
         rows(figures),
-        None if X is None else lambda: rows(scaler._figures_again(X, trace.weight)),
+        again,
         tolerance=near,
     )
     if not figures:
