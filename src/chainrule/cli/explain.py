@@ -64,8 +64,10 @@ def assignments(texts: list[str]) -> dict[str, Any]:
     for text in texts:
         name, sign, value = text.partition("=")
         name = name.strip()
+        if name.startswith("-") and not sign:
+            raise UsageError(t("There is no option {name}; --help lists them.", name=name))
         if not sign or not name:
-            raise UsageError(t("{text!r} is not of the form NAME=VALUE.", text=text))
+            raise UsageError(t("{text!r} is not of the form NAME=VALUE.", text=text.strip()))
         if name in values:
             raise UsageError(t("{name} is given a value twice.", name=name))
         values[name] = read_value(value, name)
@@ -89,6 +91,14 @@ def run(options: Any) -> int:
         raise UsageError(
             t(
                 "{name} is a model: --html {name}.html writes a page of its first training step.",
+                name=options.expression.strip(),
+            )
+        )
+    if os.path.isfile(options.expression.strip()):
+        raise UsageError(
+            t(
+                '{name} is a file. `chainrule explain` takes an expression such as "x*y" x=1 y=2, '
+                "or, with --html FILE, a model or the folder of a run.",
                 name=options.expression.strip(),
             )
         )
