@@ -22,12 +22,17 @@ from builder.run import Shown
 Link = Callable[[str, bool], str]  # (target, whether it is an image) → address
 
 
+_TEXTS = re.compile(r"\\text\{(?:[^{}\\]|\\.)*\}")
+
+
 @cache
 def mathml(tex: str, display: bool = False) -> str:
     """A formula as MathML, which browsers set without any script. The source is kept in it."""
-    # latex2mathml knows neither \tag nor \arg\max.
+    # latex2mathml knows neither \tag nor \arg\max, nor mathematics, ^ or escapes within a text.
     plain = re.sub(r"\\tag\{([^}]*)\}", r"\\qquad (\\text{\1})", tex.strip())
     plain = re.sub(r"\\arg ?\\(max|min)", r"\\operatorname{arg\1}", plain)
+    plain = re.sub(r"\$(\\\w+)\$", r"}\1\\text{", plain).replace(r"\^{}", r"}{\wedge}\text{")
+    plain = _TEXTS.sub(lambda text: re.sub(r"\\([_%&#])", r"\1", text[0]), plain)
     out = convert(plain, display="block" if display else "inline")
     return out.replace("<math ", f'<math data-tex="{html.escape(tex.strip())}" ', 1)
 
