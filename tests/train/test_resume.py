@@ -12,15 +12,24 @@ import pytest
 
 from chainrule import data, nn, optim
 from chainrule.base.errors import ArgumentError, FileFormatError
+from chainrule.compile import eager
 from chainrule.data import transforms
 from chainrule.files import save_checkpoint
 from chainrule.ops import functional as ops
+from chainrule.ops.arrays import native
 from chainrule.ops.random import manual_seed
 from chainrule.train import EarlyStopping, LambdaCallback, ModelCheckpoint, Recorder, Trainer
 
 EPOCHS, BATCH = 4, 16
 STEPS = 5  # 72 images, so the last batch of an epoch is a small one
 CUTS = 5  # for each pair of network and optimiser
+
+
+@pytest.fixture(scope="module", autouse=True)
+def kernels_of_a_new_process():
+    """An operation met in very many shapes stays on NumPy for further ones: whatever tests ran
+    before, here it is as in the processes that are compared with this one."""
+    native.offer(eager.source)
 
 
 def network(kind):

@@ -24,7 +24,7 @@ def to_tex(formula: str) -> str:
         tree = ast.parse(python, mode="eval").body
         return _tex(tree)[0]
     except (SyntaxError, _Unknown):
-        escaped = re.sub(r"([_%&#{}])", r"\\\1", formula).replace("^", r"}{\wedge}\text{")
+        escaped = re.sub(r"([_%&#{}])", r"\\\1", formula).replace("^", r"\^{}")
         return rf"\text{{{escaped}}}"
 
 
