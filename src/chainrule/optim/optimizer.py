@@ -8,7 +8,6 @@ correction) enter it through `trace.host`, which asks for them anew at every rep
 
 from __future__ import annotations
 
-import copy
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from functools import wraps
@@ -30,9 +29,9 @@ from chainrule.graph.tensor import REUSED, wrap, zero_gradient
 from chainrule.ops.arrays import native
 from chainrule.ops.dispatch import cast
 from chainrule.ops.inplace import assign
-from chainrule.optim import groups
+from chainrule.optim import groups, states
 from chainrule.optim.rows import check_writable, refuse_sparse, write_rows
-from chainrule.optim.states import HALVES, checked_state, take_state
+from chainrule.optim.states import HALVES
 
 # Elements a piece: 128 KiB of float32, so that the handful of arrays of a formula fit into L2.
 PIECE = 32768
@@ -401,85 +400,11 @@ class Optimizer:
 
         Parameters are counted through all groups. The tensors are the optimiser's own, not copies.
         """
-        order = [p for group in self.param_groups for p in group["params"]]
-        index = {id(p): i for i, p in enumerate(order)}
-        states = {}
-        for i, p in enumerate(order):
-            state = dict(self.state.get(p, ()))
-            if self.ruled:
-                step = state.pop("step", 0)
-                if not step:
-                    continue
-                if self.exports_step:
-                    # Above 2**24 float32 would skip integers.
-                    exact = np.float32 if step <= 2**24 else np.float64
-                    state = {"step": wrap(np.array(step, exact))} | state
-                for name in self.scalars:
-                    state[name] = wrap(np.array(state[name], np.float64))
-            if state:
-                states[i] = state
-        described = [
-            {k: copy.copy(v) for k, v in group.items() if k != "params"}
-            | {"params": [index[id(p)] for p in group["params"]]}
-            for group in self.param_groups
-        ]
-        return {"state": states, "param_groups": described}
+        return states.written(self)
 
     def load_state_dict(self, state_dict: dict[str, Any]) -> None:
         """Takes over what `state_dict` gave; nothing is changed if it does not fit."""
-        try:
-            saved, states = list(state_dict["param_groups"]), dict(state_dict["state"])
-            sizes = [len(group["params"]) for group in saved]
-        except (KeyError, TypeError, ValueError):
-            raise ArgumentError(
-                t(
-                    "{owner}: this is no state dict of an optimiser: it needs 'state' and "
-                    "'param_groups' as optimizer.state_dict() gives them.",
-                    owner=self._name,
-                )
-            ) from None
-        wanted = [len(group["params"]) for group in self.param_groups]
-        if sizes != wanted:
-            raise ArgumentError(
-                t(
-                    "{owner}: the state dict has groups of {found} parameters, this optimiser has "
-                    "groups of {wanted}: build it with the same groups first.",
-                    owner=self._name,
-                    found=sizes,
-                    wanted=wanted,
-                )
-            )
-        fresh = []
-        for group, other in zip(self.param_groups, saved, strict=True):
-            options = {k: copy.deepcopy(v) for k, v in other.items() if k != "params"}
-            options = groups.checked(self.options, options, self._name)
-            self.check_group(group | options)
-            fresh.append(options)
-        params = dict(
-            zip(
-                (i for group in saved for i in group["params"]),
-                ((p, options) for group, options in zip(self.param_groups, fresh, strict=True)
-                 for p in group["params"]),
-                strict=True,
-            )
-        )  # fmt: skip
-        loaded = []
-        for i, state in states.items():
-            if i not in params:
-                raise ArgumentError(
-                    t("{owner}: the state dict has a state for {index!r}, which is none of its "
-                      "parameters.", owner=self._name, index=i)
-                )  # fmt: skip
-            p, options = params[i]
-            loaded.append((p, checked_state(self, i, p, state, self.defaults | options)))
-
-        for group, options in zip(self.param_groups, fresh, strict=True):
-            group.update(options)
-        starts = {p: self.start(g) for g in self.param_groups for p in g["params"]}
-        for p in self.state.keys() - {p for p, _ in loaded}:
-            take_state(self.state[p], {}, starts.get(p, {}))
-        for p, state in loaded:
-            take_state(self.state[p], state, starts[p])
+        states.load(self, state_dict)
 
     def __repr__(self) -> str:
         lines = [f"{self._name} ("]

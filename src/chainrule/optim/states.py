@@ -1,4 +1,4 @@
-"""The state of one parameter, read from a state dict and put in the place of an older one."""
+"""State dicts of optimisers: written, and read in the place of an older state."""
 
 from __future__ import annotations
 
@@ -13,11 +13,97 @@ from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, memory
 from chainrule.graph.tensor import wrap
+from chainrule.optim import groups
 
 if TYPE_CHECKING:
     from chainrule.optim.optimizer import Optimizer
 
 HALVES = (dtypes.float16, dtypes.bfloat16)
+
+
+def written(optimizer: Optimizer) -> dict[str, Any]:
+    """What `Optimizer.state_dict` gives."""
+    order = [p for group in optimizer.param_groups for p in group["params"]]
+    index = {id(p): i for i, p in enumerate(order)}
+    states = {}
+    for i, p in enumerate(order):
+        state = dict(optimizer.state.get(p, ()))
+        if optimizer.ruled:
+            step = state.pop("step", 0)
+            if not step:
+                continue
+            if optimizer.exports_step:
+                # Above 2**24 float32 would skip integers.
+                exact = np.float32 if step <= 2**24 else np.float64
+                state = {"step": wrap(np.array(step, exact))} | state
+            for name in optimizer.scalars:
+                state[name] = wrap(np.array(state[name], np.float64))
+        if state:
+            states[i] = state
+    described = [
+        {k: copy.copy(v) for k, v in group.items() if k != "params"}
+        | {"params": [index[id(p)] for p in group["params"]]}
+        for group in optimizer.param_groups
+    ]
+    return {"state": states, "param_groups": described}
+
+
+def load(optimizer: Optimizer, state_dict: dict[str, Any]) -> None:
+    """What `Optimizer.load_state_dict` does."""
+    owner = type(optimizer).__name__
+    try:
+        saved, states = list(state_dict["param_groups"]), dict(state_dict["state"])
+        sizes = [len(group["params"]) for group in saved]
+    except (KeyError, TypeError, ValueError):
+        raise ArgumentError(
+            t(
+                "{owner}: this is no state dict of an optimiser: it needs 'state' and "
+                "'param_groups' as optimizer.state_dict() gives them.",
+                owner=owner,
+            )
+        ) from None
+    wanted = [len(group["params"]) for group in optimizer.param_groups]
+    if sizes != wanted:
+        raise ArgumentError(
+            t(
+                "{owner}: the state dict has groups of {found} parameters, this optimiser has "
+                "groups of {wanted}: build it with the same groups first.",
+                owner=owner,
+                found=sizes,
+                wanted=wanted,
+            )
+        )
+    fresh = []
+    for group, other in zip(optimizer.param_groups, saved, strict=True):
+        options = {k: copy.deepcopy(v) for k, v in other.items() if k != "params"}
+        options = groups.checked(optimizer.options, options, owner)
+        optimizer.check_group(group | options)
+        fresh.append(options)
+    params = dict(
+        zip(
+            (i for group in saved for i in group["params"]),
+            ((p, options) for group, options in zip(optimizer.param_groups, fresh, strict=True)
+             for p in group["params"]),
+            strict=True,
+        )
+    )  # fmt: skip
+    loaded = []
+    for i, state in states.items():
+        if i not in params:
+            raise ArgumentError(
+                t("{owner}: the state dict has a state for {index!r}, which is none of its "
+                  "parameters.", owner=owner, index=i)
+            )  # fmt: skip
+        p, options = params[i]
+        loaded.append((p, checked_state(optimizer, i, p, state, optimizer.defaults | options)))
+
+    for group, options in zip(optimizer.param_groups, fresh, strict=True):
+        group.update(options)
+    starts = {p: optimizer.start(g) for g in optimizer.param_groups for p in g["params"]}
+    for p in optimizer.state.keys() - {p for p, _ in loaded}:
+        take_state(optimizer.state[p], {}, starts.get(p, {}))
+    for p, state in loaded:
+        take_state(optimizer.state[p], state, starts[p])
 
 
 def checked_state(
