@@ -19,6 +19,7 @@ from chainrule.base.text import t
 from chainrule.cli import main as entry
 from chainrule.cli import report, run_folder
 from chainrule.cli.parser import Parser
+from chainrule.compile import Profile
 from chainrule.data.detection import (
     Augmentation,
     DetectionBatches,
@@ -207,10 +208,12 @@ def _in_folder(
             )
         )
         return entry.FAILED
+    profile = trainer.profile() if options.profile else None
     if options.profile:
-        profile = trainer.profile()
         print(profile or t("There is no profile: the training step was not compiled."))
-    evaluation = _write(work, settings, data, model, finder, history, recipe, options.command_line)
+    evaluation = _write(
+        work, settings, data, model, finder, history, recipe, options.command_line, profile
+    )
     if not history.interrupted:
         run_folder.publish(folder, work)
         work = folder
@@ -251,7 +254,7 @@ def _proposals(dataset: DetectionDataset) -> int:
 
 def _write(
     work: Path, settings: dict[str, Any], data: DetectionData, model: Any, finder: Finder,
-    history: Any, recipe: DetectionRecipe, command_line: Sequence[str],
+    history: Any, recipe: DetectionRecipe, command_line: Sequence[str], profile: Profile | None,
 ) -> Evaluation:  # fmt: skip
     """Measure, and write the model and the report."""
     evaluation = Evaluation(finder, data.test)
@@ -291,6 +294,9 @@ def _write(
             history=history.epochs,
             step_loss=history.step_loss,
             step_lr=history.step_lr,
+            layers=history.layers,
+            summary=list(models.summary(model, settings["input"])),
+            profile=report.profile_rows(profile),
             sections=detection_sections(
                 scores, evaluation.classes, evaluation.found, evaluation.targets,
                 lambda k: data.test[evaluation.numbers[k]].image,

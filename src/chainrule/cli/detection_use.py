@@ -8,7 +8,7 @@ import math
 from pathlib import Path
 from typing import Any
 
-from chainrule.base.errors import DataError
+from chainrule.base.errors import ArgumentError, DataError
 from chainrule.base.text import t
 from chainrule.cli import main as entry
 from chainrule.cli.detection import tell_problems
@@ -122,10 +122,24 @@ def _shown(value: float) -> str:
 # ---- predict ---------------------------------------------------------------------------------
 
 
+def _place(folder: Path, name: str, taken: set[str]) -> Path:
+    """Where the picture goes: images of one name from several folders are numbered."""
+    k, place = 1, folder / f"{name}-boxes.png"
+    while str(place) in taken:
+        k += 1
+        place = folder / f"{name}-{k}-boxes.png"
+    return place
+
+
 def predict(model: Any, options: Any) -> int:
     """`chainrule predict` of a detector; the exit status."""
     finder, channels = _finder(model), model.config["input_shape"][0]
     least = _SURE if options.score is None else options.score
+    if options.invert:
+        raise ArgumentError(
+            t("--{option} means nothing to {model}: leave it out.", option="invert",
+              model=model.config["name"])
+        )  # fmt: skip
     folder = Path(options.out or ".")
     folder.mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
@@ -134,7 +148,7 @@ def predict(model: Any, options: Any) -> int:
         found = finder(image)
         sure = found["scores"] >= least
         found = {key: value[sure] for key, value in found.items()}
-        picture = folder / f"{Path(path).stem}-boxes.png"
+        picture = _place(folder, Path(path).stem, {row["picture"] for row in rows})
         drawn(picture, image, found, model.classes)
         boxes = [
             {"class": model.classes[int(label) - 1], "score": float(score),

@@ -65,7 +65,7 @@ def write(
         input_shape=shape if len(shape) == 3 else None,
         layers=history.layers,
         summary=list(models.summary(model, shape)),
-        profile=_profile(profile),
+        profile=profile_rows(profile),
     )
     write_report(path, report)
 
@@ -83,7 +83,7 @@ def environment(version: str) -> dict[str, object]:
                   "cores": cores}  # fmt: skip
 
 
-def _profile(profile: Profile | None) -> list[dict[str, object]]:
+def profile_rows(profile: Profile | None) -> list[dict[str, object]]:
     """The kernels that take a thousandth of the time or more."""
     if profile is None:
         return []

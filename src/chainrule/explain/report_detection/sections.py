@@ -18,7 +18,9 @@ from chainrule.train.average_precision import DetectionScores, pairwise_iou
 #: Mistakes shown of each kind, and curves in one chart.
 MOST, CURVES = 12, 16
 _RECALLS = np.linspace(0, 1, 51)
-_ASKED, _FOUND = "#ff7a1a", "#2a9df4"
+_ASKED, _FOUND = "#ff7a1a", "#4fb0ff"
+#: Detections with this score or more are drawn beside a mistake.
+_SURE = 0.3
 #: What is seen around a mistake, as a multiple of its box, and the least, in pixels.
 _AROUND, _LEAST = 2.5, 48
 
@@ -115,12 +117,16 @@ def _curves(scores: DetectionScores, classes: Sequence[str]) -> Html:
         (t("medium, to 96² pixels"), scores.recall_medium),
         (t("large"), scores.recall_large),
     )
-    rows = [el("li", el("b", number(value)), " ", name) for name, value in sizes]
+    rows = [
+        el("tr", el("th", name, scope="row"), el("td", number(None if math.isnan(v) else v)))
+        for name, v in sizes
+    ]
+    table = el("table", el("tbody", rows))
+    title = t("Share of objects found, mean over the thresholds")
+    recalls = el("div", el("h3", title), el("div", table, class_="scroll"), class_="card")
     return section(
         "precision", heading,
-        el("div", charts, class_="grid two"),
-        el("p", t("Share of objects found, mean over the thresholds:")),
-        el("ul", rows),
+        el("div", charts, recalls, class_="grid two"),
         lead=t(
             "Of each class at IoU {value:g}; in brackets its average precision.",
             value=scores.thresholds[0],
@@ -153,22 +159,27 @@ def _card(
     one: Mistake, classes: Sequence[str], image: NDArray[Any],
     found: Mapping[str, NDArray[Any]], target: Mapping[str, NDArray[Any]],
 ) -> Html:  # fmt: skip
-    """The surroundings of a mistake, with all boxes in them."""
-    height, width = image.shape[1:]
+    """The surroundings of a mistake, with the boxes in them."""
+    whole = np.array([image.shape[2], image.shape[1]])
     side = max(float((one.box[2:] - one.box[:2]).max()) * _AROUND, _LEAST)
-    centre = (one.box[:2] + one.box[2:]) / 2
-    x1, y1 = (int(max(c - side / 2, 0)) for c in centre)
-    x2, y2 = (int(min(c + side / 2, most)) for c, most in zip(centre, (width, height), strict=True))
+    # A square inside the image where there is room for it.
+    start = np.clip((one.box[:2] + one.box[2:] - side) / 2, 0, np.maximum(whole - side, 0))
+    (x1, y1), (x2, y2) = start.astype(int), np.minimum(start + side, whole).astype(int)
     part = photograph(np.ascontiguousarray(image[:, y1:y2, x1:x2]))
-    small = 3.5 * side / 100
     shapes: list[Html] = []
     for box in target["boxes"]:
         shapes.append(_rectangle(box, _ASKED, side, f"{2 * side / 100} {1.5 * side / 100}"))
     for box, label, score in zip(found["boxes"], found["labels"], found["scores"], strict=True):
+        # The mistake itself, and what else the model is rather sure of.
+        if score < _SURE and not np.array_equal(box, one.box):
+            continue
         shapes.append(_rectangle(box, _FOUND, side, None))
+        x, y = float(np.clip(box[0], x1, x2)), float(np.clip(box[1], y1 + 0.09 * side, y2))
+        style = (f"font-size:{0.08 * side:.3g}px;fill:{_FOUND};stroke:#000;paint-order:stroke;"
+                 f"stroke-width:{0.01 * side:.3g}px")  # fmt: skip
         shapes.append(
-            el("text", f"{classes[int(label) - 1]} {score:.2f}", x=float(box[0]),
-               y=float(box[1]) - small / 3, fill=_FOUND, font_size=small * 1.6)
+            el("text", f"{classes[int(label) - 1]} {score:.2f}", x=x, y=y - 0.02 * side,
+               style=style)
         )  # fmt: skip
     name = classes[one.label - 1]
     caption = name if math.isnan(one.score) else f"{name} {one.score:.3f}"
@@ -177,7 +188,8 @@ def _card(
         el("image", href=data_uri(part), x=x1, y=y1, width=x2 - x1, height=y2 - y1,
            style="image-rendering:pixelated"),
         shapes,
-        viewBox=f"{x1} {y1} {x2 - x1} {y2 - y1}", width=200, role="img", aria_label=caption,
+        viewBox=f"{x1} {y1} {x2 - x1} {y2 - y1}", width=200, height=200, role="img",
+        aria_label=caption,
     )  # fmt: skip
     return el("figure", drawing, el("figcaption", caption), style="margin:0")
 
