@@ -132,11 +132,9 @@ def iou(a: Tensor, b: Tensor) -> Tensor:
     return torch.where(union > 0, shared / union, 0.0)
 
 
-def kept(boxes: Tensor, threshold: float, groups: Tensor | None = None) -> Tensor:
+def kept(boxes: Tensor, threshold: float) -> Tensor:
     """Which of the boxes (…, K, 4), best first, greedy suppression keeps: (…, K)."""
     over = (iou(boxes, boxes) > threshold).triu(1)
-    if groups is not None:
-        over &= groups.unsqueeze(-1) == groups.unsqueeze(-2)
     keep = torch.ones(boxes.shape[:-1], dtype=torch.bool)
     while True:
         again = ~(over & keep.unsqueeze(-1)).any(-2)
@@ -367,12 +365,17 @@ class Detector(nn.Module):
         ):
             classes = logit.shape[1]
             found = clipped(decoded(move, boxes.unsqueeze(1), heads.weights), size)
-            found, score = found[:, 1:].reshape(-1, 4), logit.softmax(-1)[:, 1:].flatten()
-            label = torch.arange(1, classes).repeat(len(boxes))
-            fine = (score > heads.score_thresh) & (found[:, 2:] - found[:, :2] >= 1e-2).all(1)
-            score, order = score[fine].sort(descending=True, stable=True)
-            found, label = found[fine][order], label[fine][order]
-            keep = kept(found, heads.nms_thresh, label).nonzero()[:, 0]
-            keep = keep[: heads.detections_per_img]
-            out.append({"boxes": found[keep], "labels": label[keep], "scores": score[keep]})
+            found, score = found[:, 1:].transpose(0, 1), logit.softmax(-1)[:, 1:].T
+            fine = (score > heads.score_thresh) & (found[..., 2:] - found[..., :2] >= 1e-2).all(-1)
+            # Class by class: fewer pairs than of all boxes. What is unfit comes last.
+            score, order = score.masked_fill(~fine, -math.inf).sort(
+                dim=1, descending=True, stable=True
+            )
+            found = found.gather(1, order.unsqueeze(-1).expand(-1, -1, 4))
+            score = score.masked_fill(~kept(found, heads.nms_thresh), -math.inf).flatten()
+            label = torch.arange(1, classes).repeat_interleave(len(boxes))
+            score, keep = score.sort(descending=True, stable=True)
+            keep = keep[: int((score[: heads.detections_per_img] > -math.inf).sum())]
+            found, score = found.reshape(-1, 4), score[: len(keep)]
+            out.append({"boxes": found[keep], "labels": label[keep], "scores": score})
         return out

@@ -24,7 +24,7 @@ from builder.run import ROOT, docstrings, environment, examples, run_apart  # no
 from builder.site import LANGUAGES, Site, chinese  # noqa: E402
 
 START = ["README.md", "docs/getting_started.md", "docs/README.md"]
-GUIDES = ["explain", "learn", "compiled", "demonstrations", "differences", "stability",
+GUIDES = ["explain", "learn", "detection", "compiled", "demonstrations", "differences", "stability",
           "operations", "primitives", "benchmarks", "dependencies"]  # fmt: skip
 WORKED = ["chain_rule", "perceptron", "mlp", "pooling", "softmax", "batch_norm", "lstm"]
 DEMONSTRATIONS = ROOT / "examples" / "demonstrations"

@@ -91,3 +91,24 @@ def test_rows_that_are_there_are_not_measured_again(tmp_path):
     )
     assert "1000.000  2000.000   2.00" in done.stdout
     assert json.loads(kept.read_text()) == [row()]
+
+
+def test_scores_of_what_draws_are_means_over_seeds(package, monkeypatch):
+    import benchmarks.learn.worker as worker
+
+    assert [worker.seeds(worker.find("DecisionTreeRegressor"), rows) for rows in (1000, 10)] == [
+        1
+    ] * 2
+    name = "BaggingClassifier 4 trees"
+    counts = [worker.seeds(worker.find(name), rows) for rows in (1000, 10_000, 100_000)]
+    assert counts == [20, 10, 2]
+    monkeypatch.setattr(worker, "seeds", lambda case, rows: 3)
+    side, setting = worker.Side("chainrule"), {"threads": [1, 1], "options": {"n_jobs": None}}
+    side.load(name, 400)
+    singles = []
+    for seed in range(3):
+        side.fit(setting, seed)
+        singles.append(worker.score(side.case, side.fitted, side.data))
+    side.fit(setting, 0)
+    assert side.score() == pytest.approx(sum(singles) / 3)
+    assert len(set(singles)) > 1

@@ -93,12 +93,15 @@ def test_predict_draws_boxes(cli, trained, pictures, tmp_path):
         (("--data", "nowhere"), "nowhere"),
         (("--batch-norm", "thawed"), "thawed"),
         (("--resume",), "no checkpoint"),
+        (("--input", "3,64,64"), "The images have 1 channels"),
+        (("--input", "1,8,8"), "must be an integer ≥ 32"),
     ],
 )
 def test_refused_in_one_line(cli, tmp_path, arguments, word):
     result = cli("train", "faster-rcnn", "--out", str(tmp_path / "r"), *arguments)
     assert result.status == 2 and word in result.err
     assert len(result.err.strip().splitlines()) == 1
+    assert not (tmp_path / "r").exists() or not any((tmp_path / "r").iterdir())
 
 
 def test_other_data_than_it_can_take_are_refused(cli, trained, tmp_path):
@@ -110,6 +113,27 @@ def test_other_data_than_it_can_take_are_refused(cli, trained, tmp_path):
     (tmp_path / "b.png").write_bytes(b"nothing")
     result = cli("predict", str(trained), str(tmp_path / "b.png"))
     assert result.status == 2 and "b.png" in result.err
+    (tmp_path / "a.xml").write_text(
+        "<annotation><object><name>disc</name><bndbox><xmin>1</xmin><ymin>1</ymin>"
+        "<xmax>9</xmax><ymax>9</ymax></bndbox></object></annotation>"
+    )
+    for name in "ab":
+        Image.new("RGB", (20, 20)).save(tmp_path / f"{name}.png")
+    result = cli("evaluate", str(trained), "--data", str(tmp_path))
+    assert result.status == 2 and "the model knows (square)" in result.err
+    result = cli("evaluate", str(trained / "checkpoint"), "--data", str(tmp_path))
+    assert result.status == 2 and "does not say of which model" in result.err
+
+
+def test_pictures_of_one_name_do_not_replace_each_other(cli, trained, pictures, tmp_path):
+    (tmp_path / "more").mkdir()
+    Image.new("RGB", (20, 30)).save(tmp_path / "more" / "1.png")
+    images = (str(pictures / "1.png"), str(tmp_path / "more" / "1.png"))
+    result = cli("predict", str(trained), *images, "--out", str(tmp_path))
+    assert result.status == 0
+    assert (tmp_path / "1-boxes.png").exists() and (tmp_path / "1-2-boxes.png").exists()
+    result = cli("predict", str(trained), *images, "--out", str(tmp_path), "--invert")
+    assert result.status == 2 and "--invert means nothing to faster-rcnn" in result.err
 
 
 def test_options_of_detectors_mean_nothing_elsewhere(cli, tmp_path):
@@ -124,4 +148,6 @@ def test_explain_writes_the_page_of_a_picture(cli, pictures, trained, tmp_path):
     text = page.read_text(encoding="utf-8")
     assert '"chainrule.detection"' in text and '"name":"1.png"' in text and '"right":true' in text
     assert cli("explain", str(trained), "--image", str(pictures / "1.png")).status == 2
+    assert "explained on a picture" in cli("explain", str(trained), "--html", str(page)).err
+    assert "is no expression" in cli("explain", str(trained)).err
     assert cli("explain", "lenet", "--image", "1.png", "--html", str(page)).status == 2

@@ -77,7 +77,7 @@ def test_the_environment_chooses_the_language_too(cli, monkeypatch):
         (["summary", "lent"], "did you mean 'lenet'?"),
         (["explain", "x", "x"], "'x' is not of the form NAME=VALUE."),
         (["explain", "x", "-o", "y=1"], "There is no option -o; --help lists them."),
-        (["explain", __file__], "is a file. `chainrule explain` takes an expression"),
+        (["explain", __file__], "is no expression. `chainrule explain` takes one"),
         (["explain", "x", "x=1", "x=2"], "x is given a value twice."),
         (["explain", "x+y", "x=1"], "No value for y"),
         (["explain", "x", "x=1", "--digits", "0"], "'0' is not a whole number from 1 up"),

@@ -67,3 +67,19 @@ def test_with_the_gradients_wanted_they_are_written():
 
     step(cr.ones(32, 64))
     assert (weight.grad == 32).all()
+
+
+def test_columns_that_are_compared_in_pairs_are_read_side_by_side():
+    """Corners of boxes lie four elements apart: they are brought together once."""
+    low = cr.rand(40, 2)
+    boxes = cr.cat([low, low + cr.rand(40, 2)], 1)
+    compared = cr.compile(lambda a, b: (cr.ops.box_iou(a, b[:32]), cr.ops.nms_keep(a, a[:, 0])))
+    iou, keep = compared(boxes, boxes)
+    np.testing.assert_allclose(iou.numpy(), cr.ops.box_iou(boxes, boxes[:32]).numpy(), 1e-6)
+    np.testing.assert_array_equal(keep.numpy(), cr.ops.nms_keep(boxes, boxes[:, 0]).numpy())
+    pairs = 0
+    for nest in re.split(r"\n(?=\S)", compared.inspect("schedule")):
+        if re.search(r"for i\d+:40, (i\d+:1, )?i\d+:(32|40)\b", nest) and "divide" in nest:
+            pairs += 1
+            assert "4·" not in nest and "minimum(maximum(where(less" not in nest
+    assert pairs == 2

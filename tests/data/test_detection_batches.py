@@ -18,7 +18,14 @@ from chainrule.data.detection import (
     detection_loader,
 )
 from chainrule.data.detection.batches import bucket_of
-from chainrule.data.detection.geometry import enlarged, letterboxed, mirrored, turned, within
+from chainrule.data.detection.geometry import (
+    colours_turned,
+    enlarged,
+    letterboxed,
+    mirrored,
+    turned,
+    within,
+)
 from chainrule.data.detection.samples import objects_of
 from chainrule.data.random import Draws
 
@@ -119,6 +126,28 @@ def test_augmented_boxes_stay_on_their_objects():
             seen += 1
             assert np.abs(ink_box(image, 160) - objects.boxes[0]).max() <= 1.5
     assert seen > 25
+
+
+def test_turned_colours_leave_greys_and_come_back():
+    grey = np.full(3, 90, np.float32)
+    matrix = colours_turned(1.1, 0.4)
+    np.testing.assert_allclose(matrix @ grey, grey, rtol=1e-5)
+    third = colours_turned(2 * np.pi / 3, 1)
+    np.testing.assert_allclose(third @ [1, 0, 0], [0, 1, 0], atol=1e-6)
+    there_and_back = colours_turned(-1.1, 1 / 0.4) @ matrix
+    np.testing.assert_allclose(there_and_back, np.eye(3), atol=1e-5)
+
+
+def test_colours_change_and_stay_within_their_range():
+    image = np.zeros((3, 8, 8), np.uint8)
+    image[1] = 200
+    some = objects_of([[1, 1, 5, 5]], [1])
+    augmentation = Augmentation("", (1, 1), 0, 0.8)
+    seen = [augmentation(image, some, Draws(0, 0, np.array([k])))[0] for k in range(20)]
+    assert all(each.min() >= 0 and each.max() <= 255 for each in seen)
+    assert len({int(each[:, 0, 0].argmax()) for each in seen}) > 1
+    same, _ = Augmentation("", (1, 1), 0)(image, some, Draws(0, 0, np.array([0])))
+    assert np.array_equal(same, image)
 
 
 def test_what_is_hardly_in_a_window_is_left_out():

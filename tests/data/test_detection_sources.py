@@ -72,6 +72,7 @@ def test_voc_with_its_own_folders_and_lists(tmp_path):
         ((50, 5, 60, 9), "outside the image of 40×30", 0),
         (("nan", 1, 3, 3), "not finite", 0),
         (("1e999", 1, 3, 3), "not finite", 0),
+        (("1e300", 1, "1.1e300", 3), "not finite", 0),
         ((30, 5, 60, 9), "cut off", 1),
     ],
 )
@@ -98,6 +99,8 @@ BOMB = """<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a
         ("<a>" * 5000, "without end"),
         (xml("<object><name>cat</name></object>"), "no bndbox"),
         (xml(thing(["one", 1, 2, 3])), "which is no number"),
+        ('<?xml version="1.0" encoding="klingon"?><annotation/>', "unknown encoding"),
+        ('<?xml version="1.0" encoding="utf-7"?><annotation/>', "multi-byte encodings"),
     ],
 )
 def test_bad_xml_is_named_and_left_out(tmp_path, text, word):
@@ -115,6 +118,36 @@ def test_missing_and_corrupt_images_are_named(tmp_path):
     (tmp_path / "c.xml").write_text(xml(filename="../../etc/passwd"))
     problems = "\n".join(open_voc(tmp_path).problems)
     assert "b.png" in problems and "c.xml: there is no image for it" in problems
+
+
+def test_odd_names_and_numbers_stop_nothing(tmp_path):
+    voc(tmp_path, a=xml(thing([2, 2, 9, 9])), b=xml(thing([2, 2, 9, 9]), filename="x" * 5000))
+    (tmp_path / "c.xml").mkdir()
+    sides = ("²", "9" * 6000)
+    for name, side in zip("de", sides, strict=True):
+        picture(tmp_path / f"{name}.png")
+        text = xml(thing([2, 2, 9, 9]), filename=f"{name}.png", size=(side, side))
+        (tmp_path / f"{name}.xml").write_text(text, encoding="utf-8")
+    data = open_voc(tmp_path)
+    assert len(data) == 4  # b has its image by its own name
+    assert len(data.problems) == 1 and "c.xml" in data.problems[0]
+
+
+def test_names_that_are_listed_and_not_there_are_told(tmp_path):
+    for name in ("Annotations", "ImageSets/Main"):
+        (tmp_path / name).mkdir(parents=True)
+    for name in "ab":
+        picture(tmp_path / f"{name}.png")
+        text = xml(thing([1, 1, 9, 9]), filename=f"{name}.png")
+        (tmp_path / "Annotations" / f"{name}.xml").write_text(text)
+    (tmp_path / "ImageSets/Main/train.txt").write_text("a\nz\n")
+    (tmp_path / "ImageSets/Main/test.txt").write_text("b\n")
+    data = load_detection(str(tmp_path))
+    assert len(data.train) == len(data.test) == 1
+    assert len(data.problems) == 1 and "z.xml: listed for train" in data.problems[0]
+    (tmp_path / "ImageSets/Main/test.txt").write_text("y\n")
+    with pytest.raises(DataError, match="no image to test on"):
+        load_detection(str(tmp_path))
 
 
 def test_unknown_classes_and_wrong_sizes_are_named(tmp_path):
@@ -157,12 +190,24 @@ def test_coco(tmp_path):
         ({"bbox": [1, 2, 3, 4], "category_id": 3}, "names no image"),
         ("text", "names no image"),
         ({"image_id": 7, "bbox": [1, 2, 0, 4], "category_id": 3}, "no area"),
+        ({"image_id": 7, "bbox": [1, 2, 10**400, 4], "category_id": 3}, "four numbers"),
+        ({"image_id": 7, "bbox": [1e300, 2, 1e300, 4], "category_id": 3}, "not finite"),
     ],
 )
 def test_bad_annotations_are_named(tmp_path, wrong, word):
     data = open_coco(coco(tmp_path, annotations=[wrong]))
     assert len(data) == 1 and len(data[0].objects.labels) == 0
     assert len(data.problems) == 1 and word in data.problems[0]
+
+
+def test_images_that_cannot_be_there_or_come_twice_are_named(tmp_path):
+    first = {"id": 7, "file_name": "a.png", "width": 40, "height": 30}
+    names = ("x" * 5000 + ".png", "\ud800.png", "\0.png")
+    odd = [{"id": k, "file_name": name} for k, name in enumerate(names)]
+    data = open_coco(coco(tmp_path, images=[first, *odd, first]))
+    assert len(data) == 1 and len(data[0].objects.labels) == 1
+    assert ["is not there" in p for p in data.problems] == [True, True, True, False]
+    assert "has the id 7 of another" in data.problems[3] and len(data.problems[0]) < 400
 
 
 @pytest.mark.parametrize("text", ["{", "[]", '{"images": 1}', "[" * 100_000])
@@ -179,7 +224,9 @@ def test_coco_never_leaves_its_folder(tmp_path):
     inner.mkdir(parents=True)
     images = [{"id": 7, "file_name": "../../secret.png"}, {"id": 8}, "x"]
     data = open_coco(coco(inner, images=images))
-    assert len(data) == 0 and sum("is not there" in p for p in data.problems) == 3
+    assert len(data) == 0
+    assert "is not there" in data.problems[0]
+    assert ["no id or no file_name" in p for p in data.problems[1:]] == [True, True]
 
 
 def test_every_fifth_image_is_held_out(tmp_path):
@@ -194,7 +241,7 @@ def test_sources_that_hold_nothing(tmp_path):
     with pytest.raises(FileNotFoundError):
         load_detection(str(tmp_path / "none"))
     voc(tmp_path, a=xml(thing([2, 2, 9, 9])))
-    with pytest.raises(DataError, match="too little"):
+    with pytest.raises(DataError, match=f"{tmp_path.name}: 1 image is too little"):
         load_detection(str(tmp_path))
 
 

@@ -16,7 +16,7 @@ from chainrule.base.text import set_language  # noqa: E402
 
 SLOW = os.environ.get("CHAINRULE_SLOW") == "1"
 WORKED = sorted(path.stem for path in (ROOT / "docs" / "worked").glob("*.md"))
-GUIDES = ("getting_started", "explain", "learn", "compiled")
+GUIDES = ("getting_started", "explain", "learn", "detection", "compiled")
 PAGES = ["README.md", *(f"docs/{name}.md" for name in GUIDES)]
 CHINESE = ["README.zh.md", *(f"docs/zh/{name}.md" for name in GUIDES)]
 

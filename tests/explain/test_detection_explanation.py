@@ -11,6 +11,7 @@ from chainrule.explain.detection import explain_detection
 from chainrule.explain.detection.again import walked
 from chainrule.explain.detection.capture import PASSED, STRUCK, UNFIT
 from chainrule.explain.detection.lines import STAGES
+from chainrule.explain.detection.page import pixels
 from chainrule.models.detection import fasterrcnn_small
 from chainrule.ops.random import manual_seed
 
@@ -180,3 +181,17 @@ def test_what_it_does_not_take(model, explanation):
         explanation.box(12)
     with pytest.raises(ArgumentError, match="number -1"):
         explanation.follow(-1)
+
+
+def test_far_from_the_corner_single_precision_is_no_mistake():
+    image = np.random.default_rng(0).random((1, 64, 1600)).astype(np.float32)
+    explanation = explain_detection(detector(fixed_size=(64, 1600)), image)
+    assert explanation.verify().right, str(explanation.checked)
+
+
+def test_a_large_picture_is_shown_smaller_by_means():
+    image = np.zeros((1, 30, 2401), np.float32)
+    image[:, :, 1::3] = 1
+    shown = pixels(image)
+    assert shown.shape == (10, 801, 3)
+    assert (shown[:, :-1] == 85).all() and (shown[:, -1] == 0).all()

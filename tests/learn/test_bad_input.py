@@ -178,12 +178,11 @@ MORE = {
 MORE |= {("strings of numbers", "GaussianMixture")}
 # A text as a number is a ValueError here, and an error of a subtraction there.
 MORE |= {("target of texts", "NeuralRegressor")}
-# What is refused here, by scikit-learn's own words: dense tables only, one target only, a
-# variance of one sample, or one that overflows.
+# What is refused here, by scikit-learn's own words: dense tables only, one target only, or a
+# variance that overflows.
 REFUSED = (
     ("sparse", "Sparse data was passed"),
     ("target two columns", "y should be a 1d array"),
-    ("one sample", "minimum of 2 is required by PCA"),
     ("huge", "dual coefficients or intercepts are not finite"),
 )
 

@@ -74,6 +74,29 @@ def test_mixtures_have_the_same_likelihood(kind):
         np.testing.assert_allclose(ours.covariances_, theirs.covariances_, rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("kind", ["full", "tied", "diag", "spherical"])
+def test_mixtures_keep_digits_far_from_the_origin(kind):
+    random = np.random.RandomState(0)
+    X = np.vstack([random.standard_normal((200, 3)) * [1, 2, 3] + far for far in (0, 50)])
+    start = np.array([[0.0] * 3, [50.0] * 3])
+    near = mixture.GaussianMixture(2, covariance_type=kind, means_init=start).fit(X)
+    far = mixture.GaussianMixture(2, covariance_type=kind, means_init=start + 1e7).fit(X + 1e7)
+    np.testing.assert_allclose(far.covariances_, near.covariances_, rtol=1e-6, atol=1e-6)
+    assert far.lower_bound_ == pytest.approx(near.lower_bound_, rel=1e-6)
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_many_clusters_of_many_samples(dtype):
+    # More samples than a block and more than one thread's range, in both dtypes.
+    X = np.random.RandomState(0).standard_normal((3001, 7)).astype(dtype)
+    model = cluster.KMeans(40, random_state=0, max_iter=5).fit(X)
+    distances = ((X[:, None].astype(float) - model.cluster_centers_[None]) ** 2).sum(axis=2)
+    mine = distances[np.arange(len(X)), model.labels_]
+    np.testing.assert_allclose(mine, distances.min(axis=1), rtol=1e-4)
+    assert model.inertia_ == pytest.approx(mine.sum(), rel=1e-4)
+    np.testing.assert_allclose(model.transform(X), np.sqrt(distances), rtol=1e-3)
+
+
 def test_a_mixture_goes_on_where_it_ended():
     X = TABLES["iris"]
     model = mixture.GaussianMixture(3, random_state=0, warm_start=True, max_iter=3, tol=1e-9)
@@ -94,6 +117,15 @@ def test_components_and_variances(X, solver):
     np.testing.assert_allclose(ours.components_, theirs.components_, atol=tolerance)
     assert ours.noise_variance_ == pytest.approx(theirs.noise_variance_, rel=tolerance)
     assert ours.score(X) == pytest.approx(theirs.score(X), rel=tolerance)
+
+
+@pytest.mark.parametrize("solver", ["auto", "svd", "eigen", "randomized"])
+def test_one_sample_has_a_place_and_no_variance(solver):
+    X = np.array([[1.0, 2.0, 4.0]])
+    model = decomposition.PCA(1, svd_solver=solver).fit(X)
+    assert np.isnan(model.explained_variance_).all()
+    assert np.isnan(model.explained_variance_ratio_).all()
+    np.testing.assert_allclose(model.transform(X), [[0.0]], atol=1e-12)
 
 
 @pytest.mark.parametrize("wanted", [0.9, "mle", None])

@@ -14,6 +14,7 @@ from sklearn.pipeline import make_pipeline
 
 from chainrule.learn import linear as ours
 from chainrule.learn import preprocessing as scalers
+from chainrule.learn.linear import base as linear_base
 
 X, Y = load_diabetes(return_X_y=True)
 WEIGHT = np.random.default_rng(0).uniform(0.2, 3.0, len(X))
@@ -189,3 +190,19 @@ def test_interrupting_keeps_what_was_found(monkeypatch):
     with pytest.warns(InterruptedFitWarning):
         model.fit(data, y)
     assert model.n_iter_[0] == 19 and model.score(data, y) > 0.6
+
+
+def test_many_rows_are_shared_among_threads(monkeypatch):
+    random = np.random.default_rng(5)
+    x = random.normal(size=(3000, 40)) + 3.0
+    y = x[:, :4].sum(axis=1) + random.normal(size=3000)
+    weight = random.uniform(0.5, 2.0, 3000)
+    for name in ("_WORTH_BLOCKS", "_WORTH_SHARING"):
+        monkeypatch.setattr(linear_base, name, 0)
+    for targets in (y, np.stack([y, -2.0 * y], axis=1)):
+        mine, other = both("LinearRegression", {})
+        close(mine.fit(x, targets, weight), other.fit(x, targets, weight), 1e-9)
+        assert np.allclose(mine.predict(x), other.predict(x))
+    x[2999, 7] = np.inf
+    with pytest.raises(ValueError, match="infinity"):
+        mine.predict(x)

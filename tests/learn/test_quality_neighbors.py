@@ -6,7 +6,11 @@ import pytest
 pytest.importorskip("numba")
 reference = pytest.importorskip("sklearn.neighbors")
 
-from chainrule.learn.neighbors import KNeighborsClassifier, KNeighborsRegressor  # noqa: E402
+from chainrule.learn.neighbors import (  # noqa: E402
+    KNeighborsClassifier,
+    KNeighborsRegressor,
+    base,
+)
 
 
 def data(dtype=np.float64, features=5):
@@ -25,7 +29,10 @@ METRICS = [
 @pytest.mark.parametrize("dtype", [np.float64, np.float32])
 @pytest.mark.parametrize("algorithm", ["brute", "kd_tree", "auto", "ball_tree"])
 @pytest.mark.parametrize("params", METRICS, ids=str)
-def test_neighbours_are_scikit_learn_s(params, algorithm, dtype):
+@pytest.mark.parametrize("few", [0, 16000])
+def test_neighbours_are_scikit_learn_s(params, algorithm, dtype, few, monkeypatch):
+    # Few numbers are scanned whatever the algorithm: without that, trees and products are seen.
+    monkeypatch.setattr(base, "_FEW", few)
     x, y, queries = data(dtype)
     expected = reference.KNeighborsClassifier(7, algorithm="kd_tree", **params).fit(x, y)
     ours = KNeighborsClassifier(7, algorithm=algorithm, leaf_size=11, **params).fit(x, y)
@@ -66,7 +73,9 @@ def test_votes_means_and_graphs_are_scikit_learn_s(weights):
     np.testing.assert_allclose(*means)
 
 
-def test_far_from_the_origin_and_with_ties_the_order_is_exact():
+@pytest.mark.parametrize("few", [0, 16000])
+def test_far_from_the_origin_and_with_ties_the_order_is_exact(few, monkeypatch):
+    monkeypatch.setattr(base, "_FEW", few)
     # Squared lengths of 1e12 leave no digit of such distances in products of float64.
     x = np.arange(40.0)[:, None] * 1e-3 + np.full((1, 3), 1e6)
     ours = KNeighborsClassifier(3, algorithm="brute").fit(x, np.arange(40) % 3)

@@ -10,7 +10,7 @@ from sklearn.datasets import load_breast_cancer, load_diabetes, load_iris, load_
 from sklearn.model_selection import cross_val_score  # noqa: E402
 from sklearn.preprocessing import scale  # noqa: E402
 
-from chainrule.learn.svm import SVC, SVR, solver  # noqa: E402
+from chainrule.learn.svm import SVC, SVR, newton, solver  # noqa: E402
 
 KERNELS = [
     dict(kernel="linear"), dict(kernel="rbf", C=10.0), dict(kernel="poly", degree=2, coef0=1.0),
@@ -117,3 +117,22 @@ def test_five_fold_scores_are_not_below_scikit_learn_s():
         x = scale(x)
         ours, theirs = (cross_val_score(e, x, y, cv=5) for e in (SVC(), reference.SVC()))
         assert ours.mean() >= theirs.mean() - theirs.std() / 5**0.5
+
+
+def test_free_multipliers_go_to_their_optimum_and_not_past_a_bound():
+    random = np.random.default_rng(3)
+    A = random.normal(size=(9, 6))
+    K, slope = A.T @ A, random.normal(size=6)
+    for balanced in (False, True):
+        for width in (100.0, 0.05):
+            x, low, high = np.zeros(6), np.full(6, -width), np.full(6, width)
+            newton.settle(K, slope.copy(), x, low, high, False, balanced)
+            assert (np.abs(x) <= width).all() and 0.5 * x @ K @ x + slope @ x < 0
+            assert not balanced or abs(x.sum()) < 1e-12
+            if width == 100.0:
+                rest = K @ x + slope
+                np.testing.assert_allclose(rest, rest.mean() if balanced else 0.0, atol=1e-4)
+    # An ε‖x‖₁ bends at 0: no x changes its sign.
+    x = np.full(6, 0.01)
+    newton.settle(K, np.full(6, 50.0), x, np.full(6, -9.0), np.full(6, 9.0), True, False)
+    assert (x >= 0).all() and (x == 0).any()

@@ -99,7 +99,7 @@ def test_every_form_shows_the_numbers_in_both_languages():
     assert "&lt;of&gt;" in working.to_html() and "<of>" not in working.to_html()
     assert "<script" not in working.to_html()
     assert working.to_text() == str(working)
-    assert set(working._repr_mimebundle_()) == {"text/plain", "text/html"}
+    assert set(working._repr_mimebundle_()) == {"text/plain", "text/html", "text/markdown"}
 
 
 def test_to_dict_is_json():

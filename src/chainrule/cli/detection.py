@@ -83,6 +83,7 @@ def run(options: Any) -> int:
     tell_problems(data.problems)
     if not options.resume:
         settings = _defaults(recipe, data, source) | given
+    _check_input(settings["input"], data.train.channels)
     with run_folder.locked(folder):
         if options.resume:
             work = run_folder.working(folder)
@@ -138,17 +139,22 @@ def _defaults(recipe: DetectionRecipe, data: DetectionData, source: str) -> dict
     }
 
 
+def _check_input(shape: Sequence[int], channels: int) -> None:
+    """Raises for a shape that no image can be brought to, before there is a folder."""
+    side = max(shape[1:])
+    if shape[0] != channels:
+        raise ArgumentError(
+            t("The images have {n} channels: --input {n},{side},{side}.", n=channels, side=side)
+        )
+    buckets(side)
+
+
 def _in_folder(
     folder: Path, work: Path, settings: dict[str, Any], data: DetectionData,
     recipe: DetectionRecipe, options: Any,
 ) -> int:  # fmt: skip
     """Train, writing into `work`, which becomes `folder` when all is there; the exit status."""
-    side = max(settings["input"][1:])
-    channels = data.train.channels
-    if settings["input"][0] != channels:
-        raise ArgumentError(
-            t("The images have {n} channels: --input {n},{side},{side}.", n=channels, side=side)
-        )
+    side, channels = max(settings["input"][1:]), data.train.channels
     sizes = buckets(side)
     manual_seed(settings["seed"])
     model = models.build(
@@ -217,6 +223,7 @@ def _in_folder(
     if not history.interrupted:
         run_folder.publish(folder, work)
         work = folder
+    tell_problems(evaluation.problems)
     print(_verdict(evaluation))
     for name, meaning in (
         (FILE, t("the model, for evaluate and predict")),

@@ -83,6 +83,11 @@ def evaluate(model: Any, options: Any) -> int:
         whole.problems += other.problems
     tell_problems(whole.problems)
     scores = whole.scores()
+    if not scores.objects:
+        raise DataError(
+            t("{source}: no image in it holds an object of a class that the model knows "
+              "({classes}).", source=source, classes=", ".join(model.classes))
+        )  # fmt: skip
     voc = whole.scores("voc", thresholds=(0.5,))
     run = Path(options.run)
     place = (run if run.is_dir() else Path.cwd()) / CURVES

@@ -7,10 +7,10 @@ import math
 from pathlib import Path
 from typing import Any
 
-from chainrule import data, models
+from chainrule import data
 from chainrule.base.errors import DataError
 from chainrule.base.text import t
-from chainrule.cli import detection_use, restore, text
+from chainrule.cli import detection_use, restore, run_folder, text
 from chainrule.cli.measure import measure
 from chainrule.cli.options import filled, shape
 from chainrule.cli.parser import Parser
@@ -35,7 +35,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: Any) -> int:
-    model = models.load(options.run)
+    model = run_folder.model_of(options.run)
     if detection_use.is_detector(model):
         return detection_use.evaluate(model, options)
     source = options.data or model.info.get("data")

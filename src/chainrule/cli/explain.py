@@ -17,6 +17,7 @@ from chainrule.cli.options import filled, new_file, whole
 from chainrule.cli.parser import Parser, UsageError
 from chainrule.explain.worksheet import read_value, show, to_dict, to_text, worksheet
 from chainrule.explain.worksheet.steps import disagreements
+from chainrule.models.runs import FILE
 
 
 def add_arguments(parser: Parser) -> None:
@@ -94,12 +95,13 @@ def run(options: Any) -> int:
                 name=options.expression.strip(),
             )
         )
-    if os.path.isfile(options.expression.strip()):
+    name = options.expression.strip()
+    if os.path.isfile(name) or os.path.isfile(os.path.join(name, FILE)):
         raise UsageError(
             t(
-                '{name} is a file. `chainrule explain` takes an expression such as "x*y" x=1 y=2, '
+                '{name} is no expression. `chainrule explain` takes one such as "x*y" x=1 y=2, '
                 "or, with --html FILE, a model or the folder of a run.",
-                name=options.expression.strip(),
+                name=name,
             )
         )
     sheet = worksheet(options.expression.strip(), assignments(options.values), options.check)

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from chainrule import models
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
+from chainrule.cli import run_folder
 from chainrule.cli.detection_use import is_detector
 from chainrule.data import read_image
 from chainrule.explain.detection import DetectionExplanation, explain_detection
@@ -19,7 +19,7 @@ from chainrule.train.detection import Finder
 
 def explained_image(source: str, path: str) -> DetectionExplanation:
     """An image as the detector in a run folder sees it, checked."""
-    model = models.load(source)
+    model = run_folder.model_of(source)
     if not is_detector(model):
         raise ArgumentError(
             t("{path} holds no detector: --image explains only those.", path=source)

@@ -12,16 +12,26 @@ from chainrule.cli import run_folder
 from chainrule.cli.train import beginning
 from chainrule.explain.explanation import Explanation, recording
 from chainrule.explain.explanation.explanation import build
+from chainrule.models.registry import detector_names
 from chainrule.train import feeding
 
 # More samples make no step clearer, only the page larger.
 SAMPLES = 4
 
 
+def _wants_image(source: str) -> ArgumentError:
+    return ArgumentError(
+        t("{name} is a detector, which is explained on a picture: train it, then chainrule explain "
+          "RUN --image IMAGE --html FILE.", name=source)
+    )  # fmt: skip
+
+
 def explained(source: str) -> Explanation:
     """The first training step of a model by its name, or the next one of the model in a run folder,
     on a few samples of the training data, with the numbers before the update."""
     settings, weights = None, None
+    if source in detector_names():
+        raise _wants_image(source)
     if source not in models.names() and Path(source).is_dir():
         settings = run_folder.read_settings(Path(source))
         if settings is None:
@@ -29,7 +39,9 @@ def explained(source: str) -> Explanation:
                 t("{path} is no run folder: it holds no {file}.", path=source,
                   file=run_folder.SETTINGS)
             )  # fmt: skip
-        weights = models.load(source).state_dict()
+        if settings["model"] in detector_names():
+            raise _wants_image(source)
+        weights = run_folder.model_of(source).state_dict()
     prepared, trainer = beginning(source, settings)
     if weights is not None:
         trainer.model.load_state_dict(weights)

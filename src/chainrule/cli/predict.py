@@ -10,10 +10,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from chainrule import data, models
+from chainrule import data
 from chainrule.base.errors import ArgumentError, DataError, ShapeError
 from chainrule.base.text import t
-from chainrule.cli import detection_use, restore, text
+from chainrule.cli import detection_use, restore, run_folder, text
 from chainrule.cli.measure import logits_of, softmax
 from chainrule.cli.options import filled, whole
 from chainrule.cli.parser import Parser
@@ -41,7 +41,7 @@ def add_arguments(parser: Parser) -> None:
 
 
 def run(options: Any) -> int:
-    model = models.load(options.run)
+    model = run_folder.model_of(options.run)
     if detection_use.is_detector(model):
         return detection_use.predict(model, options)
     for name in ("out", "score"):

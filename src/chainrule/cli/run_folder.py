@@ -17,7 +17,8 @@ from typing import Any
 from chainrule.base.errors import ArgumentError, FileFormatError
 from chainrule.base.files import atomic_write
 from chainrule.base.text import t
-from chainrule.models.runs import FILE
+from chainrule.models.runs import FILE, load
+from chainrule.nn import Module
 from chainrule.train import History, optimizer_names
 from chainrule.train.trainer import CHECKPOINT
 
@@ -41,6 +42,20 @@ DECIDING = (
     "model", "data", "input", "length", "epochs", "batch_size", "optimizer", "lr", "seed",
     "precision", "augment", "batch_norm",
 )  # fmt: skip
+
+
+def model_of(path: str) -> Any:
+    """The model in a run folder or a file; raises for what `models.load` reads and is no model."""
+    model = load(path)
+    if not isinstance(model, Module):
+        raise FileFormatError(
+            t(
+                "{path} holds tensors but does not say of which model: rebuild that yourself and "
+                "give it chainrule.load_file(path).",
+                path=path,
+            )
+        )
+    return model
 
 
 def _is_whole(value: Any, low: int, high: float = math.inf) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 
 from chainrule import models
 from chainrule.base.text import t
+from chainrule.cli import run_folder
 from chainrule.cli.options import shape, whole
 from chainrule.cli.parser import Parser, UsageError
 
@@ -29,7 +30,7 @@ def run(options: Any) -> int:
     if options.model not in models.names() and Path(options.model).exists():
         if options.classes is not None:
             raise UsageError(t("The outputs of a trained model are what they are: no --classes."))
-        model = models.load(options.model)
+        model = run_folder.model_of(options.model)
     else:
         model = models.build(options.model, options.input, options.classes or 10)
     rows = models.summary(model, options.input)

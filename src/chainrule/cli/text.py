@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from chainrule import models, train
 from chainrule.base.errors import ArgumentError, DataError
 from chainrule.base.text import t
+from chainrule.cli import run_folder
 from chainrule.cli.measure import Measured, of_logits, softmax
 from chainrule.data.lines import AUTHORS, Lines, line_dataset, load_lines
 from chainrule.data.text import (
@@ -268,7 +269,7 @@ def of_text(model: Any) -> bool:
 
 def writer(path: str) -> Any:
     """The model of a run that writes. Raises ArgumentError for another kind."""
-    model = models.load(path)
+    model = run_folder.model_of(path)
     if not of_text(model) or not is_writer(model.config["name"]):
         raise ArgumentError(
             t("The model in {path} does not write text: char-lstm and the like do.", path=path)

@@ -27,6 +27,8 @@ _HALF = np.uint64(32)
 _ROUNDS = 10
 # 4,096 lanes keep every temporary of the ten rounds inside the second-level cache.
 _SLAB = 4096
+# Samples whose keys of an order are drawn at a time.
+_PIECE = 16_384
 # So many words a sample are made for several batches at once; more would take much memory.
 _FEW = 16
 
@@ -118,8 +120,12 @@ def permutation(
     Sorts one random 64-bit key a sample, so the order is fixed by this file alone and does not
     move when NumPy changes its shuffling.
     """
-    high, low = _word_pairs(np.arange(start, start + n), seed, epoch, stream)
-    return np.argsort((high << _HALF) | low, kind="stable")
+    keys = np.empty(n, np.uint64)
+    # In pieces that stay in the cache: drawing takes ten times the room of the keys.
+    for k in range(0, n, _PIECE):
+        high, low = _word_pairs(np.arange(k, min(k + _PIECE, n)) + start, seed, epoch, stream)
+        keys[k : k + _PIECE] = (high << _HALF) | low
+    return np.argsort(keys, kind="stable")
 
 
 def integers_below(bound: int, n: int, seed: int, epoch: int, stream: int) -> np.ndarray:

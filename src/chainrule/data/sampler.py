@@ -17,6 +17,9 @@ from chainrule.data.random import (
     resolve_seed,
 )
 
+#: Indices that stand as Python's numbers at a time.
+_PIECE = 4096
+
 
 class Sampler:
     """Base of samplers: implement `__iter__` (indices) and `__len__`.
@@ -102,7 +105,9 @@ class RandomSampler(Sampler):
     def __iter__(self) -> Iterator[int]:
         order = self.order(self.epoch)
         self.epoch += 1
-        return iter(order.tolist())
+        # Piece by piece: numbers of Python take nine times the room of the array's.
+        pieces = (order[k : k + _PIECE] for k in range(0, len(order), _PIECE))
+        return (index for piece in pieces for index in piece.tolist())
 
     def __len__(self) -> int:
         return self.num_samples

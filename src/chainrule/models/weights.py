@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from typing import Any, TypeVar
 
 from chainrule.base.errors import ArgumentError
@@ -34,3 +35,17 @@ def with_weights(model: Kind, weights: Weights) -> Kind:
     state: Any = load_torch(weights) if is_torch_file(weights) else load_file(weights)
     model.load_state_dict(state)
     return model
+
+
+def older_names(
+    renamed: Mapping[str, str], module: Module, state_dict: Any, prefix: str, *more: Any
+) -> None:
+    """A hook before loading: layers under the names that they had when older files were written.
+
+    `module.register_load_state_dict_pre_hook(partial(older_names, {"conv": "conv.0.0"}))`
+    """
+    for before, now in renamed.items():
+        for kind in ("weight", "bias"):
+            value = state_dict.pop(f"{prefix}{before}.{kind}", None)
+            if value is not None:
+                state_dict[f"{prefix}{now}.{kind}"] = value

@@ -13,7 +13,7 @@ from chainrule.base.text import t
 from chainrule.graph.modes import mode
 from chainrule.graph.tensor import Tensor
 from chainrule.ops.arrays import NUMPY, native
-from chainrule.ops.boxes import check_boxes, iou, pairs
+from chainrule.ops.boxes import check_boxes, corners, iou, pairs
 from chainrule.ops.namespace import HOLE
 from chainrule.ops.op import Card, Op, op
 from chainrule.ops.windows import Ints_, Shapes
@@ -103,8 +103,10 @@ class NMSKeep(Op):
             return F.greater(scores, scores)
         order = F.argsort(F.reshape(scores, (m, n)), 1, True)
         picture = F.reshape(F.arange(m, "int64"), (m, 1))
-        boxes = F.gather(F.reshape(boxes, (m, n, 4)), (HOLE, HOLE), picture, order)
-        over = F.greater(iou(F, *pairs(F, boxes, boxes))[0], iou_threshold)
+        sides = corners(F, F.reshape(boxes, (m, n, 4)))
+        sides = tuple(F.take_along_axis(side, order, 1) for side in sides)
+        down, across = (tuple(F.expand_dims(side, k) for side in sides) for k in (2, 1))
+        over = F.greater(iou(F, down, across)[0], iou_threshold)
         if idxs is not None:
             idxs = F.take_along_axis(F.reshape(idxs, (m, n)), order, 1)
             same = F.equal(F.reshape(idxs, (m, n, 1)), F.reshape(idxs, (m, 1, n)))

@@ -111,9 +111,9 @@ TEXT = {
     "decimals to show (2)": "显示的小数位数（2）",
     "compare every derivative with central differences": "用中心差分检验每个导数",
     "There is no option {name}; --help lists them.": "没有选项 {name}；--help 列出全部选项。",
-    '{name} is a file. `chainrule explain` takes an expression such as "x*y" x=1 y=2, or, with '
+    '{name} is no expression. `chainrule explain` takes one such as "x*y" x=1 y=2, or, with '
     "--html FILE, a model or the folder of a run.": (
-        '{name} 是文件。`chainrule explain` 接受表达式，例如 "x*y" x=1 y=2；'
+        '{name} 不是表达式。`chainrule explain` 接受表达式，例如 "x*y" x=1 y=2；'
         "配合 --html 文件 时，接受模型名或训练所得的文件夹。"
     ),
     "{text!r} is not of the form NAME=VALUE.": "{text!r} 的写法不是 名字=值。",

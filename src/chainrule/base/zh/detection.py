@@ -131,6 +131,9 @@ TEXT = {
     "boxes beside the images.": (
         "{path} 既没有 VOC 的 XML 文件，也没有 COCO 的 JSON：检测需要图像以及框。"
     ),
+    "{source}: no image in it holds an object of a class that the model knows ({classes}).": (
+        "{source}：没有一幅图像含有模型认识的类别（{classes}）的目标。"
+    ),
     "{path}: there is no image to test on.": ("{path}：没有可供测试的图像。"),
     "{path}: image {k} has no id or no file_name: left out.": (
         "{path}：第 {k} 幅图像没有 id 或 file_name：略去。"

@@ -1,6 +1,10 @@
 """Chinese texts of explained detections."""
 
 TEXT = {
+    "{name} is a detector, which is explained on a picture: train it, then chainrule explain "
+    "RUN --image IMAGE --html FILE.": (
+        "{name} 是检测器，须配合图片解释：先训练，再用 chainrule explain RUN --image IMAGE --html FILE。"
+    ),
     "{path} holds no detector: --image explains only those.": (
         "{path} 中不是检测器：--image 只能用于检测器。"
     ),

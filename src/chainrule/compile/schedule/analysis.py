@@ -23,6 +23,7 @@ MEDIUM = {"divide", "sqrt", "floor", "ceil", "round", "trunc"}
 CONTRACTIONS = {"matmul", "conv", "conv_input", "conv_weight"}
 SCATTERS = {"put", "scatter_add", "put_along_axis_add", "plane_add"}
 SEQUENTIAL = {*SCATTERS, "cumulative_sum", "cumulative_prod", "argsort", "scan"}
+LOOKUPS = {"gather", "take_along_axis", "plane_take"}
 WINDOWS = {"windows_sum", "windows_sum_adjoint", "windows_argmax", "windows_max", "windows_place",
            "plane_route", "fold"}  # fmt: skip
 HEAVY = 1000
@@ -63,6 +64,7 @@ class Analysis:
         self._depth: dict[Value, int] = {}
         self._reads: dict[Value, set[Value]] = {}
         self._contracted: set[Value] = set()  # worked out around a contraction
+        self._apart_values: set[Value] = set()  # made from elements that lie apart
         self.memory: set[Value] = set()
         for instruction in graph.instructions:
             self._decide(instruction)
@@ -221,9 +223,12 @@ class Analysis:
         self._cost[out], self._depth[out] = cost, depth
         if name in CONTRACTIONS or any(v in self._contracted and self.cost(v) for v in parts):
             self._contracted.add(out)
+        if _lie_apart(i) or any(v in self._apart_values for v in parts):
+            self._apart_values.add(out)
         if out in self.kept or depth > MAX_DEPTH or name == "item" or self._worth_memory(out, cost):
             self.memory.add(out)
             self._depth[out] = 0
+            self._apart_values.discard(out)
 
     @staticmethod
     def _along_a_line(i: Instruction) -> bool:
@@ -274,7 +279,9 @@ class Analysis:
         size = math.prod(value.shape)
         if cost >= HEAVY:
             return len(uses) > 1 or not self._same_place(uses[0], value)
-        if cost and any(self._wants_memory(u, value, cost) for u in uses):
+        if (cost or value in self._apart_values) and any(
+            self._wants_memory(u, value, cost) for u in uses
+        ):
             return True
         small = size <= 1024
         if cost <= 24 and len(self._large(value, size)) <= 1:
@@ -305,8 +312,34 @@ class Analysis:
         if name == "reshape":
             # Borders cannot be told from places along a line without dividing.
             bordered = self.made[value].primitive == "pad"
-            return bordered or (value in self.batch and out not in self.batch)
+            if bordered or (value in self.batch and out not in self.batch):
+                return True
+            # Compared in pairs (boxes, say), each element is read many times: side by side they
+            # are read as vectors.
+            uses = self.uses.get(out, [])
+            return value in self._apart_values and any(
+                self._wants_memory(u, out, cost) for u in uses
+            )
         ratio = math.prod(out.shape) / max(math.prod(value.shape), 1)
-        if name in MAPS or name in ("broadcast_to", "gather", "take_along_axis", "plane_take"):
-            return ratio > 1 and (cost > 40 or ratio < 16) and cost * (ratio - 1) > 4
+        if name in MAPS or name == "broadcast_to" or name in LOOKUPS:
+            apart = value in self._apart_values
+            often = cost > 40 or ratio < 16 or apart
+            return ratio > 1 and often and max(cost, apart) * (ratio - 1) > 4
         return False
+
+
+def _lie_apart(i: Instruction) -> bool:
+    """Whether neighbours on the last axis of the result are no neighbours in the operand."""
+    if i.primitive not in ("slice", *LOOKUPS):
+        return False
+    x, key = i.operands[0], i.operands[1]
+    if i.primitive == "plane_take":
+        return True
+    if i.primitive == "take_along_axis":
+        axis = i.operands[2] if len(i.operands) > 2 else i.attributes["axis"]
+        return bool(axis % len(x.shape) == len(x.shape) - 1)
+    # One entry of each row, or entries that are chosen within the row.
+    if not isinstance(key, tuple) or not key:
+        return False
+    within = len(key) == len(x.shape) and isinstance(key[-1], str)
+    return isinstance(key[-1], int) or within

@@ -7,16 +7,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
-
-import numpy as np
 
 from chainrule.base.errors import DataError, FileFormatError
 from chainrule.base.text import t
 from chainrule.data.detection.files import ImageFile, ImageFiles, ready
+from chainrule.data.detection.samples import pixels
 
 _MOST_BYTES = 1 << 30
+# Longer names are not printed whole.
+_SHOWN = 80
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -65,26 +67,37 @@ def open_coco(path: Path, classes: Sequence[str] | None = None) -> ImageFiles:
         else:
             of_image.setdefault(thing["image_id"], []).append(read)
     files: list[ImageFile] = []
+    listed: set[Any] = set()
     for k, said in enumerate(content["images"], 1):
-        image = _image(path, said)
+        name, number = (
+            (said.get("file_name"), said.get("id")) if isinstance(said, dict) else ("", 0)
+        )
+        if not isinstance(name, str) or not isinstance(number, int | str) or not name:
+            problems.append(
+                t("{path}: image {k} has no id or no file_name: left out.", path=path, k=k)
+            )
+            continue
+        if number in listed:
+            problems.append(
+                t("{path}: image {k} has the id {number!r} of another: left out.", path=path, k=k,
+                  number=number)
+            )  # fmt: skip
+            continue
+        listed.add(number)
+        image = _image(path, name)
         if image is None:
             problems.append(
                 t("{path}: image {k} ({name}) is not there: left out.", path=path, k=k,
-                  name=said.get("file_name") if isinstance(said, dict) else "?")
+                  name=name if len(name) <= _SHOWN else name[:_SHOWN] + "…")
             )  # fmt: skip
             continue
-        objects = of_image.get(said["id"], [])
+        objects = of_image.get(number, [])
         file = ready(
-            image, np.array([o[0] for o in objects], np.float32).reshape(-1, 4),
-            [o[1] for o in objects], [o[2] for o in objects], known, _size(said), problems,
+            image, pixels([o[0] for o in objects]), [o[1] for o in objects],
+            [o[2] for o in objects], known, _size(said), problems,
         )  # fmt: skip
         if file is not None:
             files.append(file)
-    listed = {
-        said["id"]
-        for said in content["images"]
-        if isinstance(said, dict) and isinstance(said.get("id"), int | str)
-    }
     for number in sorted(of_image.keys() - listed, key=str):
         problems.append(
             t("{path}: boxes for image {number!r}, which is not listed: left out.", path=path,
@@ -107,26 +120,27 @@ def _object(thing: Any, names: dict[Any, str]) -> tuple[list[float], str, bool] 
     category = thing.get("category_id")
     if not isinstance(category, int) or category not in names:
         return t("category {category!r} is not listed", category=category)
-    x, y, width, height = (float(v) for v in box)
+    try:
+        x, y, width, height = (float(v) for v in box)
+    except OverflowError:
+        return t("bbox must be four numbers")
     return [x, y, x + width, y + height], names[category], bool(thing.get("iscrowd"))
 
 
-def _image(path: Path, said: Any) -> Path | None:
+def _image(path: Path, name: str) -> Path | None:
     """The image's file, within the folder of the list or the one above."""
-    if not isinstance(said, dict) or not isinstance(said.get("file_name"), str):
-        return None
-    if not isinstance(said.get("id"), int | str):
-        return None
     # Never outside of these folders, whatever the file says.
-    parts = [p for p in Path(said["file_name"].replace("\\", "/")).parts if p not in ("..", "/")]
+    parts = [p for p in Path(name.replace("\\", "/")).parts if p not in ("..", "/")]
     if not parts:
         return None
     stem = path.stem.removeprefix("instances_")
     for base in (path.parent, path.parent.parent):
         for folder in (base, base / "images", base / stem, base / "images" / stem):
-            for name in (Path(*parts), Path(parts[-1])):
-                if (folder / name).is_file():
-                    return folder / name
+            for file in (Path(*parts), Path(parts[-1])):
+                # Names that no file can have, such as too long ones, are those of none.
+                with suppress(OSError, ValueError):
+                    if (folder / file).is_file():
+                        return folder / file
     return None
 
 

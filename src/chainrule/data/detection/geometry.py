@@ -66,20 +66,27 @@ class Augmentation:
         scale: smallest and largest factor, drawn evenly on a logarithmic scale. A larger image is
             cut to a random part of the old size; a smaller one stands at a random place in it.
         light: brightness and contrast, and the strength of each colour, change by up to this share.
+        colour: hues turn by up to this many half circles, to either side, and saturation changes by
+            up to this share; for objects whose colour differs from place to place.
     """
 
     def __init__(
-        self, flips: str = "x", scale: tuple[float, float] = (0.8, 1.25), light: float = 0.15
+        self,
+        flips: str = "x",
+        scale: tuple[float, float] = (0.8, 1.25),
+        light: float = 0.15,
+        colour: float = 0.0,
     ) -> None:
         self.flips = flips
         self.scale = tuple(Interval(0.1, 10).check(s, "Augmentation", "scale") for s in scale)
         self.light = Interval(0, 1).check(light, "Augmentation", "light")
+        self.colour = Interval(0, 1).check(colour, "Augmentation", "colour")
 
     def __call__(
         self, image: np.ndarray, objects: Objects, draws: Draws
     ) -> tuple[np.ndarray, Objects]:
         """An image (C, H, W) and its objects, changed; the image keeps its size unless turned."""
-        u = draws.uniform(1, 12)[0]
+        u = draws.uniform(1, 14)[0]
         if self.flips and u[0] < 0.5:
             image, objects = mirrored(image, objects)
         if "y" in self.flips:
@@ -90,8 +97,13 @@ class Augmentation:
         low, high = self.scale
         if low != high or low != 1:
             image, objects = _zoomed(image, objects, low * (high / low) ** u[3], u[4], u[5])
+        if self.colour and len(image) == 3:
+            hue, saturation = self.colour * (2 * u[12:] - 1)
+            mixed = colours_turned(np.pi * hue, 1 + saturation)
+            flat = image.reshape(3, -1).astype(np.float32)
+            image = np.clip(mixed @ flat, 0, 255).reshape(image.shape)
         if self.light:
-            image = self._lit(image, 2 * u[6:] - 1)
+            image = self._lit(image, 2 * u[6:12] - 1)
         return image, objects
 
     def _lit(self, image: np.ndarray, u: np.ndarray) -> np.ndarray:
@@ -102,6 +114,15 @@ class Augmentation:
         shift = 127.5 * self.light * u[1]
         scaled = (image.astype(np.float32) - 127.5) * np.float32(factor) + np.float32(127.5 + shift)
         return np.clip(scaled * colours.astype(np.float32)[:, None, None], 0, 255)
+
+
+def colours_turned(angle: float, saturation: float) -> np.ndarray:
+    """(3, 3) float32, by which red, green and blue are multiplied: a turn around the axis of greys,
+    which stay as they are, and the distance from that axis times `saturation`."""
+    grey = np.full((3, 3), 1 / 3)
+    across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
+    turn = np.cos(angle) * (np.eye(3) - grey) + np.sin(angle) * across
+    return np.asarray(grey + saturation * turn, np.float32)
 
 
 def mirrored(image: np.ndarray, objects: Objects) -> tuple[np.ndarray, Objects]:

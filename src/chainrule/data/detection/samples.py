@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -46,8 +47,15 @@ def objects_of(
     )
 
 
-class DetectionDataset(Dataset):
-    """Base of datasets of images with boxes: implement `__len__`, `__getitem__`, `size`.
+def pixels(boxes: Sequence[Sequence[float]]) -> np.ndarray:
+    """Boxes (L, 4) float32 from lists; numbers too large for that are infinite."""
+    with np.errstate(over="ignore"):
+        return np.array(boxes, np.float64).reshape(-1, 4).astype(np.float32)
+
+
+class DetectionDataset(Dataset, ABC):
+    """Base of datasets of images with boxes: implement `__len__`, `__getitem__`, `size` and
+    `most_objects`.
 
     Attributes:
         classes: names, of label 1, 2, ...
@@ -61,23 +69,25 @@ class DetectionDataset(Dataset):
     problems: Sequence[str] = ()
     flips: str = "x"
 
+    @abstractmethod
     def __len__(self) -> int:
-        raise NotImplementedError(f"{type(self).__name__}.__len__")
+        """How many images there are."""
 
+    @abstractmethod
     def __getitem__(self, index: int) -> Sample:
-        raise NotImplementedError(f"{type(self).__name__}.__getitem__")
+        """An image with its objects."""
 
+    @abstractmethod
     def size(self, index: int) -> tuple[int, int]:
         """Height and width of an image, known without reading it."""
-        raise NotImplementedError(f"{type(self).__name__}.size")
 
     def name(self, index: int) -> str:
         """What to call an image."""
         return str(index)
 
+    @abstractmethod
     def most_objects(self) -> int:
         """The largest number of objects in an image."""
-        raise NotImplementedError(f"{type(self).__name__}.most_objects")
 
 
 def mended(
@@ -92,8 +102,9 @@ def mended(
     height, width = size
     limit = np.array([width, height, width, height], np.float32)
     finite = np.isfinite(boxes).all(1)
-    cut = np.clip(np.where(finite[:, None], boxes, 0), 0, limit).astype(np.float32)
-    area = finite & (boxes[:, 2:] - boxes[:, :2] >= LEAST_SIDE).all(1)
+    there = np.where(finite[:, None], boxes, 0)
+    cut = np.clip(there, 0, limit).astype(np.float32)
+    area = finite & (there[:, 2:] - there[:, :2] >= LEAST_SIDE).all(1)
     inside = area & (cut[:, 2:] - cut[:, :2] >= LEAST_SIDE).all(1)
     for k, box in enumerate(boxes):
         shown = ", ".join(f"{v:g}" for v in box)

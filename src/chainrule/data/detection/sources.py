@@ -52,7 +52,7 @@ def load_detection(
         raise FileNotFoundError(t("{path}: there is no such file or folder.", path=path))
     opened = _folder(path, classes) if path.is_dir() else _files([path], classes)
     if len(opened) == 1:
-        train, test = halves(opened[0])
+        train, test = halves(opened[0], path)
         return DetectionData(train, test, list(opened[0].problems))
     return DetectionData(opened[0], opened[1], [*opened[0].problems, *opened[1].problems])
 
@@ -62,8 +62,8 @@ def _folder(folder: Path, classes: tuple[str, ...] | None) -> list[ImageFiles]:
     if (folder / "Annotations").is_dir() or any(folder.glob("*.xml")):
         parts = voc.parts_of(folder)
         if "train" in parts and len(parts) > 1:
-            train = voc.open_voc(folder, "train", classes)
-            return [train, voc.open_voc(folder, parts[-1], train.classes)]
+            train = _filled(voc.open_voc(folder, "train", classes), folder)
+            return [train, _filled(voc.open_voc(folder, parts[-1], train.classes), folder, True)]
         return [_filled(voc.open_voc(folder, None, classes), folder)]
     lists = _lists(folder)
     if not lists and (folder / "annotations").is_dir():
@@ -100,12 +100,19 @@ def _lists(folder: Path) -> list[Path]:
 
 def _files(paths: list[Path], classes: tuple[str, ...] | None) -> list[ImageFiles]:
     train = _filled(open_coco(paths[0], classes), paths[0])
-    return [train, *(open_coco(path, train.classes) for path in paths[1:2])]
+    return [train, *(_filled(open_coco(p, train.classes), p, True) for p in paths[1:2])]
 
 
-def _filled(dataset: ImageFiles, source: Path) -> ImageFiles:
+def _filled(dataset: ImageFiles, source: Path, to_test: bool = False) -> ImageFiles:
     """The dataset, if there is an image in it."""
     if not len(dataset):
         first = f" {dataset.problems[0]}" if dataset.problems else ""
-        raise DataError(t("{path}: there is no image to learn from.", path=source) + first)
+        raise DataError(
+            (
+                t("{path}: there is no image to test on.", path=source)
+                if to_test
+                else t("{path}: there is no image to learn from.", path=source)
+            )
+            + first
+        )
     return dataset

@@ -5,7 +5,9 @@ Source of the format: the development kit of the VOC challenges, 2007 to 2012.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 from xml.etree.ElementTree import Element, TreeBuilder
@@ -16,6 +18,7 @@ import numpy as np
 from chainrule.base.errors import DataError, FileFormatError
 from chainrule.base.text import t
 from chainrule.data.detection.files import ImageFile, ImageFiles, ready
+from chainrule.data.detection.samples import pixels
 from chainrule.data.readers.images import SUFFIXES
 
 # A larger file describes no image.
@@ -56,12 +59,12 @@ def read_annotation(path: Path) -> Annotation:
         boxes.append([_number(path, box, side, k) for side in ("xmin", "ymin", "xmax", "ymax")])
         names.append(name)
         difficult.append((thing.findtext("difficult") or "0").strip() == "1")
-    found = np.array(boxes, np.float32).reshape(-1, 4)
+    found = pixels(boxes)
     if len(found) and found[:, :2].min() >= 1:
         found[:, :2] -= 1
     size = root.find("size")
     sides = [] if size is None else [size.findtext(s) or "" for s in ("height", "width")]
-    whole = all(s.strip().isdigit() and int(s) > 0 for s in sides) and bool(sides)
+    whole = all(re.fullmatch(r"\s*0*[1-9][0-9]{0,8}\s*", s) for s in sides) and bool(sides)
     return Annotation(
         (root.findtext("filename") or "").strip(),
         (int(sides[0]), int(sides[1])) if whole else None,
@@ -110,7 +113,10 @@ def _tree(path: Path) -> Element:
     try:
         parser.Parse(path.read_bytes(), True)
         return builder.close()
-    except expat.ExpatError as error:
+    except FileFormatError:
+        raise
+    except (expat.ExpatError, LookupError, ValueError) as error:
+        # The last two are what encodings make that Python does not know or expat cannot use.
         raise FileFormatError(
             t("{path}: broken XML ({reason}).", path=path, reason=error)
         ) from None
@@ -137,9 +143,14 @@ def open_voc(
     where = own if own.is_dir() else folder
     pictures = folder / "JPEGImages" if (folder / "JPEGImages").is_dir() else folder
     listed = _listed(folder, part)
-    problems: list[str] = []
+    paths = sorted(where.glob("*.xml"))
+    problems = [
+        t("{path}: listed for {part}, but there is no such file: left out.",
+          path=where / f"{name}.xml", part=part)
+        for name in sorted((listed or set()) - {path.stem for path in paths})
+    ]  # fmt: skip
     read: list[tuple[Path, Annotation]] = []
-    for path in sorted(where.glob("*.xml")):
+    for path in paths:
         if listed is not None and path.stem not in listed:
             continue
         try:
@@ -148,7 +159,8 @@ def open_voc(
                 said = said._replace(names=[renamed.get(name, name) for name in said.names])
             read.append((_image_of(path, said, pictures), said))
         except (FileFormatError, OSError) as error:
-            problems.append(t("{reason} Left out.", reason=error))
+            reason = f"{path}: {error.strerror}." if isinstance(error, OSError) else error
+            problems.append(t("{reason} Left out.", reason=reason))
     taken = {image for image, _ in read}
     if where is folder and listed is None:
         for image in sorted(p for p in folder.iterdir() if p.suffix.lower() in SUFFIXES):
@@ -170,9 +182,10 @@ def open_voc(
 
 def _image_of(path: Path, said: Annotation, pictures: Path) -> Path:
     """The image that an XML file speaks of: the one it names, else one of the same name."""
-    for candidate in [said.filename] if said.filename else []:
-        # Never outside of the folder, whatever the file says.
-        image = pictures / Path(candidate.replace("\\", "/")).name
+    # Never outside of the folder, whatever the file says; names that no file can have, such as too
+    # long ones, are those of none.
+    with suppress(OSError, ValueError):
+        image = pictures / Path(said.filename.replace("\\", "/")).name
         if image.is_file():
             return image
     for suffix in sorted(SUFFIXES):

@@ -99,12 +99,15 @@ _PIXELS = {
 
 def _slack(key: str, name: str, wanted: dict[str, float], size: int) -> float:
     """How far a number may be off that is nearly 0: of probabilities nothing, of what is read from
-    a map by its largest value there, of coordinates by the size of the image."""
+    a map by its largest value there, of coordinates by the size of the image, and of the shares of
+    the four elements around a point, which are differences of coordinates, by that of the map."""
     if key.startswith(("region.point", "region.mean")) and name[0] in "rv":
         read = [abs(v) for other, v in wanted.items() if other[0] in "mvr" and other[1:].isdigit()]
         return ROUNDING * max(read, default=1.0) * size
     if name in _PIXELS:
         return ROUNDING * size
+    if key.startswith("region.point") and name[0] == "w":
+        return ROUNDING * size / 8
     return 1e-10 if name in ("p", "threshold") else ROUNDING
 
 

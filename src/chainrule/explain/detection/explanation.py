@@ -10,6 +10,7 @@ import numpy as np
 
 from chainrule.base.errors import ArgumentError
 from chainrule.base.files import atomic_write
+from chainrule.base.shown import Shown
 from chainrule.base.text import speaking, t
 from chainrule.explain.detection import data, page, render
 from chainrule.explain.detection.again import Again
@@ -92,7 +93,7 @@ class Trail:
         return f"<Trail of {self.label} {self.score:.3f}>"
 
 
-class DetectionExplanation:
+class DetectionExplanation(Shown):
     """A detector's work on one image; `print(explanation)` shows where each box comes from.
 
     `found`: every stage as arrays; `result`: boxes (D, 4) in the image's pixels, labels and
@@ -225,14 +226,6 @@ class DetectionExplanation:
     def save(self, path: str | os.PathLike[str]) -> None:
         """Write `page()` to a file."""
         atomic_write(path, self.page())
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What notebooks show; text/plain always."""
-        return {"text/plain": self.to_text(), "text/html": self.to_html(),
-                "text/markdown": self.to_markdown()}  # fmt: skip
-
-    def __str__(self) -> str:
-        return self.to_text()
 
     def __repr__(self) -> str:
         return f"<DetectionExplanation: {len(self)} boxes>"

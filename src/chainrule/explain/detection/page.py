@@ -34,8 +34,12 @@ def to_page(of: DetectionExplanation) -> str:
 
 
 def pixels(image: Array) -> Array:
-    """An image (C, H, W) in 0..1 as bytes (h, w, 3), every n-th pixel of a large one."""
-    every = -(-max(image.shape[1:]) // LONGEST)
-    image = image[:, ::every, ::every]
+    """An image (C, H, W) in 0..1 as bytes (h, w, 3), means of n×n pixels of a large one."""
     image = image[:3] if len(image) >= 3 else np.repeat(image[:1], 3, 0)
-    return np.round(np.clip(np.nan_to_num(image), 0, 1) * 255).astype(np.uint8).transpose(1, 2, 0)
+    image = np.clip(np.nan_to_num(image), 0, 1)
+    n = -(-max(image.shape[1:]) // LONGEST)
+    if n > 1:
+        height, width = (-(-side // n) for side in image.shape[1:])
+        missing = [(0, 0), (0, height * n - image.shape[1]), (0, width * n - image.shape[2])]
+        image = np.pad(image, missing, mode="edge").reshape(3, height, n, width, n).mean((2, 4))
+    return np.asarray(np.round(image * 255).astype(np.uint8).transpose(1, 2, 0))

@@ -12,6 +12,7 @@ import numpy as np
 
 from chainrule.base.errors import ArgumentError, ShapeError
 from chainrule.base.files import atomic_write
+from chainrule.base.shown import Shown
 from chainrule.base.text import speaking, t
 from chainrule.explain.explanation import render_markup, render_text
 from chainrule.explain.explanation.data import to_dict
@@ -85,7 +86,7 @@ def _start(loss: Tensor, gradient: Tensor | None) -> Array:
     return np.asarray(gradient._data)
 
 
-class Explanation:
+class Explanation(Shown):
     """A graph of worked steps. `print(explanation)` shows all of it, last operation first.
 
     `steps`: operations and leaves, inputs before what is computed from them; each has an id, the
@@ -238,13 +239,6 @@ class Explanation:
         with speaking(wanted):
             text: str = render(self, Style(digits))
         return text
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What notebooks show; text/plain always."""
-        return {"text/plain": self.to_text(), "text/html": self.to_html()}
-
-    def __str__(self) -> str:
-        return self.to_text()
 
     def __repr__(self) -> str:
         operations = sum(1 for _ in self.graph.operations)

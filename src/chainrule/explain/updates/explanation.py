@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule.base.errors import ArgumentError, ShapeError
+from chainrule.base.shown import Shown
 from chainrule.base.text import speaking, t
 from chainrule.explain.explanation.names import Names
 from chainrule.explain.updates import checks, render
@@ -76,7 +77,7 @@ class Update:
         return {"text/plain": self.to_text(), "text/latex": render.entry_latex(self)}
 
 
-class UpdateExplanation:
+class UpdateExplanation(Shown):
     """A step of an optimiser with its numbers. `print(explanation)` shows, for each parameter, the
     element that moves most, or all of few.
 
@@ -356,13 +357,6 @@ class UpdateExplanation:
         """The worked step as one HTML element without scripts."""
         with speaking(language):
             return render.to_html(self, digits)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        return {"text/plain": self.to_text(), "text/html": self.to_html(),
-                "text/markdown": self.to_markdown()}  # fmt: skip
-
-    def __str__(self) -> str:
-        return self.to_text()
 
     def __repr__(self) -> str:
         return f"<UpdateExplanation of {self.rule}: {len(self.members)} parameters>"

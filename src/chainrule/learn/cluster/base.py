@@ -27,6 +27,8 @@ from chainrule.learn.cluster.sparse import dense, workspace
 from chainrule.learn.cluster.threads import each_range, one_blas_thread, ranges
 
 Array = np.ndarray
+# Rows of a block of distances: they and their products stay in the cache.
+_ROWS = 2048
 
 
 class CentersMixin(
@@ -137,11 +139,15 @@ class CentersMixin(
             squares -= 2 * (X @ centers.T)
             return np.sqrt(np.maximum(squares, 0, out=squares), out=squares)
         out = np.empty((X.shape[0], len(centers)), X.dtype)
+
+        def do(_: int, first: int, last: int) -> None:
+            for start in range(first, last, _ROWS):
+                stop = min(start + _ROWS, last)
+                np.matmul(X[start:stop], centers.T, out=out[start:stop])
+                kernels.roots(X, norms, start, stop, out)
+
         with one_blas_thread():
-            each_range(
-                lambda _, a, b: kernels.all_distances(X, centers, norms, a, b, out),
-                ranges(X.shape[0], centers.size),
-            )
+            each_range(do, ranges(X.shape[0], centers.size))
         return out
 
     def fit_transform(self, X: Any, y: Any = None, sample_weight: Any = None) -> Array:

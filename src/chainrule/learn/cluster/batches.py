@@ -15,7 +15,6 @@ from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.learn.base import Rounds
 from chainrule.learn.checks import checked
-from chainrule.learn.cluster import kernels
 from chainrule.learn.cluster.base import CentersMixin
 from chainrule.learn.cluster.lloyd import Workspace
 from chainrule.learn.cluster.seeding import canonical
@@ -201,11 +200,11 @@ class MiniBatchKMeans(CentersMixin):
         """New centers, and the inertia of the batch with the old ones; counts are updated."""
         labels = np.empty(len(batch), np.int32)
         work = Workspace(batch, len(centers))
-        work.assign(centers, labels)
+        work.gather(weights, centers, labels)
         inertia = work.inertia(weights, centers, labels)
         counts = self._counts
-        sums = centers * counts[:, None]
-        kernels.accumulate(batch, weights, labels, 0, len(batch), sums, counts)
+        sums = centers * counts[:, None] + work.sums.sum(axis=0)
+        counts += work.mass.sum(axis=0)
         new = centers.copy()
         filled = counts > 0
         new[filled] = sums[filled] / counts[filled, None]

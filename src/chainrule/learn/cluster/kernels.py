@@ -1,63 +1,64 @@
-"""Compiled loops of k-means. X [N, D] and centers [K, D] are C-ordered, of one dtype."""
+"""Compiled loops of k-means. X [N, D] and centers [K, D] are C-ordered, of one dtype.
+
+A first call pauses to compile: few functions, of loops only, and every one needed by few fits.
+"""
 
 # mypy: disallow-untyped-defs=False, check-untyped-defs=False
 # Compiled loops take their types from their arguments.
 import numpy as np
 
-from chainrule.learn.cluster.compiling import compiled, part, plain
+from chainrule.learn.cluster.compiling import compiled, part, plain, products
 
 # Rows whose products with all centers stay in the cache.
 BLOCK = 256
 
 
-@part
-def nearest(X, doubled, norms, start, stop, products, least, labels):
-    """labels[start:stop] = argmin over k of |c_k|² − 2·x·c_k.
-
-    products [K·BLOCK] and least [BLOCK] are scratch: a row of products a center, so that the
-    search for the smallest goes through the samples side by side.
-    """
-    rows, clusters = stop - start, doubled.shape[0]
-    table = products[: clusters * rows].reshape(clusters, rows)
-    np.dot(doubled, X[start:stop].T, table)
-    mine = labels[start:stop]
-    for i in range(rows):
-        least[i] = table[0, i] + norms[0]
-        mine[i] = 0
-    for k in range(1, clusters):
-        norm = norms[k]
-        for i in range(rows):
-            value = table[k, i] + norm
-            nearer = value < least[i]
-            least[i] = value if nearer else least[i]
-            mine[i] = np.int32(k) if nearer else mine[i]
-
-
-@plain
-def assign(X, doubled, norms, first, last, labels, products, least):
-    """Labels of the rows first…last; doubled [K, D] = −2·c_k; norms [K] = |c_k|²."""
-    for start in range(first, last, BLOCK):
-        nearest(X, doubled, norms, start, min(start + BLOCK, last), products, least, labels)
-
-
 @compiled
-def move(X, weights, doubled, norms, first, last, labels, products, least, before, sums, mass):
-    """As `assign`, and the rows are added to their clusters while they are in the cache.
+def assign(X, weights, doubled, norms, first, last, labels, table, least, best, add, sums, mass):
+    """labels[i] = argmin over k of |c_k|² − 2·x·c_k for the rows first…last; how many changed.
 
-    sums [K, D] += w·x and mass [K] += w. Returns how many labels changed; before [BLOCK] is
-    scratch.
+    With `add` the rows are added to their clusters while they are in the cache: sums [K, D] += w·x,
+    mass [K] += w. doubled [K, D] = −2·c_k; norms [K] = |c_k|². table [K, BLOCK], least and best
+    [BLOCK] are scratch: a row of products a center, so that the search for the smallest goes
+    through the samples side by side.
     """
     changed = 0
     for start in range(first, last, BLOCK):
-        stop = min(start + BLOCK, last)
-        # A loop: a copy of slices would bring the texts of its errors to be compiled.
-        for i in range(stop - start):
-            before[i] = labels[start + i]
-        nearest(X, doubled, norms, start, stop, products, least, labels)
-        for i in range(stop - start):
-            changed += labels[start + i] != before[i]
-        accumulate(X, weights, labels, start, stop, sums, mass)
+        rows = min(BLOCK, last - start)
+        products(doubled, X, start, rows, table)
+        for i in range(rows):
+            least[i] = table[0, i] + norms[0]
+            best[i] = 0
+        for k in range(1, norms.size):
+            norm = norms[k]
+            for i in range(rows):
+                value = table[k, i] + norm
+                nearer = value < least[i]
+                least[i] = value if nearer else least[i]
+                best[i] = np.int32(k) if nearer else best[i]
+        for i in range(rows):
+            changed += labels[start + i] != best[i]
+            labels[start + i] = best[i]
+        if add:
+            for i in range(start, start + rows):
+                k, w = labels[i], weights[i]
+                mass[k] += w
+                for j in range(X.shape[1]):
+                    sums[k, j] += w * X[i, j]
     return changed
+
+
+@compiled
+def squared_distances(X, points, labels, first, last, out):
+    """out[t, i] = |x_i − points[t + labels[i]]|² for the rows first…last and all t."""
+    for t in range(out.shape[0]):
+        for i in range(first, last):
+            k = t + labels[i]
+            total = out.dtype.type(0)
+            for j in range(X.shape[1]):
+                difference = X[i, j] - points[k, j]
+                total += difference * difference
+            out[t, i] = total
 
 
 @compiled
@@ -70,57 +71,7 @@ def accumulate(X, weights, labels, first, last, sums, mass):
             sums[k, j] += w * X[i, j]
 
 
-@compiled
-def squared_distances(X, centers, labels, first, last, out):
-    """out[i] = |x_i − c_label|² for the rows first…last."""
-    for i in range(first, last):
-        k = labels[i]
-        total = X.dtype.type(0)
-        for j in range(X.shape[1]):
-            difference = X[i, j] - centers[k, j]
-            total += difference * difference
-        out[i] = total
-
-
-@compiled
-def nearer(X, weights, points, closest, first, last, out):
-    """out[t, i] = min(closest[i], |x_i − X[points[t]]|²) for the rows first…last.
-
-    Returns Σ w·out of each t.
-    """
-    sums = np.zeros(points.size)
-    for t in range(points.size):
-        point = X[points[t]]
-        potential = 0.0
-        for i in range(first, last):
-            total = X.dtype.type(0)
-            for j in range(X.shape[1]):
-                difference = X[i, j] - point[j]
-                total += difference * difference
-            total = min(closest[i], total)
-            out[t, i] = total
-            potential += weights[i] * total
-        sums[t] = potential
-    return sums
-
-
-@plain
-def draw(weights, closest, draws, found):
-    """For each of the draws [T], in ascending order, the first row up to which Σ w·d² reaches it.
-
-    found [T] holds the last row before.
-    """
-    total, t = 0.0, 0
-    for i in range(weights.size):
-        total += weights[i] * closest[i]
-        while t < draws.size and total >= draws[t]:
-            found[t] = i
-            t += 1
-        if t == draws.size:
-            break
-
-
-@compiled
+@part
 def distance(X, i, centers, k):
     """|x_i − c_k|."""
     total = X.dtype.type(0)
@@ -193,12 +144,11 @@ def loosen(shift, first, last, labels, upper, lower):
 
 
 @compiled
-def all_distances(X, centers, norms, first, last, out):
-    """out[i, k] = |x_i − c_k| for the rows first…last, from |x|² + |c|² − 2·x·c."""
-    np.dot(X[first:last], centers.T, out[first:last])
+def roots(X, norms, first, last, out):
+    """Distances [N, K] from the products x·c that out holds: √(|x|² + |c|² − 2·x·c)."""
     for i in range(first, last):
-        square = X.dtype.type(0)
+        square = out.dtype.type(0)
         for j in range(X.shape[1]):
             square += X[i, j] * X[i, j]
-        for k in range(centers.shape[0]):
+        for k in range(norms.size):
             out[i, k] = np.sqrt(max(square + norms[k] - 2 * out[i, k], 0))

@@ -39,36 +39,38 @@ class Workspace:
         size = len(self.parts)
         self.sums = np.empty((size, clusters, X.shape[1]), X.dtype)
         self.mass = np.empty((size, clusters), X.dtype)
-        rows = min(kernels.BLOCK, X.shape[0])
-        self.products = np.empty((size, rows * clusters), X.dtype)
-        self.least = np.empty((size, rows), X.dtype)
-        self.before = np.empty((size, rows), np.int32)
+        self.table = np.empty((size, clusters, kernels.BLOCK), X.dtype)
+        self.least = np.empty((size, kernels.BLOCK), X.dtype)
+        self.best = np.empty((size, kernels.BLOCK), np.int32)
 
     def assign(self, centers: Array, labels: Array) -> None:
         """Writes the labels of the nearest centers."""
-        norms, doubled = _terms(centers)
-
-        def do(part: int, first: int, last: int) -> None:
-            kernels.assign(
-                self.X, doubled, norms, first, last, labels, self.products[part], self.least[part]
-            )
-
-        each_range(do, self.parts)
+        self._assign(centers, labels, None)
 
     def move(self, weights: Array, centers: Array, labels: Array) -> tuple[int, Array]:
         """One round: writes the labels; how many changed, and the means of the new clusters."""
-        norms, doubled = _terms(centers)
+        changed = self.gather(weights, centers, labels)
+        return changed, self._means(weights, centers, labels)
+
+    def gather(self, weights: Array, centers: Array, labels: Array) -> int:
+        """Writes the labels, and each thread's `sums` [K, D] and `mass` [K]; how many changed."""
         self.sums[:] = 0
         self.mass[:] = 0
+        return self._assign(centers, labels, weights)
+
+    def _assign(self, centers: Array, labels: Array, weights: Array | None) -> int:
+        norms, doubled = np.einsum("kd,kd->k", centers, centers), -2 * centers
+        add = weights is not None
+        # Where nothing is added no weight is read.
+        given = norms if weights is None else weights
 
         def do(part: int, first: int, last: int) -> int:
-            return kernels.move(
-                self.X, weights, doubled, norms, first, last, labels, self.products[part],
-                self.least[part], self.before[part], self.sums[part], self.mass[part],
+            return kernels.assign(
+                self.X, given, doubled, norms, first, last, labels, self.table[part],
+                self.least[part], self.best[part], add, self.sums[part], self.mass[part],
             )  # fmt: skip
 
-        changed = sum(each_range(do, self.parts))
-        return changed, self._means(weights, centers, labels)
+        return sum(each_range(do, self.parts))
 
     def average(self, weights: Array, centers: Array, labels: Array) -> Array:
         """The weighted means of the clusters; empty ones move to the samples farthest away."""
@@ -96,12 +98,12 @@ class Workspace:
 
     def distances(self, centers: Array, labels: Array) -> Array:
         """Squared distances [N] to the own center."""
-        out = np.empty(len(self.X), self.X.dtype)
+        out = np.empty((1, len(self.X)), self.X.dtype)
         each_range(
             lambda _, a, b: kernels.squared_distances(self.X, centers, labels, a, b, out),
             ranges(len(self.X), self.X.shape[1]),
         )
-        return out
+        return out[0]
 
     def inertia(self, weights: Array, centers: Array, labels: Array) -> float:
         """Σ w·|x − c|²."""
@@ -194,11 +196,6 @@ def elkan(
     if not strict:
         tighten(centers)
     return _end(work, weights, centers, labels, i + 1, watch, path)
-
-
-def _terms(centers: Array) -> tuple[Array, Array]:
-    """|c|² [K] and −2·c [K, D]."""
-    return np.einsum("kd,kd->k", centers, centers), -2 * centers
 
 
 def _halves(centers: Array) -> tuple[Array, Array]:

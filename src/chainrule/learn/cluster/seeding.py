@@ -22,10 +22,16 @@ def _nearer(X: Array, weights: Array, points: Array, closest: Array) -> tuple[Ar
     if issparse(X):
         table = np.minimum(distances_to(X, X[points].toarray()), closest)
         return table, table.astype(np.float64) @ weights
+    places, labels = X[points], np.zeros(X.shape[0], np.int32)
     out = np.empty((points.size, X.shape[0]), X.dtype)
-    parts = ranges(X.shape[0], points.size * X.shape[1])
-    sums = each_range(lambda _, a, b: kernels.nearer(X, weights, points, closest, a, b, out), parts)
-    return out, sum(sums)
+
+    def do(_: int, first: int, last: int) -> Array:
+        kernels.squared_distances(X, places, labels, first, last, out)
+        mine = out[:, first:last]
+        np.minimum(mine, closest[first:last], out=mine)
+        return mine @ weights[first:last]
+
+    return out, sum(each_range(do, ranges(X.shape[0], points.size * X.shape[1])))
 
 
 def canonical(X: Array, weights: Array) -> Array | None:
@@ -71,12 +77,10 @@ def _draw(
     table, sums = _nearer(X, weights, indices[:1], far)
     closest, potential = table[0], sums[0]
     for k in range(1, clusters):
-        draws = random.uniform(size=trials) * potential
-        order = np.argsort(draws)
-        found = np.full(trials, len(weights) - 1)
-        kernels.draw(weights, closest, draws[order], found)
-        candidates = np.empty_like(found)
-        candidates[order] = found
+        reached = np.cumsum(weights * closest, dtype=np.float64)
+        candidates = np.searchsorted(reached, random.uniform(size=trials) * potential)
+        # The sums may differ in the last digits.
+        np.minimum(candidates, len(weights) - 1, out=candidates)
         after, potentials = _nearer(X, weights, candidates, closest)
         best = int(np.argmin(potentials))
         indices[k], closest, potential = candidates[best], after[best], potentials[best]

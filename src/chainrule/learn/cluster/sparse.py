@@ -40,20 +40,20 @@ class SparseWorkspace(Workspace):
         self.mass = np.empty((len(self.parts), clusters), X.dtype)
 
     def assign(self, centers: Array, labels: Array) -> None:
-        self._assign(centers, labels)
+        self._nearest(centers, labels)
 
-    def _assign(self, centers: Array, labels: Array) -> int:
+    def _nearest(self, centers: Array, labels: Array) -> int:
         """Writes the labels of the nearest centers; how many changed."""
         columns, norms = np.ascontiguousarray(centers.T), np.einsum("kd,kd->k", centers, centers)
-        return sum(
-            each_range(
-                lambda _, a, b: nearest_of_sparse(*self.cells, columns, norms, a, b, labels),
-                self.parts,
-            )
-        )
+
+        def do(_: int, first: int, last: int) -> int:
+            scores = np.empty_like(norms)
+            return nearest_of_sparse(*self.cells, columns, norms, first, last, labels, scores)
+
+        return sum(each_range(do, self.parts))
 
     def move(self, weights: Array, centers: Array, labels: Array) -> tuple[int, Array]:
-        changed = self._assign(centers, labels)
+        changed = self._nearest(centers, labels)
         return changed, self.average(weights, centers, labels)
 
     def average(self, weights: Array, centers: Array, labels: Array) -> Array:
@@ -89,15 +89,15 @@ def distances_to(X: Any, points: Array) -> Array:
 
 
 @compiled
-def nearest_of_sparse(data, indices, starts, columns, norms, first, last, labels):
+def nearest_of_sparse(data, indices, starts, columns, norms, first, last, labels, scores):
     """labels[first:last] = argmin over k of |c_k|² − 2·x·c_k; how many changed.
 
-    columns [D, K]: the centers, a feature's entries side by side.
+    columns [D, K]: the centers, a feature's entries side by side; scores [K] is scratch.
     """
     changed = 0
-    scores = np.empty_like(norms)
     for i in range(first, last):
-        scores[:] = norms
+        for k in range(norms.size):
+            scores[k] = norms[k]
         for at in range(starts[i], starts[i + 1]):
             twice = 2 * data[at]
             column = columns[indices[at]]

@@ -21,7 +21,7 @@ _BLOCK = 1 << 16
 # A mean of so many deviations costs three digits of sixteen.
 _NEAR = 30
 # Below this many multiplications ranges for threads cost more than they give.
-_WORTH_RANGES = 10_000_000
+_WORTH_RANGES = 200_000_000
 
 
 def column_means(X: Array) -> Array:
@@ -44,8 +44,8 @@ def moments(X: Array) -> tuple[Array, Array]:
         guess = np.zeros_like(guess)
     # Nothing is taken off a wide table, so that nothing is gained by blocks.
     rows = samples if features > 64 and not guess.any() else max(256, _BLOCK // features)
-    # Large products keep all threads busy by themselves; narrow ones wait for memory.
-    whole = not 64 < features <= 256 or X.size * features < _WORTH_RANGES
+    # Wide products keep all threads busy by themselves.
+    whole = features > 256 or X.size * features < _WORTH_RANGES
     parts = [(0, samples)] if whole else ranges(samples, features * features)
     with contextlib.nullcontext() if whole else one_blas_thread():
         found = each_range(lambda _, a, b: _scatter(X, guess, a, b, rows), parts)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from numbers import Integral, Real
 from typing import Any, ClassVar
 
@@ -115,9 +116,7 @@ class PCA(ProjectionMixin):
                     solver=self.svd_solver,
                 )
             )
-        X = checked(
-            self, X, reset=True, least=2, force_writeable=True, accept_sparse=("csr", "csc")
-        )
+        X = checked(self, X, reset=True, force_writeable=True, accept_sparse=("csr", "csc"))
         solver = self._solver(X)
         wanted = self._wanted(X, solver)
         quick = self.svd_solver == "auto" and issparse(X) and _tall(X)
@@ -133,7 +132,7 @@ class PCA(ProjectionMixin):
             if not issparse(X):
                 self.mean_ = algebra.column_means(X)
             values, rows, total = self._singular(X, solver, wanted)
-            variances = values**2 / (X.shape[0] - 1)
+            variances = values**2 / _free(X)
         self._all_variances = variances
         self._keep(X, variances, values, algebra.orient(rows), total, wanted)
         return X
@@ -170,7 +169,7 @@ class PCA(ProjectionMixin):
             values, rows = self._arpack(centred, wanted)
         if not self.copy:
             X += self.mean_
-        return values, rows, squares / (len(X) - 1)
+        return values, rows, squares / _free(X)
 
     def _arpack(self, centred: Any, wanted: int) -> tuple[Array, Array]:
         start = check_random_state(self.random_state).uniform(-1, 1, min(centred.shape))
@@ -185,11 +184,12 @@ class PCA(ProjectionMixin):
         )
         total = samples * float(np.sum(squares - self.mean_**2))
         values, rows = self._arpack(algebra.centred_operator(X, self.mean_), wanted)
-        return values, rows, total / (samples - 1)
+        return values, rows, total / _free(X)
 
     def _solver(self, X: Array) -> str:
         if self.svd_solver != "auto":
-            return self.svd_solver
+            one = X.shape[0] == 1 and self.svd_solver in _EIGEN
+            return "svd" if one else self.svd_solver
         if issparse(X):
             return "arpack"
         wanted = self.n_components
@@ -283,6 +283,11 @@ class PCA(ProjectionMixin):
         from chainrule.learn.decomposition.working import working
 
         return working(self, self._needs_trace())
+
+
+def _free(X: Any) -> float:
+    """Degrees of freedom of a variance; a sample alone has none, and the variance is NaN."""
+    return X.shape[0] - 1 or math.nan
 
 
 def _tall(X: Any) -> bool:

@@ -16,9 +16,9 @@ from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.learn.base import Explained, Rounds
-from chainrule.learn.checks import checked, checked_pair, classes_of, ensure_fitted
+from chainrule.learn.checks import checked_pair, classes_of, ensure_fitted
 from chainrule.learn.linear import logistic_solvers as solvers
-from chainrule.learn.linear.base import floats
+from chainrule.learn.linear.base import floats, scores
 from chainrule.learn.linear.cross_entropy import CrossEntropy, probabilities
 
 # The Hessian of so many columns is quicker than the steps of L-BFGS.
@@ -220,10 +220,9 @@ class LogisticRegression(Explained, ClassifierMixin, BaseEstimator):  # type: ig
 
     def _scores(self, X: Any) -> Any:
         ensure_fitted(self, "coef_")
-        X = checked(self, X, reset=False, accept_sparse="csr")
         if len(self.coef_) == 1:  # a matrix of one column takes longer than a vector
-            return (X @ self.coef_[0] + self.intercept_[0])[:, None]
-        return X @ self.coef_.T + self.intercept_
+            return scores(self, X, self.coef_[0], self.intercept_[0], "csr")[:, None]
+        return scores(self, X, self.coef_, self.intercept_, "csr")
 
     def decision_function(self, X: Any) -> Any:
         """z = X·Wᵀ + b: [N] for two classes, else [N, K]."""

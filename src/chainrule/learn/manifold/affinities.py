@@ -10,11 +10,12 @@ from scipy.sparse import csr_array
 from sklearn.metrics import pairwise_distances
 
 from chainrule.learn.cluster.threads import each_range, one_blas_thread, ranges
-from chainrule.learn.manifold import kernels
 
 Array = np.ndarray
 # Distances of a block of rows: they stay in the cache, and the memory small.
 _BLOCK = 1 << 16
+# Halvings of the range of a width.
+_TURNS = 100
 
 
 def squared_distances(X: Array, metric: Any, options: dict[str, Any] | None) -> Array:
@@ -89,10 +90,48 @@ def conditional(squares: Array, perplexity: float) -> tuple[Array, float]:
     float64 squares that lie row by row are overwritten: the tables of pairs are the most memory.
     """
     squares = np.ascontiguousarray(squares, np.float64)
-    entropy = math.log(perplexity)
-    parts = ranges(len(squares), 100 * squares.shape[1])
-    betas = each_range(lambda _, a, b: kernels.search(squares, entropy, a, b), parts)
+    rows = max(16, _BLOCK // squares.shape[1])
+
+    def do(_: int, a: int, b: int) -> float:
+        starts = range(a, b, rows)
+        return sum(_search(squares[i : min(i + rows, b)], math.log(perplexity)) for i in starts)
+
+    betas = each_range(do, ranges(len(squares), 100 * squares.shape[1]))
     return squares, math.sqrt(len(squares) / (2 * sum(betas)))
+
+
+def _search(squares: Array, entropy: float) -> float:
+    """Puts p_j ∝ exp(−β·d²) of which −Σ p·log p of a row is `entropy` in the squares' place.
+
+    β by bisection until the entropy is within 1e-5; returns Σ β.
+    """
+    left = np.arange(len(squares))
+    least = squares.min(axis=1)
+    distances = squares - least[:, None]
+    low, high, beta = np.zeros(len(left)), np.full(len(left), np.inf), np.ones(len(left))
+    total = 0.0
+    for turn in range(_TURNS):
+        shares = distances * -beta[:, None]
+        np.exp(shares, out=shares)
+        mass = shares.sum(axis=1)
+        excess = np.log(mass) + beta * np.einsum("nm,nm->n", shares, distances) / mass - entropy
+        done = np.abs(excess) <= 1e-5
+        if turn == _TURNS - 1:
+            done[:] = True
+        if done.any():
+            squares[left[done]] = shares[done] / mass[done, None]
+            total += float(beta[done].sum())
+            on = ~done
+            left, distances, excess = left[on], distances[on], excess[on]
+            low, high, beta = low[on], high[on], beta[on]
+            if not len(left):
+                break
+        wide = excess > 0
+        low = np.where(wide, beta, low)
+        high = np.where(wide, high, beta)
+        with np.errstate(over="ignore"):
+            beta = np.where(np.isinf(high), 2 * beta, (low + high) / 2)
+    return total
 
 
 def joint_dense(squares: Array, perplexity: float) -> Array:

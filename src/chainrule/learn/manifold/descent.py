@@ -46,7 +46,7 @@ class Exact:
         mass = sum(
             each_range(
                 lambda _, a, b: kernels.pair_rows(
-                    columns, self.shares, self.freedom, a, b, pull, push
+                    columns, self.shares, self.freedom, a, b, np.empty(len(points)), pull, push
                 ),
                 parts,
             )
@@ -76,27 +76,40 @@ class BarnesHut:
         self.shares = np.ascontiguousarray(shares.data, np.float64)
         n = shares.shape[0]
         self._wide = np.zeros((n, 3))
-        self._cells = np.empty((2 * n + 64, 5))
-        self._spans = np.empty((2 * n + 64, 3), np.int64)
-        self._numbers = np.empty(n, np.int64)
+        self._sums = np.zeros((n + 1, 3))
+        self._spread = _spread(self.dims)
+        self._room(2 * n + 64)
+        self._stack = np.empty((3, 8 * kernels.BITS + 8), np.int64)
+        self._path = np.empty(kernels.BITS + 1, np.int64)
+
+    def _room(self, cells: int) -> None:
+        self._cells, self._spans = np.empty((cells, 5)), np.empty((cells, 3), np.int64)
 
     def tree(self, points: Array) -> tuple[Array, Array, int]:
         """The order [N] of the points, them in that order, and how many cells there are."""
         low = points.min(axis=0)
         side = max(float((points.max(axis=0) - low).max()), 1e-12) * 1.001
-        kernels.cell_numbers(points, low, 2.0**kernels.BITS / side, self.dims, self._numbers)
-        order = np.argsort(self._numbers)
-        inside = points[order]
-        numbers = self._numbers[order]
-        needed = 2 + kernels.BITS * len(points)
+        places = ((points - low) * (2.0**kernels.BITS / side)).astype(np.int64)
+        numbers = np.zeros(len(points), np.int64)
+        for d in range(self.dims):
+            numbers |= self._cell_bits(places[:, d]) << d
+        order = np.argsort(numbers)
+        inside, numbers = points[order], numbers[order]
+        np.cumsum(inside, axis=0, out=self._sums[1:])
         while True:
-            count = kernels.build(inside, numbers, self.dims, side, self._cells, self._spans)
+            count = kernels.build(
+                self._sums, numbers, self.dims, side, self._cells, self._spans, self._stack,
+                self._path,
+            )  # fmt: skip
             if count >= 0:
-                break
-            size = min(2 * len(self._cells), needed)
-            self._cells, self._spans = np.empty((size, 5)), np.empty((size, 3), np.int64)
-        kernels.summarize(inside, self._cells, self._spans, count)
-        return order, inside, count
+                return order, inside, count
+            self._room(min(2 * len(self._cells), 2 + kernels.BITS * len(points)))
+
+    def _cell_bits(self, places: Array) -> Array:
+        """The bits of the places [N], `dims` apart (Morton's order)."""
+        half = kernels.BITS // 2
+        high = self._spread[places >> half] << half * self.dims
+        return high | self._spread[places & ((1 << half) - 1)]
 
     def __call__(self, points: Array, exaggeration: float, measure: bool) -> Forces:
         wide = self._wide
@@ -122,6 +135,16 @@ class BarnesHut:
         return Forces(
             pull[:, :dims] * exaggeration, np.ascontiguousarray(push[:, :dims]), mass, divergence
         )
+
+
+def _spread(dims: int) -> Array:
+    """For every number of half a coordinate's bits, that number with its bits `dims` apart."""
+    half = kernels.BITS // 2
+    numbers = np.arange(1 << half)
+    spread = np.zeros(len(numbers), np.int64)
+    for bit in range(half):
+        spread |= ((numbers >> bit) & 1) << (bit * dims)
+    return spread
 
 
 class Path(NamedTuple):
@@ -163,17 +186,14 @@ def descend(
         forces = field(points, exaggeration if early else 1.0, judge or i == rounds.total - 1)
         if not math.isnan(forces.divergence):
             checks.append((i + 1, forces.divergence, points.copy() if keep else points))
-        size = kernels.move(
-            points,
-            forces.pull,
-            forces.push,
-            scale,
-            forces.mass,
-            rate,
-            0.5 if early else 0.8,
-            update,
-            gains,
-        )
+        gradient = forces.pull - forces.push / forces.mass
+        gradient *= scale
+        against = update * gradient < 0
+        np.maximum(np.where(against, gains + 0.2, gains * 0.8), 0.01, out=gains)
+        gradient *= gains
+        update *= 0.5 if early else 0.8
+        update -= rate * gradient
+        points += update
         if not judge:
             continue
         rounds.show(kl_divergence=forces.divergence)
@@ -182,7 +202,7 @@ def descend(
             waited = False
         else:
             waited = i - best_at > (EXPLORATION if early else patience)
-        if waited or math.sqrt(size) <= least_gradient:
+        if waited or float(np.linalg.norm(gradient)) <= least_gradient:
             if not early:
                 break
             early = False

@@ -106,8 +106,7 @@ class GaussianMixture(Explained, DensityMixin, BaseEstimator):
         """Fits, and returns the likeliest component [N] of each sample."""
         steps = self._fit(X, False)
         with one_blas_thread():
-            steps.expect(self._kept())
-        return steps.shares.argmax(axis=1)
+            return steps.labels(self._kept())
 
     @_fit_context(prefer_skip_nested_validation=True)
     def _fit(self, X: Any, trace: bool) -> Steps:
@@ -188,20 +187,21 @@ class GaussianMixture(Explained, DensityMixin, BaseEstimator):
         return parameters
 
     def _first_shares(self, X: Array, random: np.random.RandomState) -> Array:
+        """[K, N]."""
         components = self.n_components
         if self.init_params == "random":
             shares = random.uniform(size=(len(X), components)).astype(X.dtype)
-            return shares / shares.sum(axis=1, keepdims=True)
-        shares = np.zeros((len(X), components), X.dtype)
+            return np.ascontiguousarray((shares / shares.sum(axis=1, keepdims=True)).T)
+        shares = np.zeros((components, len(X)), X.dtype)
         if self.init_params == "kmeans":
             labels = KMeans(components, n_init=1, random_state=random).fit(X).labels_
-            shares[np.arange(len(X)), labels] = 1
+            shares[labels, np.arange(len(X))] = 1
             return shares
         if self.init_params == "k-means++":
             rows = seed(X, components, np.ones(len(X), X.dtype), random, None)
         else:
             rows = random.choice(len(X), size=components, replace=False)
-        shares[rows, np.arange(components)] = 1
+        shares[np.arange(components), rows] = 1
         return shares
 
     def _keep(
@@ -266,12 +266,11 @@ class GaussianMixture(Explained, DensityMixin, BaseEstimator):
         """The likeliest component [N] for each row of X [N, D]."""
         steps = self._steps(X)
         with one_blas_thread():
-            steps.logs(self._kept(), steps.shares)
-        return steps.shares.argmax(axis=1)
+            return steps.labels(self._kept())
 
     def predict_proba(self, X: Any) -> Array:
         """The probability [N, K] of each component for each row of X [N, D]."""
-        return self._expected(X).shares
+        return np.ascontiguousarray(self._expected(X).shares.T)
 
     def sample(self, n_samples: int = 1) -> tuple[Array, Array]:
         """Draws n_samples points [N, D] and the components [N] that they come from."""

@@ -22,6 +22,8 @@ from chainrule.learn.neighbors.search import Metric, Tree, by_products, by_scan
 
 # A k-d tree of more features than this looks at most of its leaves.
 _TREE_FEATURES = 10
+# So few numbers are looked at one by one: neither a tree nor products are quicker.
+_FEW = 16000
 
 
 class Neighbors(Explained, BaseEstimator):
@@ -109,7 +111,9 @@ class Neighbors(Explained, BaseEstimator):
             self.effective_metric_, self.effective_metric_params_ = "euclidean", {}
         self._fit_method = self._method(X, family)
         self._fit_X, self.n_samples_fit_ = X, X.shape[0]
-        self._tree = Tree(X, self.leaf_size) if self._fit_method == "kd_tree" else None
+        self._tree = None
+        if self._fit_method == "kd_tree" and X.size > _FEW:
+            self._tree = Tree(X, self.leaf_size)
 
     def _method(self, X: Any, family: Metric | None) -> str:
         if issparse(X):
@@ -203,15 +207,15 @@ class Neighbors(Explained, BaseEstimator):
         threads = 1 if self.n_jobs == 1 else 0
         metric: Any = self._metric
         dense = not issparse(X) and not issparse(self._fit_X)
-        if self._tree is not None:
-            if issparse(X):
-                raise ValueError(
-                    t("{method} does not work with sparse matrices. Densify the data, or set "
+        if self._fit_method == "kd_tree" and issparse(X):
+            raise ValueError(
+                t("{method} does not work with sparse matrices. Densify the data, or set "
 "algorithm='brute'", method=self._fit_method)
-                )  # fmt: skip
+            )  # fmt: skip
+        if self._tree is not None:
             sums, indices = self._tree.query(X, metric, k, threads)
         elif self._metric is not None and dense:
-            if self._metric.kind == 0:
+            if self._metric.kind == 0 and self._fit_X.size > _FEW:
                 sums, indices = by_products(X, self._fit_X, k, threads)
             else:
                 sums, indices = by_scan(X, self._fit_X, metric, k, threads)

@@ -113,9 +113,9 @@ def settle(x: Any, y: Any, distances: Any, indices: Any) -> None:
         order_row(distances[i], indices[i])
 
 
-@jit
+@jit(fastmath={"nnan", "nsz"})
 def scan(x: Any, columns: Any, metric: int, p: float, distances: Any, indices: Any) -> None:
-    """Every row of x against every point, for the metrics that are no matrix product."""
+    """Every row of x against every point, for few points and metrics that are no product."""
     sums = np.empty(_CHUNK)
     n = columns.shape[1]
     for start in range(0, n, _CHUNK):
@@ -124,10 +124,16 @@ def scan(x: Any, columns: Any, metric: int, p: float, distances: Any, indices: A
             best, where = distances[i], indices[i]
             power_sums(x[i], columns, start, end, metric, p, sums)
             bound = best[0]
-            for j in range(end - start):
-                if sums[j] < bound:
-                    sift(best, where, sums[j], start + j)
-                    bound = best[0]
+            for first in range(0, end - start, _STRIP):
+                last = min(first + _STRIP, end - start)
+                smallest = np.inf
+                for j in range(first, last):
+                    smallest = min(smallest, sums[j])
+                if smallest < bound:
+                    for j in range(first, last):
+                        if sums[j] < bound:
+                            sift(best, where, sums[j], start + j)
+                            bound = best[0]
     for i in range(x.shape[0]):
         order_row(distances[i], indices[i])
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,12 +59,22 @@ def _heaps(rows: int, k: int) -> Pair:
     return np.full((rows, k), np.inf), np.zeros((rows, k), dtype=np.int64)
 
 
-def _shared(rows: int, work: float, threads: int, do: Callable[[int, int], None]) -> None:
+def _all_named(indices: np.ndarray, none: int) -> np.ndarray:
+    """Points whose power sums overflow are all equally far: the first ones stand for `none`."""
+    rows, columns = np.nonzero(indices == none)
+    indices[rows, columns] = columns
+    return indices
+
+
+def _shared(
+    rows: int, work: float, threads: int, do: Callable[[int, int], None], products: bool = False
+) -> None:
+    """`do` on a share of the rows on each thread; products: it makes matrix products."""
     parts = ranges(rows, work) if threads != 1 else [(0, rows)]
     if len(parts) == 1:
         do(0, rows)
         return
-    with one_blas_thread():
+    with one_blas_thread() if products else nullcontext():
         each_range(lambda _, first, last: do(first, last), parts)
 
 
@@ -93,7 +104,7 @@ def by_products(x: np.ndarray, y: np.ndarray, k: int, threads: int) -> Pair:
                 )
         settle(x[first:last], y, distances[first:last], indices[first:last])
 
-    _shared(x.shape[0], 2.0 * y.size, threads, do)
+    _shared(x.shape[0], 2.0 * y.size, threads, do, products=True)
     return distances[:, :k], indices[:, :k]
 
 
@@ -105,8 +116,9 @@ def by_scan(x: np.ndarray, y: np.ndarray, metric: Metric, k: int, threads: int) 
     def do(i: int, j: int) -> None:
         scan(x[i:j], columns, metric.kind, metric.p, distances[i:j], indices[i:j])
 
+    indices[...] = y.shape[0]
     _shared(x.shape[0], float(y.size), threads, do)
-    return distances, indices
+    return distances, _all_named(indices, y.shape[0])
 
 
 class Tree:
@@ -146,7 +158,4 @@ class Tree:
             )  # fmt: skip
 
         _shared(x.shape[0], 64.0 * (k + self.columns.shape[0]) * 8, threads, do)
-        # Points whose power sums overflow are all equally far.
-        rows, columns = np.nonzero(indices == self.order.size)
-        indices[rows, columns] = columns
-        return distances, indices
+        return distances, _all_named(indices, self.order.size)

@@ -15,13 +15,14 @@ from sklearn.utils.validation import _check_sample_weight, check_is_fitted, vali
 from chainrule.base.dtypes import as_dtype
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
-from chainrule.graph import Tensor
+from chainrule.graph import Tensor, no_grad
 from chainrule.learn.base import Explained, InterruptedFitWarning
+from chainrule.learn.checks import FLOATS, checked
 from chainrule.learn.neural import losses, storing
-from chainrule.learn.neural.network import made, output_shape
+from chainrule.learn.neural.network import evaluating, made, output_shape
 from chainrule.learn.neural.working import NetworkWorking, network_working
 from chainrule.ops.random import get_rng_state, manual_seed, set_rng_state
-from chainrule.train import EarlyStopping, Trainer
+from chainrule.train import EarlyStopping, Trainer, feeding
 from chainrule.train.losses import Loss
 
 _PREFIXES = ("module__", "loss__", "optimizer__", "trainer__")
@@ -114,15 +115,19 @@ class NeuralEstimator(Explained, BaseEstimator):
     # ---- fitting ---------------------------------------------------------------------------------
 
     def _samples(self, X: Any, y: Any = "no_validation", reset: bool = True) -> Any:
-        checked: dict[str, Any] = {"allow_nd": True, "order": "C", "reset": reset}
+        how: dict[str, Any] = {"allow_nd": True, "order": "C", "reset": reset}
         kind: Any = self.input_dtype
         if kind == "auto":
-            kind = [np.float64, np.float32] if self.module is None else "float32"
+            kind = list(FLOATS) if self.module is None else "float32"
         # Texts are refused, also those that could be read as numbers.
-        checked["dtype"] = "numeric" if np.asarray(X).dtype.kind in "US" else kind
+        text = np.asarray(X).dtype.kind in "US"
+        if isinstance(y, str) and kind is not None and not text:
+            kinds = FLOATS if isinstance(kind, list) else (np.dtype(kind),)
+            return checked(self, X, dtypes=kinds, **how)
+        how["dtype"] = "numeric" if text else kind
         if self._classifies or isinstance(y, str):
-            return validate_data(self, X, y, **checked)
-        return validate_data(self, X, y, multi_output=True, y_numeric=True, **checked)
+            return validate_data(self, X, y, **how)
+        return validate_data(self, X, y, multi_output=True, y_numeric=True, **how)
 
     def _fit(
         self, X: Any, y: Any, weight: Any, epochs: int, *, goes_on: bool, trace: bool
@@ -261,16 +266,20 @@ class NeuralEstimator(Explained, BaseEstimator):
         block = _LEAST_ROWS
         while block < min(n, _MOST_ROWS) and 2 * block * one <= _MOST_NUMBERS:
             block *= 2
-        whole = n // block * block
-        outputs = [] if not whole else [self._trainer.predict(X[:whole], batch_size=block)]
-        if whole < n:
-            size = _LEAST_ROWS
-            while size < n - whole:
-                size *= 2
-            tail = np.zeros((size, *X.shape[1:]), X.dtype)
-            tail[: n - whole] = X[whole:]
-            outputs.append(self._trainer.predict(tail, batch_size=size)[: n - whole])
-        return outputs[0] if len(outputs) == 1 else np.concatenate(outputs)
+        outputs = []
+        # Batch after batch to the compiled program: a loader takes longer than few rows do.
+        with evaluating(self.module_), no_grad():
+            for i in range(0, n, block):
+                rows = X[i : i + block]
+                if len(rows) < block:
+                    size = _LEAST_ROWS
+                    while size < len(rows):
+                        size *= 2
+                    rows = np.zeros((size, *X.shape[1:]), X.dtype)
+                    rows[: n - i] = X[i:]
+                batch = feeding.fit(Tensor(rows), self._trainer.dtype)
+                outputs.append(self._trainer._forward((batch,), None)[0])
+        return feeding.join(outputs)[:n]
 
     def loss_of(self, X: Any, y: Any) -> Any:
         """The loss of samples as a tensor with its history, in evaluation mode and not compiled:

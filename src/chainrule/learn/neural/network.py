@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -88,16 +89,22 @@ def made(module: Any, options: dict[str, Any], shape: tuple[int, ...], outputs: 
     return found
 
 
-def output_shape(module: nn.Module, X: np.ndarray) -> tuple[int, ...]:
-    """The shape of one sample's output."""
-    was = [(m, m.training) for m in module.modules()]
+@contextmanager
+def evaluating(module: nn.Module) -> Iterator[None]:
+    """Evaluation mode inside; every part gets its own mode back."""
+    was = [(part, part.training) for part in module.modules()]
     module.eval()
     try:
-        with no_grad():
-            output = module(Tensor(X[:1]))
+        yield
     finally:
         for part, mode in was:
             part.training = mode
+
+
+def output_shape(module: nn.Module, X: np.ndarray) -> tuple[int, ...]:
+    """The shape of one sample's output."""
+    with evaluating(module), no_grad():
+        output = module(Tensor(X[:1]))
     if not isinstance(output, Tensor) or output.ndim == 0 or output.shape[0] != len(X[:1]):
         what = tuple(output.shape) if isinstance(output, Tensor) else type(output).__name__
         raise ArgumentError(

@@ -13,6 +13,9 @@ from sklearn.utils.validation import check_is_fitted
 from chainrule.learn.preprocessing.scaler import Scaler, by_columns, ends, tiny, without_zeros
 from chainrule.learn.working import Formula, Words
 
+# Numbers whose quantiles are taken at a time.
+_NUMBERS = 1 << 17
+
 
 class MinMaxScaler(Scaler):
     """x·scale + min, which maps each column onto feature_range. Args and attributes (data_min_,
@@ -198,9 +201,14 @@ class RobustScaler(Scaler):
             self._refuse_centre()
             columns = X.tocsc()
             found = [_quantiles(columns[:, [j]].toarray().T, wanted) for j in range(X.shape[1])]
-            below, middle, above = np.concatenate(found, axis=1)
         else:
-            below, middle, above = _quantiles(np.ascontiguousarray(X.T), wanted)
+            # Some columns at a time: their copies are little beside X.
+            some = max(_NUMBERS // len(X), 1)
+            found = [
+                _quantiles(np.ascontiguousarray(X[:, j : j + some].T), wanted)
+                for j in range(0, X.shape[1], some)
+            ]
+        below, middle, above = np.concatenate(found, axis=1)
         self.center_ = middle if self.with_centering else None
         self.scale_ = None
         if self.with_scaling:

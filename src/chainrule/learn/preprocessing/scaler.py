@@ -11,6 +11,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from chainrule.learn.base import Explained
 from chainrule.learn.checks import FLOATS, checked
+from chainrule.learn.cluster.threads import each_range, ranges
 from chainrule.learn.preprocessing.working import scaler_working
 from chainrule.learn.working import Formula, Words, Working
 
@@ -121,16 +122,21 @@ def by_columns(X: Any, steps: Any, out: Any) -> Any:
 
 
 def _in_blocks(X: Any, rows: Any, out: Any) -> None:
-    if len(rows) == 1 or not X.flags.c_contiguous:
+    if not X.flags.c_contiguous:
         first = X
         for do, row in rows:
             first = do(first, row, out=out)
         return
     block = max(_BLOCK // X.shape[1], 1)
-    for i in range(0, len(X), block):
-        part = X[i : i + block]
-        for do, row in rows:
-            part = do(part, row, out=out[i : i + block])
+
+    def share(_: int, first: int, last: int) -> None:
+        for i in range(first, last, block):
+            some = slice(i, min(i + block, last))
+            part = X[some]
+            for do, row in rows:
+                part = do(part, row, out=out[some])
+
+    each_range(share, ranges(len(X), 2.0 * X.shape[1]))
 
 
 def ends(X: Any) -> tuple[Any, Any]:

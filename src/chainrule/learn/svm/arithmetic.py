@@ -163,6 +163,21 @@ def add_rows(g: Any, rows: Any, slots: Any, factors: Any, first: int, last: int)
 
 
 @njit(cache=True, nogil=True)
+def swap(K: Any, first: Any, second: Any) -> None:
+    """Exchanges the rows and the columns first[s] and second[s] of K [n, n], in place."""
+    n = K.shape[0]
+    for i in range(n):
+        row = K[i]
+        for s in range(first.size):
+            a, b = first[s], second[s]
+            row[a], row[b] = row[b], row[a]
+    for s in range(first.size):
+        a, b = first[s], second[s]
+        for j in range(n):
+            K[a, j], K[b, j] = K[b, j], K[a, j]
+
+
+@njit(cache=True, nogil=True)
 def gather(rows: Any, slots: Any, columns: Any, out: Any) -> None:
     """out[i, j] = rows[slots[i], columns[j]]."""
     for i in range(slots.size):

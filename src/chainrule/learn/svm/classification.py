@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -15,7 +16,7 @@ from sklearn.utils.metaestimators import available_if
 from chainrule.base.text import t
 from chainrule.learn.base import Rounds
 from chainrule.learn.checks import classes_of, ensure_fitted
-from chainrule.learn.cluster.threads import each_range, ranges
+from chainrule.learn.cluster.threads import each_range, one_blas_thread, ranges
 from chainrule.learn.svm.kernels import Rows
 from chainrule.learn.svm.machine import SupportVectorMachine
 from chainrule.learn.svm.probability import couple, probability, sigmoid_fit
@@ -24,8 +25,8 @@ from chainrule.learn.svm.tracing import STOPS, Recorder
 from chainrule.learn.svm.working import machine_working
 from chainrule.learn.working import Working
 
-# Up to here one kernel matrix serves all pairs of classes.
-_SHARED = 4096
+# Up to so many samples all pairs of classes are solved at once, a share on each thread.
+_AT_ONCE = 4096
 
 
 def _probability_wanted(estimator: Any) -> bool:
@@ -254,8 +255,6 @@ class _Pairs:
         self.all = [(i, j) for i in range(k) for j in range(i + 1, k)]
         self.rows = rows.take(order)
         self.traces: dict[tuple[int, int], Any] = {}
-        shared = k > 2 and order.size <= _SHARED
-        self.whole = self.rows.full() if shared else None
 
     def span(self, label: int) -> slice:
         return self.spans[label]
@@ -272,19 +271,10 @@ class _Pairs:
         rows = self.rows if mine.size == self.rows.n else self.rows.take(mine)
         return Problem(rows, -y, low, high)
 
-    def _matrix(self, pair: int) -> np.ndarray | None:
-        if self.whole is None:
-            return None
-        a, b = (self.spans[c] for c in self.all[pair])
-        middle = a.stop - a.start
-        out = np.empty((middle + b.stop - b.start,) * 2, np.float32)
-        for rows, at in ((a, slice(0, middle)), (b, slice(middle, None))):
-            out[at, :middle] = self.whole[rows, a]
-            out[at, middle:] = self.whole[rows, b]
-        return out
-
     def solve(self, trace: bool) -> list[Solution]:
         owner = self.owner
+        size = self.rows.n if self.rows.n <= _AT_ONCE and not owner.verbose else 0
+        parts = ranges(len(self.all), 400.0 * size)
         found: list[Solution | None] = [None] * len(self.all)
         with Rounds(owner, total=len(self.all), verbose=owner.verbose) as rounds:
 
@@ -294,7 +284,8 @@ class _Pairs:
                 solution = solve(
                     problem, tol=owner.tol, max_iter=owner.max_iter,
                     cache_bytes=owner.cache_size * 1e6, shrinking=owner.shrinking,
-                    whole=self._matrix(pair), watch=recorder, stops=STOPS if trace else None,
+                    whole=problem.kernel.full(alone=True) if len(parts) > 1 else None,
+                    watch=recorder, stops=STOPS if trace else None,
                     stopped=lambda: rounds.interrupted,
                 )  # fmt: skip
                 found[pair] = solution
@@ -308,9 +299,9 @@ class _Pairs:
                 for pair in range(first, last):
                     one(pair)
 
-            # Rows that BLAS makes use all threads already.
-            size = self.rows.n if self.whole is not None and not owner.verbose else 0
-            each_range(several, ranges(len(self.all), 400.0 * size))
+            # Larger ones use all threads for each of their matrices.
+            with one_blas_thread() if len(parts) > 1 else nullcontext():
+                each_range(several, parts)
         return [solution for solution in found if solution is not None]
 
     def sigmoid(self, pair: int, random: np.random.RandomState) -> tuple[float, float]:

@@ -70,6 +70,18 @@ def violation_of(
     return 0.0
 
 
+@part
+def settled(
+    slope: float, beta: float, curvature: float, low: float, high: float, epsilon: float,
+    firm: float,
+) -> tuple[float, float]:  # fmt: skip
+    """(how much one β violates its condition, where it goes); see `violation_of`."""
+    found = violation_of(slope, beta, low, high, epsilon, firm)
+    if found <= 0.0:
+        return found, beta
+    return found, best_of(slope, beta, curvature, low, high, epsilon)
+
+
 @jit(fastmath=_SUMS)
 def descend(
     X: Any, bias: float, t: Any, d: Any, squares: Any, low: Any, high: Any, epsilon: float,
@@ -88,11 +100,13 @@ def descend(
         worst, k = 0.0, 0
         while k < count:
             i = order[k]
-            x = X[i]
             slope = bias * w[p] - t[i] + d[i] * beta[i]
             for c in range(p):
-                slope += x[c] * w[c]
-            found = violation_of(slope, beta[i], low[i], high[i], epsilon, firm)
+                slope += X[i, c] * w[c]
+            old = beta[i]
+            found, new = settled(
+                slope, old, squares[i] + d[i], low[i], high[i], epsilon, firm
+            )  # fmt: skip
             if found < 0.0:
                 count -= 1
                 order[k], order[count] = order[count], order[k]
@@ -100,11 +114,9 @@ def descend(
             k += 1
             if found > 0.0:
                 worst = max(worst, found)
-                new = best_of(slope, beta[i], squares[i] + d[i], low[i], high[i], epsilon)
-                step = new - beta[i]
-                beta[i] = new
+                beta[i], step = new, new - old
                 for c in range(p):
-                    w[c] += step * x[c]
+                    w[c] += step * X[i, c]
                 w[p] += step * bias
         firm = worst
         if worst <= tol:
@@ -131,7 +143,10 @@ def descend_sparse(
             slope = bias * w[p] - t[i] + d[i] * beta[i]
             for c in range(starts[i], starts[i + 1]):
                 slope += data[c] * w[columns[c]]
-            found = violation_of(slope, beta[i], low[i], high[i], epsilon, firm)
+            old = beta[i]
+            found, new = settled(
+                slope, old, squares[i] + d[i], low[i], high[i], epsilon, firm
+            )  # fmt: skip
             if found < 0.0:
                 count -= 1
                 order[k], order[count] = order[count], order[k]
@@ -139,9 +154,7 @@ def descend_sparse(
             k += 1
             if found > 0.0:
                 worst = max(worst, found)
-                new = best_of(slope, beta[i], squares[i] + d[i], low[i], high[i], epsilon)
-                step = new - beta[i]
-                beta[i] = new
+                beta[i], step = new, new - old
                 for c in range(starts[i], starts[i + 1]):
                     w[columns[c]] += step * data[c]
                 w[p] += step * bias

@@ -12,8 +12,9 @@ from scipy.sparse import issparse
 from chainrule.learn.cluster.threads import each_range, one_blas_thread, ranges
 from chainrule.learn.svm.arithmetic import gaussian
 
-# Entries of a block: the products of one stay in the processor's cache for the pass over them.
-BLOCK = 1 << 17
+# Entries of a block: the products of one stay in the processor's cache for the pass over them,
+# and are little beside a small problem's matrix.
+BLOCK = 1 << 15
 
 
 @dataclass(frozen=True)
@@ -61,33 +62,36 @@ class Kernel:
             products *= self.gamma
             products += self.coef0
             if self.name == "poly":
-                _raise(products, self.degree)
+                out[...] = products
+                _raise(products, out, self.degree)
             else:
                 np.tanh(products, out=products)
             out[...] = products
 
 
-def _raise(values: np.ndarray, degree: int) -> None:
-    """values **= degree by squaring: NumPy's general power takes thirty times as long."""
-    factor = values.copy()
-    values.fill(1.0)
-    while degree:
-        if degree & 1:
+def _raise(values: np.ndarray, factor: np.ndarray, degree: int) -> None:
+    """values, which are `factor`, **= degree by squaring: NumPy's general power takes thirty times
+    as long."""
+    if degree == 0:
+        values.fill(1.0)
+    for digit in f"{degree:b}"[1:]:
+        values *= values
+        if digit == "1":
             values *= factor
-        degree >>= 1
-        if degree:
-            factor *= factor
 
 
-def in_blocks(rows: int, columns: int, do: Callable[[int, int], None]) -> None:
-    """Calls `do(first, last)` for blocks of rows that fit the cache, a share on each thread."""
+def in_blocks(rows: int, columns: int, do: Callable[[int, int], None], alone: bool = False) -> None:
+    """Calls `do(first, last)` for blocks of rows that fit the cache, a share on each thread.
+
+    alone: on this thread only, for callers that are one of several.
+    """
     step = max(16, BLOCK // max(columns, 1))
 
     def share(_: int, start: int, end: int) -> None:
         for first in range(start, end, step):
             do(first, min(first + step, end))
 
-    parts = ranges(rows, 8.0 * columns)
+    parts = [(0, rows)] if alone else ranges(rows, 8.0 * columns)
     if len(parts) == 1:
         share(0, *parts[0])
         return
@@ -119,8 +123,8 @@ class Rows:
             own = np.ascontiguousarray(own[:, index])
         return Rows(self.kernel, own, self.squares[index], self.diagonal[index])
 
-    def full(self) -> np.ndarray:
-        """The whole matrix, [n, n]."""
+    def full(self, alone: bool = False) -> np.ndarray:
+        """The whole matrix, [n, n]; alone: see `in_blocks`."""
         if self.kernel.name == "precomputed":
             return np.ascontiguousarray(self.x, dtype=np.float32)
         out = np.empty((self.n, self.n), np.float32)
@@ -128,7 +132,7 @@ class Rows:
         def do(i: int, j: int) -> None:
             self.kernel.fill(out[i:j], self.x[i:j], self.x, self.squares[i:j], self.squares)
 
-        in_blocks(self.n, self.n, do)
+        in_blocks(self.n, self.n, do, alone)
         return out
 
     def rows(self, index: np.ndarray, columns: np.ndarray | None = None) -> np.ndarray:

@@ -15,7 +15,8 @@ from sklearn.utils.validation import _check_sample_weight
 
 from chainrule.base.text import t
 from chainrule.learn.base import Explained, Rounds
-from chainrule.learn.checks import checked, checked_pair, classes_of, ensure_fitted
+from chainrule.learn.checks import checked_pair, classes_of, ensure_fitted
+from chainrule.learn.linear.base import scores
 from chainrule.learn.svm import straight
 from chainrule.learn.svm.straight import Line, Straight
 from chainrule.learn.svm.working_linear import Path, linear_working
@@ -137,8 +138,10 @@ class LinearMachine(Explained, BaseEstimator):
 
     def _scores(self, X: Any) -> np.ndarray:
         ensure_fitted(self, "coef_")
-        X = checked(self, X, reset=False, accept_sparse="csr")
-        return np.asarray(X @ np.atleast_2d(self.coef_).T + self.intercept_)
+        if self.coef_.size == self.coef_.shape[-1]:  # one vector is quicker than a matrix of one
+            b = float(np.ravel(self.intercept_)[0])
+            return np.asarray(scores(self, X, self.coef_.ravel(), b, "csr"))[:, None]
+        return np.asarray(scores(self, X, self.coef_, self.intercept_, "csr"))
 
     def _working(self) -> Working:
         return linear_working(self, self._needs_trace())

@@ -26,7 +26,8 @@ class SVR(RegressorMixin, SupportVectorMachine):
     (Fan, Chen and Lin 2005) with one variable α − α* a sample.
 
     Parameters, defaults and attributes are those of scikit-learn's estimator of the same name.
-    `fit(..., trace=True)` keeps the multipliers on their way for `working()`.
+    `fit(..., trace=True)` keeps the multipliers on their way for `working()`. Samples whose
+    squared lengths overflow are refused (ValueError): no kernel of them has a value.
     """
 
     _parameter_constraints: dict = {

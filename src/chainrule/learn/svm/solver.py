@@ -15,8 +15,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from chainrule.learn.cluster.threads import each_range, ranges
-from chainrule.learn.svm.arithmetic import add_rows, gather, smo
+from chainrule.learn.svm.arithmetic import add_rows, gather, smo, swap
 from chainrule.learn.svm.kernels import Rows
+from chainrule.learn.svm.newton import MOST, as_far, settle
 
 # Up to here the whole matrix is made: it costs less than choosing what to make.
 WHOLE = 4096
@@ -26,7 +27,11 @@ INNER = 0.1
 EXACT = 96
 # Steps between looks for samples to leave out; below so many samples, and unless this share is
 # left, looking costs more than it gives.
-_LOOK, _WORTH_SHRINKING, _SHARE = 1000, 256, 0.8
+_LEAST_LOOK, _LOOK, _WORTH_SHRINKING, _SHARE = 256, 1000, 256, 0.8
+# The share of all rows that is kept at most: of more, most would not be asked for again.
+_KEPT = 0.55
+# Entries of the kernel matrix that are made at a time, before they go where they stay.
+_PART = 1 << 19
 # Between looks at the signals and at the progress, in steps.
 _STRETCH = 1 << 16
 
@@ -127,8 +132,10 @@ def _whole(
 ) -> tuple[int, float]:  # fmt: skip
     steps, violation = 0, np.inf
     if watch is None:
-        stop = stopped or _never
-        return _shrinking(K, problem.kernel.diagonal, problem, u, g, tol, limit, stop)
+        way = _Whole(problem, K, u, g, tol, stopped or _never)
+        steps, violation = way.run(u.size, limit)
+        u[way.order], g[way.order] = u.copy(), g.copy()
+        return steps, violation
     ends = [stop for stop in stops if stop < limit]
     while True:
         end = ends.pop(0) if ends else min(limit, steps + _STRETCH)
@@ -147,42 +154,75 @@ def _never() -> bool:
     return False
 
 
-def _shrinking(
-    K: np.ndarray, diagonal: np.ndarray, problem: Problem, u: np.ndarray, g: np.ndarray,
-    tol: float, limit: int, stopped: Stopped,
-) -> tuple[int, float]:  # fmt: skip
-    """Solves a problem whole; now and then the samples that are not firm among themselves.
+class _Whole:
+    """A problem solved whole; now and then the samples that are not firm among themselves.
 
-    K: [n, n]; of `problem` only the bounds and ε count. u, g change in place; (steps, violation).
+    Those are moved to the front, in K as well: nothing is copied. After `run` everything stands in
+    `order`.
     """
-    n, steps = u.size, 0
-    stretch = min(n, _LOOK) if n >= _WORTH_SHRINKING else _STRETCH
-    while True:
-        step_limit = min(limit - steps, stretch)
-        done, violation = smo(
-            K, diagonal, u, g, problem.low, problem.high, problem.epsilon, tol, step_limit
-        )
-        steps += done
-        if violation < tol or done < step_limit or steps >= limit or stopped():
-            return steps, violation
-        if n < _WORTH_SHRINKING:
-            continue
-        grow, shrink = sides(problem, u, g)
-        own = np.flatnonzero(~_firm(grow, shrink))
-        if own.size > _SHARE * n:
-            continue
-        part = np.empty((own.size, own.size), np.float32)
-        gather(K, own, own, part)
-        smaller = Problem(problem.kernel, problem.q, problem.low[own], problem.high[own],
-                          problem.epsilon)  # fmt: skip
-        before, mine = u[own], u[own]
-        done, _ = _shrinking(
-            part, diagonal[own], smaller, mine, g[own], tol, limit - steps, stopped
-        )  # fmt: skip
-        steps += done
-        moved = np.flatnonzero(mine != before)
-        u[own] = mine
-        add_rows(g, K, own[moved], (mine - before)[moved], 0, n)
+
+    def __init__(
+        self, problem: Problem, K: np.ndarray, u: np.ndarray, g: np.ndarray, tol: float,
+        stopped: Stopped,
+    ) -> None:  # fmt: skip
+        self.K, self.tol, self.stopped, self.epsilon = K, tol, stopped, problem.epsilon
+        self.kernel, self.q, self.u, self.g = problem.kernel, problem.q, u, g
+        self.diagonal = problem.kernel.diagonal.copy()
+        self.low, self.high = problem.low.copy(), problem.high.copy()
+        self.order = np.arange(u.size)
+        self.before: list[np.ndarray] = []  # u of the samples that are solved by themselves
+
+    def run(self, n: int, limit: int) -> tuple[int, float]:
+        """Solves the first n samples among themselves; (steps, violation)."""
+        u, g, low, high = self.u[:n], self.g[:n], self.low[:n], self.high[:n]
+        mine = Problem(self.kernel, self.q, low, high, self.epsilon)
+        steps, stretch = 0, min(max(n, _LEAST_LOOK), _LOOK)
+        while True:
+            most = min(limit - steps, stretch)
+            done, violation = smo(
+                self.K, self.diagonal[:n], u, g, low, high, self.epsilon, self.tol, most
+            )
+            steps += done
+            if violation < self.tol or done < most or steps >= limit or self.stopped():
+                return steps, violation
+            self._settle(n)
+            if n < _WORTH_SHRINKING:
+                continue
+            firm = _firm(*sides(mine, u, g))
+            own = n - int(np.count_nonzero(firm))
+            if own > _SHARE * n:
+                continue
+            self._forward(firm, own)
+            self.before.append(u[:own].copy())
+            steps += self.run(own, limit - steps)[0]
+            change = u[:own] - self.before.pop()
+            moved = np.flatnonzero(change)
+            add_rows(self.g, self.K, moved, change[moved], own, n)
+
+    def _settle(self, n: int) -> None:
+        """Newton's steps on those of the first n that are free, if these are few."""
+        u, low, high = self.u[:n], self.low[:n], self.high[:n]
+        free = (u > low) & (u < high)
+        if self.epsilon > 0:
+            free &= u != 0
+        index = np.flatnonzero(free)
+        if not 2 <= index.size <= MOST:
+            return
+        mine = u[index]
+        slope = self.g[index] + self.epsilon * np.sign(mine)
+        K = self.K[np.ix_(index, index)].astype(np.float64)
+        settle(K, slope, mine, low[index], high[index], self.epsilon > 0, True)
+        change = mine - u[index]
+        u[index] = mine
+        add_rows(self.g, self.K, index, change, 0, n)
+
+    def _forward(self, firm: np.ndarray, own: int) -> None:
+        """Puts the `own` samples that are not firm before the others."""
+        first, second = np.flatnonzero(firm[:own]), own + np.flatnonzero(~firm[own:])
+        swap(self.K, first, second)
+        bound = (self.low, self.high, self.diagonal, self.order)
+        for values in (self.u, self.g, *bound, *self.before):
+            values[first], values[second] = values[second], values[first]
 
 
 def _firm(grow: np.ndarray, shrink: np.ndarray) -> np.ndarray:
@@ -235,19 +275,10 @@ def _newton(problem: Problem, u: np.ndarray) -> bool:
         return True
     if not np.isfinite(change).all():
         return True
-    end = np.where(change > 0, problem.high[index], problem.low[index])
-    if problem.epsilon > 0:
-        end = np.where(change * u[index] < 0, 0.0, end)
-    room = np.full(n, np.inf)
-    moves = change != 0
-    room[moves] = (end - u[index])[moves] / change[moves]
-    first = int(np.argmin(room))
-    length = min(1.0, float(room[first]))
-    u[index] += length * change
-    if length < 1.0:
-        u[index[first]] = end[first]
-        return False
-    return float(np.abs(change).max()) <= 1e-12 * float(np.abs(u).max())
+    mine = u[index]
+    _, met = as_far(change, mine, problem.low[index], problem.high[index], problem.epsilon > 0)
+    u[index] = mine
+    return met < 0 and float(np.abs(change).max()) <= 1e-12 * float(np.abs(u).max())
 
 
 class _WorkingSets:
@@ -259,16 +290,23 @@ class _WorkingSets:
         n = u.size
         self.problem, self.u, self.g, self.shrinking = problem, u, g, shrinking
         # A working set must fit the cache; a fit needs at least a handful of rows.
-        capacity = int(min(n, max(cache_bytes / (4 * n), 64)))
+        capacity = int(min(n, max(min(cache_bytes / (4 * n), _KEPT * n), 64)))
         self.size = min(WORKING_SET, capacity)
         self.capacity = capacity
-        self.rows = np.empty((0, n), np.float32)
+        # The system gives memory where something is written: slots are taken from the first on.
+        self.room = np.empty(capacity * n, np.float32)
         self.slot = np.full(n, -1)
-        self.owner = np.empty(0, dtype=np.int64)
-        self.used = np.empty(0, dtype=np.int64)
+        self._empty(n)
         self.active: np.ndarray | None = None
         self.stale: np.ndarray | None = None
         self.round = 0
+
+    def _empty(self, width: int) -> None:
+        """A cache of rows of that width that holds none."""
+        self.rows = self.room[: self.room.size // width * width].reshape(-1, width)
+        self.owner = np.full(len(self.rows), -1)
+        self.used = np.full(len(self.rows), -1)
+        self.slot[:] = -1
 
     def run(
         self, tol: float, limit: int, watch: Watch | None, stopped: Stopped | None
@@ -343,29 +381,20 @@ class _WorkingSets:
         self.used[have] = self.round
         if missing.size:
             width = self.rows.shape[1]
-            free = np.flatnonzero(self.owner < 0)
+            free = np.flatnonzero(self.owner < 0)[: missing.size]
             need = missing.size - free.size
-            room = self.capacity - self.owner.size
-            if need > 0 and room > 0:
-                more = min(room, max(need, self.owner.size // 2))
-                self.rows = np.concatenate([self.rows, np.empty((more, width), np.float32)])
-                self.owner = np.concatenate([self.owner, np.full(more, -1)])
-                self.used = np.concatenate([self.used, np.full(more, -1)])
-                free = np.flatnonzero(self.owner < 0)
-                need = missing.size - free.size
             if need > 0:
                 old = np.where((self.owner >= 0) & (self.used < self.round), self.used, 1 << 60)
                 old[have] = 1 << 60
                 oldest = np.argpartition(old, need - 1)[:need]
                 self.slot[self.owner[oldest]] = -1
                 free = np.concatenate([free, oldest])
-            target = free[: missing.size]
-            step = max(16, (1 << 21) // width)
+            step = max(16, _PART // width)
             for i in range(0, missing.size, step):
                 part = missing[i : i + step]
-                self.rows[target[i : i + step]] = self.problem.kernel.rows(part, self.active)
-            self.owner[target], self.used[target] = missing, self.round
-            self.slot[missing] = target
+                self.rows[free[i : i + step]] = self.problem.kernel.rows(part, self.active)
+            self.owner[free], self.used[free] = missing, self.round
+            self.slot[missing] = free
         return self.slot[chosen]
 
     def _among(self, slots: np.ndarray, chosen: np.ndarray) -> np.ndarray:
@@ -388,7 +417,16 @@ class _WorkingSets:
             return False
         self.active = np.flatnonzero(~firm)
         self.stale = self.u.copy()
-        self.rows = np.ascontiguousarray(self.rows[:, self.active])
+        rows, owner, used = self.rows, self.owner, self.used
+        slots = self.slot.copy()
+        filled = int(np.count_nonzero(owner >= 0))
+        self._empty(self.active.size)
+        # In place: a row never lies behind where it was.
+        for i in range(0, filled, 64):
+            end = min(i + 64, filled)
+            self.rows[i:end] = rows[i:end][:, self.active]
+        self.owner[:filled], self.used[:filled] = owner[:filled], used[:filled]
+        self.slot[:] = slots
         return True
 
     def _restore(self) -> None:
@@ -401,15 +439,13 @@ class _WorkingSets:
         moved = np.flatnonzero(self.u != self.stale)
         change = (self.u - self.stale)[moved]
         g = self.g[outside]
-        step = max(16, (1 << 21) // max(outside.size, 1))
+        step = max(16, _PART // max(outside.size, 1))
         for i in range(0, moved.size, step):
             part = self.problem.kernel.rows(moved[i : i + step], outside)
             g += change[i : i + step] @ part.astype(np.float64)
         self.g[outside] = g
         self.active = self.stale = None
-        self.rows = np.empty((0, n), np.float32)
-        self.owner, self.used = np.empty(0, dtype=np.int64), np.empty(0, dtype=np.int64)
-        self.slot[:] = -1
+        self._empty(n)
 
 
 def _largest(values: np.ndarray, count: int) -> np.ndarray:

@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import scipy.linalg as la
+from scipy.linalg.lapack import dposv
 from scipy.sparse import issparse
 
 from chainrule.learn.linear import kernels
 from chainrule.learn.svm.coordinates import descend, descend_sparse
+from chainrule.learn.svm.newton import MOST, settle
 
 # Up to so many weights their Hessian is made and solved; beyond, its products must do.
 _MOST_WEIGHTS = 600
 _MOST_WEIGHTS_L1 = 1500
 # Up to so many samples the optimum is found to rounding: it costs little.
 _EXACT = 192
+# Passes between Newton's steps.
+_PASSES = 200
 # Passes after which a traced fit looks at itself.
 _LOOKS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610, 987)
 
@@ -114,7 +117,7 @@ def by_dual(
     ends = [look for look in _LOOKS if look < passes] if seen else []
     done = 0
     while True:
-        end = ends.pop(0) if ends else min(passes, done + 100)
+        end = ends.pop(0) if ends else min(passes, done + _PASSES)
         made, worst = run(
             *rows, line.bias, line.y, line.damping(), squares, low, high, line.epsilon or 0.0,
             beta, w, tol, end - done, state,
@@ -124,12 +127,38 @@ def by_dual(
             seen(done, w, beta)
         if worst <= tol or done >= passes or stopped():
             break
+        _settle(line, beta, w, low, high)
     if n <= _EXACT and worst <= tol:
         _polish(line, beta, low, high)
         w = line.back(beta)
         if seen is not None:
             seen(done, w, beta)
     return Straight(w, beta, done, worst <= tol)
+
+
+def _settle(line: Line, beta: np.ndarray, w: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
+    """Newton's steps on the multipliers between their bounds; all in place.
+
+    Only where these are hardly more than the weights, as they are near the optimum.
+    """
+    epsilon = line.epsilon or 0.0
+    free = (beta > low) & (beta < high)
+    if epsilon > 0.0:
+        free &= beta != 0
+    index = np.flatnonzero(free)
+    if not 0 < index.size <= min(MOST, 2 * len(w)):
+        return
+    X, mine, damping = line.X[index], beta[index], line.damping()[index]
+    K = X @ X.T
+    K = (K.toarray() if issparse(K) else K) + line.bias**2
+    K[np.diag_indices_from(K)] += damping
+    slope = np.asarray(X @ w[:-1]) + line.bias * w[-1] + damping * mine - line.y[index]
+    slope += epsilon * np.sign(mine)
+    settle(K, slope, mine, low[index], high[index], epsilon > 0.0, False)
+    change = mine - beta[index]
+    beta[index] = mine
+    w[:-1] += X.T @ change
+    w[-1] += line.bias * change.sum()
 
 
 def _polish(line: Line, beta: np.ndarray, low: np.ndarray, high: np.ndarray) -> None:
@@ -203,7 +232,7 @@ def by_newton(
         if curvature is not None:
             H = curvature.at(on)
             H.flat[:: len(H) + 1] += 1.0
-            step = -la.solve(H, slope, assume_a="pos", check_finite=False, overwrite_a=True)
+            step = -_solved(H, slope)
         else:
             step = _conjugate(line, on, slope)
         move, down = line.scores(step), float(slope @ step)
@@ -223,6 +252,14 @@ def by_newton(
                 seen(i + 1, w, None)
             return Straight(w, line.multipliers(w), i + 1, True)
     return Straight(w, line.multipliers(w), rounds, False)
+
+
+def _solved(H: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """H⁻¹·right of a definite H, which it overwrites; LAPACK itself, for H is often small."""
+    _, out, failed = dposv(H, right, overwrite_a=True)
+    if failed:
+        raise np.linalg.LinAlgError(f"dposv: {failed}")
+    return out
 
 
 def by_proximal(

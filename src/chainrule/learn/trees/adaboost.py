@@ -18,7 +18,8 @@ from sklearn.utils.validation import (
 )
 
 from chainrule.learn.base import Explained, Rounds
-from chainrule.learn.trees.ranking import order_of_rows
+from chainrule.learn.checks import ensure_fitted
+from chainrule.learn.trees.drawing import order_of_rows
 from chainrule.learn.trees.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -154,7 +155,7 @@ class AdaBoostClassifier(Labels, ClassifierMixin, _AdaBoost):
 
     def decision_function(self, X: Any) -> Any:
         """Weighted votes in [−1, 1]: [rows] for two classes, else [rows, classes]."""
-        check_is_fitted(self)
+        ensure_fitted(self, "estimators_")
         if self.n_classes_ == 1:
             return np.zeros(len(self._rows(X)))
         if self.estimator is None:
@@ -287,7 +288,7 @@ class AdaBoostRegressor(RegressorMixin, _AdaBoost):
 
     def predict(self, X: Any) -> Any:
         """The weighted median of the learners' answers."""
-        check_is_fitted(self)
+        ensure_fitted(self, "estimators_")
         X = self._rows(X)
         answers = self._answers(X)
         return self._median(answers, self.estimator_weights_)

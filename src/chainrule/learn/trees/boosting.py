@@ -6,18 +6,22 @@ from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
-from sklearn.utils._param_validation import Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
+from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_fit_parameter
 
 from chainrule.learn.base import Explained, Rounds
+from chainrule.learn.checks import ensure_fitted
 from chainrule.learn.trees import losses
 from chainrule.learn.trees.ranking import rank, thread_count
 from chainrule.learn.trees.structure import Tree, add_values, grow
 from chainrule.learn.trees.tree import GROWTH, Labels, Rows, limits_of, numbers_of, seed_of
 from chainrule.learn.working import Working
+
+# scikit-learn's scores of rounds count these losses twice.
+_TWICE = (losses.SquaredError, losses.BinaryLogLoss)
 
 
 class _GradientBoosting(Rows, Explained, BaseEstimator):
@@ -50,25 +54,28 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
         random = self._random
         held = None
         if self.n_iter_no_change is not None:
+            seed = self.random_state
             X, held_X, y, held_y, weight, held_w = train_test_split(
                 X, y, weight, test_size=self.validation_fraction,
-                stratify=y if hasattr(self, "classes_") else None, random_state=self._split_seed,
+                stratify=y if hasattr(self, "classes_") else None,
+                random_state=seed if isinstance(seed, Integral) else self._split_seed,
             )  # fmt: skip
             X, held_X = np.ascontiguousarray(X), np.ascontiguousarray(held_X)
             held = (held_X, held_y, held_w)
         n = len(X)
         ranking = rank(X, thread_count(-1))
-        limits = limits_of(self, X, weight, 1, "squared_error")
+        limits = limits_of(self, X.shape, weight, 1, "squared_error")
         self.max_features_ = limits.max_features
         self._loss = loss
         if fresh:
-            self._baseline = loss.start(y, weight)
+            self._start(X, y, weight)
             self._trees: list[list[Tree]] = []
             self._held_scores: list[float] = []
             self.trace_: Any = [] if trace else None
         train_score = [] if fresh else list(self.train_score_)
         improvement = [] if fresh else list(getattr(self, "oob_improvement_", []))
-        best = self._held_scores
+        outside = [] if fresh else list(getattr(self, "oob_scores_", []))
+        scale = 2.0 if type(loss) in _TWICE else 1.0
         raw = np.ascontiguousarray(self._sums(X).T)
         held_raw = None if held is None else np.ascontiguousarray(self._sums(held[0]).T)
         with Rounds(self, self.n_estimators - len(self._trees), self.verbose) as rounds:
@@ -92,22 +99,56 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
                     raw[k] += self.learning_rate * tree.value[leaf, 0, 0]
                     trees.append(tree)
                 self._trees.append(trees)
-                train_score.append(loss.loss(y[inside], raw[:, inside], weight[inside]))
+                train_score.append(scale * loss.loss(y[inside], raw[:, inside], weight[inside]))
                 if self.subsample < 1.0:
                     after = loss.loss(y[~inside], raw[:, ~inside], weight[~inside])
-                    improvement.append(before - after)
+                    outside.append(scale * after)
+                    improvement.append(scale * (before - after))
                 rounds.show(loss=train_score[-1])
                 if held is not None:
                     for k, tree in enumerate(trees):
                         held_raw[k] += self.learning_rate * tree.predict(held[0])[:, 0]  # type: ignore[index]
-                    best.append(loss.loss(held[1], held_raw, held[2]))
-                    reach = self.n_iter_no_change
-                    if len(best) > reach and min(best[-reach:]) + self.tol >= min(best[:-reach]):
+                    if not self._gained(scale * loss.loss(held[1], held_raw, held[2])):
                         break
         self.train_score_ = np.array(train_score)
         if self.subsample < 1.0:
-            self.oob_improvement_ = np.array(improvement)
+            self.oob_improvement_, self.oob_scores_ = np.array(improvement), np.array(outside)
+            self.oob_score_ = self.oob_scores_[-1]
         self.n_estimators_ = len(self._trees)
+
+    def _start(self, X: Any, y: Any, weight: Any) -> None:
+        """Sets where boosting begins: at a constant, or at what `init` predicts."""
+        self._baseline = None
+        if self.init is None:
+            self._baseline = self._loss.start(y, weight)
+        elif isinstance(self.init, str):
+            self._baseline = np.zeros(self._loss.trees)
+        else:
+            self.init_ = clone(self.init)
+            options = {"sample_weight": weight} if (weight != 1.0).any() else {}
+            if options and not has_fit_parameter(self.init_, "sample_weight"):
+                raise ValueError(
+                    f"The initial estimator {type(self.init_).__name__} does not support sample "
+                    "weights."
+                )
+            self.init_.fit(X, y, **options)
+
+    def _begin(self, X: Any) -> Any:
+        """[rows, trees a round], the raw sums before the first tree."""
+        if self._baseline is not None:
+            return np.repeat(self._baseline[None], len(X), axis=0)
+        if hasattr(self, "classes_"):
+            least = float(np.finfo(np.float64).eps)
+            guess = np.clip(self.init_.predict_proba(X), least, 1.0 - least, dtype=np.float64)
+        else:
+            guess = self.init_.predict(X).astype(np.float64)
+        return np.ascontiguousarray(self._loss.link(guess))
+
+    def _gained(self, score: float) -> bool:
+        """Whether the held-out loss is lower than one of the last `n_iter_no_change` by `tol`."""
+        last = self._held_scores[-self.n_iter_no_change :]
+        self._held_scores.append(score)
+        return len(last) < self.n_iter_no_change or any(score + self.tol < one for one in last)
 
     def _fill(
         self, tree: Tree, leaf: Any, inside: Any, gradient: Any, hessian: Any, y: Any, raw: Any,
@@ -134,7 +175,7 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
 
     def _sums(self, X: Any) -> Any:
         """[rows, trees a round], where boosting starts and the sums of all trees."""
-        raw = np.repeat(self._baseline[None], len(X), axis=0)
+        raw = self._begin(X)
         trees = [tree for trees in self._trees for tree in trees]
         if trees:
             add_values(trees, X, raw, self.learning_rate, thread_count(-1), self._loss.trees)
@@ -142,13 +183,13 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
 
     def _raw(self, X: Any) -> Any:
         """[trees a round, rows], the sums of all trees."""
-        check_is_fitted(self)
+        ensure_fitted(self, "_trees")
         return self._sums(self._rows(X)).T
 
     def _staged_raw(self, X: Any) -> Any:
         check_is_fitted(self)
         X = self._rows(X)
-        raw = np.repeat(self._baseline[:, None], len(X), axis=1)
+        raw = np.ascontiguousarray(self._begin(X).T)
         for trees in self._trees:
             for k, tree in enumerate(trees):
                 raw[k] += self.learning_rate * tree.predict(X)[:, 0]
@@ -182,13 +223,15 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
 class GradientBoostingRegressor(RegressorMixin, _GradientBoosting):
     """Boosted exact trees for numbers; parameters, attributes and errors are scikit-learn's.
 
-    loss: "squared_error", "absolute_error", "huber", "quantile" (`alpha`).
+    loss: "squared_error", "absolute_error", "huber", "quantile" (`alpha`). init: an estimator whose
+    predictions the trees correct (a copy of it is fitted, `init_`), or "zero".
     """
 
     _parameter_constraints = {
         **_GradientBoosting._parameter_constraints,
         "loss": [StrOptions({"squared_error", "absolute_error", "huber", "quantile"})],
         "alpha": [Interval(Real, 0.0, 1.0, closed="neither")],
+        "init": [StrOptions({"zero"}), None, HasMethods(["fit", "predict"])],
     }
 
     def __init__(
@@ -196,9 +239,9 @@ class GradientBoostingRegressor(RegressorMixin, _GradientBoosting):
         subsample: float = 1.0, min_samples_split: Any = 2, min_samples_leaf: Any = 1,
         min_weight_fraction_leaf: float = 0.0, max_depth: Any = 3,
         min_impurity_decrease: float = 0.0, random_state: Any = None, max_features: Any = None,
-        alpha: float = 0.9, verbose: Any = 0, max_leaf_nodes: Any = None, warm_start: bool = False,
-        validation_fraction: float = 0.1, n_iter_no_change: Any = None, tol: float = 1e-4,
-        ccp_alpha: float = 0.0,
+        init: Any = None, alpha: float = 0.9, verbose: Any = 0, max_leaf_nodes: Any = None,
+        warm_start: bool = False, validation_fraction: float = 0.1, n_iter_no_change: Any = None,
+        tol: float = 1e-4, ccp_alpha: float = 0.0,
     ) -> None:  # fmt: skip
         self.loss, self.learning_rate, self.n_estimators = loss, learning_rate, n_estimators
         self.subsample, self.min_samples_split = subsample, min_samples_split
@@ -208,7 +251,7 @@ class GradientBoostingRegressor(RegressorMixin, _GradientBoosting):
         self.max_features, self.alpha, self.verbose = max_features, alpha, verbose
         self.max_leaf_nodes, self.validation_fraction = max_leaf_nodes, validation_fraction
         self.n_iter_no_change, self.tol, self.ccp_alpha = n_iter_no_change, tol, ccp_alpha
-        self.warm_start = warm_start
+        self.warm_start, self.init = warm_start, init
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, trace: bool = False) -> Any:
         """Add tree after tree; Ctrl-C keeps those that stand already."""
@@ -239,6 +282,7 @@ class GradientBoostingClassifier(Labels, ClassifierMixin, _GradientBoosting):
     _parameter_constraints = {
         **_GradientBoosting._parameter_constraints,
         "loss": [StrOptions({"log_loss", "exponential"})],
+        "init": [StrOptions({"zero"}), None, HasMethods(["fit", "predict_proba"])],
     }
 
     def __init__(
@@ -246,7 +290,7 @@ class GradientBoostingClassifier(Labels, ClassifierMixin, _GradientBoosting):
         subsample: float = 1.0, min_samples_split: Any = 2, min_samples_leaf: Any = 1,
         min_weight_fraction_leaf: float = 0.0, max_depth: Any = 3,
         min_impurity_decrease: float = 0.0, random_state: Any = None, max_features: Any = None,
-        verbose: Any = 0, max_leaf_nodes: Any = None, warm_start: bool = False,
+        init: Any = None, verbose: Any = 0, max_leaf_nodes: Any = None, warm_start: bool = False,
         validation_fraction: float = 0.1, n_iter_no_change: Any = None, tol: float = 1e-4,
         ccp_alpha: float = 0.0,
     ) -> None:  # fmt: skip
@@ -258,7 +302,7 @@ class GradientBoostingClassifier(Labels, ClassifierMixin, _GradientBoosting):
         self.max_features, self.verbose = max_features, verbose
         self.max_leaf_nodes, self.validation_fraction = max_leaf_nodes, validation_fraction
         self.n_iter_no_change, self.tol, self.ccp_alpha = n_iter_no_change, tol, ccp_alpha
-        self.warm_start = warm_start
+        self.warm_start, self.init = warm_start, init
 
     def fit(self, X: Any, y: Any, sample_weight: Any = None, trace: bool = False) -> Any:
         """Add tree after tree; Ctrl-C keeps those that stand already."""
@@ -295,8 +339,7 @@ class GradientBoostingClassifier(Labels, ClassifierMixin, _GradientBoosting):
             return np.log(self.predict_proba(X))
 
     def predict(self, X: Any) -> Any:
-        shares = self.predict_proba(X)
-        return self.classes_[shares.argmax(axis=1)]
+        return self._by_sums(self._raw(X))
 
     def staged_predict_proba(self, X: Any) -> Any:
         for raw in self._staged_raw(X):
@@ -304,5 +347,5 @@ class GradientBoostingClassifier(Labels, ClassifierMixin, _GradientBoosting):
 
     def staged_predict(self, X: Any) -> Any:
         """The predictions after each round."""
-        for shares in self.staged_predict_proba(X):
-            yield self.classes_[shares.argmax(axis=1)]
+        for raw in self._staged_raw(X):
+            yield self._by_sums(raw)

@@ -14,7 +14,9 @@ from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted
 
 from chainrule.learn.base import Explained, Rounds
-from chainrule.learn.trees.ranking import in_threads, order_of_rows, rank, thread_count, unranked
+from chainrule.learn.checks import ensure_fitted
+from chainrule.learn.trees.drawing import order_of_rows
+from chainrule.learn.trees.ranking import Ranking, in_threads, rank, thread_count, unranked
 from chainrule.learn.trees.structure import Tree, add_values, grow
 from chainrule.learn.trees.tree import (
     GROWTH,
@@ -53,18 +55,26 @@ class _Forest(Rows, Explained, BaseEstimator):
     estimators_: list[Any]
     _trees: list[Tree]
     _seeds: list[int]
+    _order: Any
+    _n_rows: int
 
-    def _plant(self, X: Any, y: Any, weight: Any, classes: int, trace: bool) -> None:
-        n = len(X)
+    def _ranked(self, X: Any, y: Any) -> Ranking:
+        """The numbered table, and an order of the rows that depends on them alone."""
+        self._n_rows = len(X)
+        if self.bootstrap:
+            self._order = order_of_rows(X, y)
+        return unranked(X) if self._random_cuts else rank(X, thread_count(self.n_jobs))
+
+    def _plant(self, ranking: Ranking, y: Any, weight: Any, classes: int) -> None:
+        n = self._n_rows
         random = check_random_state(self.random_state)
         # Whole weights count rows that stand for several: these are drawn one by one.
         whole = bool((weight == np.rint(weight)).all() and 0 < weight.sum() < 100 * n)
         copies = weight.astype(np.int64) if whole else np.ones(n, np.int64)
         n = int(copies.sum())
         if self.bootstrap:
-            # Drawn in an order that depends on the rows alone, not on where they stand.
-            order = order_of_rows(X, y)
-            self._order = np.repeat(order, copies[order])
+            # Drawn along that order: it does not matter where the rows stand.
+            self._order = np.repeat(self._order, copies[self._order])
         if not self.bootstrap and self.oob_score:
             raise ValueError("Out of bag estimation only available if bootstrap=True")
         drawn = n
@@ -74,8 +84,7 @@ class _Forest(Rows, Explained, BaseEstimator):
             drawn = max(round(n * self.max_samples), 1)
         self._drawn = drawn
         threads = thread_count(self.n_jobs)
-        ranking = unranked(X) if self._random_cuts else rank(X, threads)
-        limits = limits_of(self, X, weight, classes)
+        limits = limits_of(self, (len(y), self.n_features_in_), weight, classes)
         kept = self._trees if self.warm_start and hasattr(self, "_trees") else []
         stand = len(kept)
         if self.n_estimators < stand:
@@ -112,7 +121,6 @@ class _Forest(Rows, Explained, BaseEstimator):
         self._seeds = (self._seeds if stand else []) + seeds[: len(trees)]
         self._trees = kept + trees
         self.estimators_ = (self.estimators_ if stand else []) + wrapped
-        self.trace_ = (X, y, weight) if trace else None
 
     def _times(self, seed: int) -> Any:
         """How often each row is drawn."""
@@ -162,7 +170,7 @@ class _Forest(Rows, Explained, BaseEstimator):
 
     def _mean(self, X: Any) -> Any:
         """[rows, classes or 1], the mean of the trees' values."""
-        check_is_fitted(self)
+        ensure_fitted(self, "_trees")
         X = self._rows(X)
         out = np.zeros((len(X), self._trees[0].value.shape[2]))
         add_values(self._trees, X, out, threads=thread_count(self.n_jobs))
@@ -232,8 +240,11 @@ class RandomForestClassifier(Labels, ClassifierMixin, _Forest):
             kind = self.class_weight
             kind = "balanced" if isinstance(kind, str) else kind
             weight = weight * compute_sample_weight(kind, y)
-        self._n_rows = len(X)
-        self._plant(X, codes, weight, self.n_classes_, trace)
+        self.trace_ = (X, codes, weight) if trace else None
+        ranking = self._ranked(X, codes)
+        # Growing needs the numbers alone: the memory of the values is free for it.
+        X = X if self.oob_score else None
+        self._plant(ranking, codes, weight, self.n_classes_)
         if self.oob_score:
             self.oob_decision_function_ = self._out_of_bag(X, self.n_classes_)
             guess = self.classes_[self.oob_decision_function_.argmax(axis=1)]
@@ -252,8 +263,7 @@ class RandomForestClassifier(Labels, ClassifierMixin, _Forest):
 
     def predict(self, X: Any) -> Any:
         """The class with the largest mean share."""
-        shares = self.predict_proba(X)
-        return self.classes_[shares.argmax(axis=1)]
+        return self._likeliest(self.predict_proba(X))
 
 
 class ExtraTreesClassifier(RandomForestClassifier):
@@ -304,8 +314,11 @@ class RandomForestRegressor(RegressorMixin, _Forest):
         X, y = self._rows(X, y, reset=True)
         y = numbers_of(y)
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        self._n_rows = len(X)
-        self._plant(X, y, weight, 1, trace)
+        self.trace_ = (X, y, weight) if trace else None
+        ranking = self._ranked(X, y)
+        # Growing needs the numbers alone: the memory of the values is free for it.
+        X = X if self.oob_score else None
+        self._plant(ranking, y, weight, 1)
         if self.oob_score:
             self.oob_prediction_ = self._out_of_bag(X, 1)[:, 0]
             rest, spread = y - self.oob_prediction_, y - y.mean()

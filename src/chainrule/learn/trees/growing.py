@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Any
 
 import numpy as np
 
-from chainrule.learn.trees.kernels import describe, find_split, jit, part, partition
+from chainrule.learn.compiling import jit, part
+from chainrule.learn.trees.kernels import describe, find_split, partition
 from chainrule.learn.trees.random_cuts import find_random_split
 
 
@@ -47,30 +49,9 @@ def split_node(  # type: ignore[no-untyped-def]
 
 @jit
 def grow_depth_first(  # type: ignore[no-untyped-def]
-    codes,
-    values,
-    offsets,
-    samples,
-    weight,
-    target,
-    whole,
-    real,
-    state,
-    nodes,
-    facts,
-    value,
-    keys,
-    order,
-    spare,
-    counters,
-    places,
-    hold,
-    line,
-    sides,
-    features,
-    constant,
-    stack,
-):
+    codes, values, offsets, samples, weight, target, whole, real, state, nodes, facts, value, keys,
+    order, spare, counters, places, hold, line, sides, features, constant, stack,
+):  # fmt: skip
     """Grow a whole tree; returns its number of nodes, numbered parent, left, right (preorder).
 
     `nodes` (n, 5): left, right, feature, rows, rows without a value go left; `facts` (n, 3):
@@ -78,9 +59,9 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
     reordered so that every leaf's rows stand together.
     """
     d = features.size
-
     size = 1
-    made = 0
+    # Handed on, it must not be a plain constant, which would have a version of its own.
+    made: Any = np.int64(0)
     while size > 0:
         size -= 1
         start, end, level, link = stack[size, 0], stack[size, 1], stack[size, 2], stack[size, 3]
@@ -92,7 +73,7 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
         nodes[node, 3], nodes[node, 4] = n, 0
         facts[node, 0], facts[node, 1], facts[node, 2] = -2.0, impurity, total
         if link >= 0:
-            nodes[link // 2, link % 2] = node
+            nodes[link >> 1, link & 1] = node
         if (
             level >= whole[2] or n < whole[3] or n < 2 * whole[4] or impurity <= 2.3e-16
             or total < 2.0 * real[0]
@@ -126,38 +107,16 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
 
 @jit
 def grow_best_first(  # type: ignore[no-untyped-def]
-    codes,
-    values,
-    offsets,
-    samples,
-    weight,
-    target,
-    whole,
-    real,
-    state,
-    nodes,
-    facts,
-    value,
-    keys,
-    order,
-    spare,
-    counters,
-    places,
-    hold,
-    line,
-    sides,
-    features,
-    constant,
-    spans,
-    decrease,
+    codes, values, offsets, samples, weight, target, whole, real, state, nodes, facts, value, keys,
+    order, spare, counters, places, hold, line, sides, features, constant, spans, decrease,
     leaves,
-):
+):  # fmt: skip
     """As `grow_depth_first` with at most `leaves` leaves: the largest decrease is split first.
 
     `spans`: start, middle, end, level of each node; `decrease`: −1 if it stays a leaf.
     """
     d = features.size
-    made = 0
+    made: Any = np.int64(0)
     spans[0, 0], spans[0, 2], spans[0, 3] = 0, samples.size, 0
     fresh = 1
     used = 0

@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from chainrule.learn.base import Explained, Rounds
+from chainrule.learn.checks import FLOATS, checked, ensure_fitted
 from chainrule.learn.trees import losses
 from chainrule.learn.trees.histogram import add_leaves, put
 from chainrule.learn.trees.histogram_tree import Grower, HistogramTree, cut_points, filled
@@ -84,12 +85,11 @@ class _HistGradientBoosting(Explained, BaseEstimator):
         return X
 
     def _check(self, X: Any, y: Any = None, reset: bool = False) -> Any:
-        options = {"dtype": np.float64, "ensure_all_finite": False}
-        if reset:
-            X, y = validate_data(self, X, y, multi_output=True, **options)
-        else:
-            X = validate_data(self, X, reset=False, **options)
-        return (X, y) if reset else X
+        if not reset:
+            return checked(self, X, reset=False, dtypes=FLOATS[:1], ensure_all_finite=False)
+        return validate_data(
+            self, X, y, multi_output=True, dtype=np.float64, ensure_all_finite=False
+        )
 
     def _bin(self, X: Any, weight: Any, random: np.random.RandomState, threads: int) -> Any:
         """uint8 [features, rows]; sets the cut points; weight None: all 1."""
@@ -302,7 +302,7 @@ class _HistGradientBoosting(Explained, BaseEstimator):
 
     def _raw(self, X: Any) -> Any:
         """[trees a round, rows], the sums of all trees."""
-        check_is_fitted(self)
+        ensure_fitted(self, "_predictors")
         X = np.ascontiguousarray(self._encoded(self._check(X)))
         return self._sums(X, thread_count(-1)).T
 
@@ -447,8 +447,7 @@ class HistGradientBoostingClassifier(Labels, ClassifierMixin, _HistGradientBoost
         return self._loss.shares(raw)[:, : self.n_classes_]
 
     def predict(self, X: Any) -> Any:
-        shares = self.predict_proba(X)
-        return self.classes_[shares.argmax(axis=1)]
+        return self._by_sums(self._raw(X))
 
     def staged_predict_proba(self, X: Any) -> Any:
         for raw in self._staged_raw(X):
@@ -456,5 +455,5 @@ class HistGradientBoostingClassifier(Labels, ClassifierMixin, _HistGradientBoost
 
     def staged_predict(self, X: Any) -> Any:
         """The predictions after each round."""
-        for shares in self.staged_predict_proba(X):
-            yield self.classes_[shares.argmax(axis=1)]
+        for raw in self._staged_raw(X):
+            yield self._by_sums(raw)

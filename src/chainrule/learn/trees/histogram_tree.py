@@ -20,7 +20,7 @@ _MOST_THREADS = 8
 
 @dataclass(frozen=True)
 class HistogramTree:
-    """One tree: `nodes` [n, 9] (left, right, feature, bin, start, end, …), the packed nodes for
+    """One tree: `nodes` [n, 10] (left, right, feature, bin, start, end, …), the packed nodes for
     walks, the masks [splits by categories, 256] that these name, the leaves' values (shrunk)."""
 
     nodes: Any
@@ -80,7 +80,7 @@ class Grower:
     """Grows tree after tree over the same binned columns; keeps the memory that they need.
 
     bins: uint8 [features, rows]; cuts: the thresholds of each feature; categories: bool [features];
-    signs: monotonic signs [features]; groups, real, whole: see `histogram.Table`, without the last.
+    signs: monotonic signs [features]; groups, real, whole: see `histogram.Table`.
     """
 
     def __init__(
@@ -90,11 +90,12 @@ class Grower:
         d, n = bins.shape
         leaves = whole[0]
         self.bins, self.cuts, self.categories, self.real, self.whole = (
-            bins, cuts, categories, np.array(real, float), whole,
+            bins, cuts, categories, np.array(real, float), np.array(whole, np.int64),
         )  # fmt: skip
         used = [len(c) + 1 for c in cuts]
-        self.groups = groups
-        self.kinds = np.array([used, categories, signs], np.int64).T.copy()
+        self.groups = groups if len(groups) else None
+        self.kinds = np.array([used, categories], np.int64).T.copy()
+        self.signs = np.array(signs, np.int64) if np.any(signs) else None
         steps = d * (3 * n + 512 * leaves)
         self.threads = max(1, min(threads, d, _MOST_THREADS)) if steps > _WORTH else 1
         self.shared = histogram.Shared(
@@ -111,10 +112,11 @@ class Grower:
         features = d * (me + 1) // self.threads - d * me // self.threads
         return histogram.Own(
             np.empty(n, np.uint32), np.empty(n, np.uint32), np.empty((histogram.BLOCK, 2)),
-            np.empty((leaves, features, 256, 3)), np.empty((2 * leaves, 9), np.int64),
+            np.empty((leaves, features, 256, 3)), np.empty((2 * leaves, 10), np.int64),
             np.empty((2 * leaves, 6)), np.ones((2 * leaves, d), np.uint8),
-            np.ones((2 * leaves, len(self.groups)), np.uint8), np.empty(256, np.int64),
-            np.empty(256), np.empty(leaves, np.int64),
+            None if self.groups is None else np.ones((2 * leaves, len(self.groups)), np.uint8),
+            np.empty(256, np.int64), np.empty(256) if any(self.categories) else None,
+            np.empty(leaves, np.int64),
         )  # fmt: skip
 
     def close(self) -> None:
@@ -131,20 +133,22 @@ class Grower:
         """The tree of these gradients (hessian None: all 1), and the rows in its leaves' order."""
         n = self.bins.shape[1]
         total = n if hessian is None else hessian.sum()
-        whole = np.array([*self.whole, hessian is None], np.int64)
         table = histogram.Table(
-            self.bins, gradient, gradient if hessian is None else hessian, self.kinds, self.groups,
-            self.real, whole,
-        )  # fmt: skip
+            self.bins, gradient, hessian, self.kinds, self.signs, self.groups, self.real, self.whole
+        )
+        leaves, deepest = self.whole
+        divisible = leaves > 1 and deepest > 0 and n >= 2 * self.real[0]
         self.shared.arrived[0] = 0
         for own in self.own:
             own.rows[:] = np.arange(n, dtype=np.uint32)
             own.allowed[0] = allowed
-            own.nodes[0] = -1, -1, -1, -1, 0, n, 0, 0, 0
+            own.free[:] = np.arange(leaves)
+            own.nodes[0] = -1, -1, -1, -1, 0, n, 0, leaves - 1, 0, divisible
             own.sums[0] = gradient.sum(), total, n, 0.0, -np.inf, np.inf
 
         def work(me: int) -> int:
-            return int(histogram.grow(table, self.shared, self.own[me], me, self.threads))
+            first = self.bins.shape[0] * me // self.threads
+            return int(histogram.grow(*table, *self.shared, *self.own[me], me, first, self.threads))
 
         others = [self.pool.submit(work, me) for me in range(1, self.threads)] if self.pool else []
         made = work(0)

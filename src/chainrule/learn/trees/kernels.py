@@ -2,8 +2,8 @@
 
 A feature's distinct values are numbered once, in ascending order (`ranking.py`). A node then sorts
 its rows by these numbers with a counting sort or a radix sort of few passes, in linear time, and
-walks over them once. All functions release the lock of the interpreter, so that threads can grow
-trees side by side.
+walks over them once. Arguments are never plain constants, for each of which numba would compile
+another version.
 
 Numbers of criteria: 0 Gini, 1 entropy, 2 squared error, 3 Poisson deviance. Two classes need only
 the weight of the second one (its `target` is 0 or 1), so that they share the way of regression.
@@ -11,18 +11,11 @@ the weight of the second one (its `target` is 0 or 1), so that they share the wa
 
 from __future__ import annotations
 
-from functools import partial
+from typing import Any
 
-import numba
 import numpy as np
 
-# Compiling is a pause at the first call after an installation. No entry from C, which nobody uses,
-# and no counting of references, since no kernel allocates, save about a third of it.
-jit = partial(
-    numba.njit, cache=True, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False
-)
-# Functions that only machine code calls need no entry from Python, which halves their compilation.
-part = partial(jit, no_cpython_wrapper=True)
+from chainrule.learn.compiling import part
 
 GINI, ENTROPY, SQUARED, POISSON = 0, 1, 2, 3
 GOLDEN = np.uint64(0x9E3779B97F4A7C15)
@@ -69,7 +62,7 @@ def sort_positions(keys, count, top, order, spare, counters):  # type: ignore[no
         passes = (bits + step - 1) // step
     width = (bits + passes - 1) // passes
     mask = (1 << width) - 1
-    buckets = min(mask, top) + 1
+    buckets = (mask if mask < top else top) + 1
     if passes % 2 == 1:
         # Each pass writes into the other array: begin so that the last one writes into `order`.
         order, spare = spare, order
@@ -124,7 +117,7 @@ def describe(criterion, weight, target, start, end, value, node, sides):  # type
         for k in range(classes):
             value[node, k] = 0.0
         for i in range(start, end):
-            value[node, int(target[i])] += weight[i]
+            value[node, np.int64(target[i])] += weight[i]
             total += weight[i]
         impurity = 0.0
         for k in range(classes):
@@ -155,7 +148,8 @@ def describe(criterion, weight, target, start, end, value, node, sides):  # type
             if target[i] > 0.0:
                 deviance += weight[i] * target[i] * np.log(target[i] / mean)
         return total, deviance / total
-    return total, max(second / total - mean * mean, 0.0)
+    variance = second / total - mean * mean
+    return total, variance if variance > 0.0 else 0.0
 
 
 # -- The best cut of one feature -------------------------------------------------------------
@@ -219,16 +213,16 @@ def scan_classes(  # type: ignore[no-untyped-def]
     for i in range(last):
         p = order[i]
         w = weight[start + p]
-        k = int(target[start + p])
+        c: Any = np.int64(target[start + p])
         # The sums of squares (or of x log x) change in one class only.
         if criterion == GINI:
-            gl += w * (2.0 * sides[0, k] + w)
-            gr += w * (w - 2.0 * sides[1, k])
+            gl += w * (2.0 * sides[0, c] + w)
+            gr += w * (w - 2.0 * sides[1, c])
         else:
-            gl += xlogx(sides[0, k] + w) - xlogx(sides[0, k])
-            gr += xlogx(sides[1, k] - w) - xlogx(sides[1, k])
-        sides[0, k] += w
-        sides[1, k] -= w
+            gl += xlogx(sides[0, c] + w) - xlogx(sides[0, c])
+            gr += xlogx(sides[1, c] - w) - xlogx(sides[1, c])
+        sides[0, c] += w
+        sides[1, c] -= w
         lw += w
         if i + 1 < known and keys[order[i + 1]] == keys[p]:
             continue
@@ -271,7 +265,7 @@ def scan(  # type: ignore[no-untyped-def]
         if goes_left:
             lw += w
         if sides is not None:
-            sides[0 if goes_left else 1, int(target[p])] += w
+            sides[0 if goes_left else 1, np.int64(target[p])] += w
         else:
             all_s += w * target[p]
             if goes_left:
@@ -312,7 +306,7 @@ def find_split(  # type: ignore[no-untyped-def]
         if visit >= wanted and seen_variable:
             break
         if wanted < d:
-            j = visit + int(uniform(state) * (d - visit))
+            j = visit + np.int64(uniform(state) * (d - visit))
             features[visit], features[j] = features[j], features[visit]
         f = features[visit]
         if constant[level, f]:
@@ -367,13 +361,11 @@ def find_split(  # type: ignore[no-untyped-def]
                     threshold = np.inf
                     best_code = 2147483647
                 else:
-                    after = keys[order[where]]
-                    threshold = (
-                        float(values[offsets[f] + best_code]) / 2.0
-                        + float(values[offsets[f] + low + after]) / 2.0
-                    )
-                    if threshold == values[offsets[f] + low + after] or threshold == np.inf:
-                        threshold = float(values[offsets[f] + best_code])
+                    below = float(values[offsets[f] + best_code])
+                    above = float(values[offsets[f] + low + keys[order[where]]])
+                    threshold = below / 2.0 + above / 2.0
+                    if threshold == above or threshold == np.inf:
+                        threshold = below
                 if missing > 0:
                     missing_left = side == 1
                 else:

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from scipy.special import expit, logsumexp, softmax
+from scipy.special import expit, logit, logsumexp, softmax
 
 
 def weighted_quantile(y: Any, w: Any, level: float) -> float:
@@ -47,6 +47,10 @@ class SquaredError:
     def inverse(self, raw: Any) -> Any:
         """The prediction of raw numbers [rows]."""
         return raw
+
+    def link(self, guess: Any) -> Any:
+        """Raw numbers [rows, trees a round] of predictions [rows], or shares [rows, classes]."""
+        return guess[:, None]
 
 
 class AbsoluteError(SquaredError):
@@ -158,6 +162,9 @@ class BinaryLogLoss(SquaredError):
         p = expit(raw[0])
         return np.stack([1.0 - p, p], axis=1)
 
+    def link(self, guess: Any) -> Any:
+        return logit(guess[:, 1:])
+
 
 class Exponential(BinaryLogLoss):
     """e^(−(2y − 1) f), the loss that AdaBoost lowers."""
@@ -175,6 +182,9 @@ class Exponential(BinaryLogLoss):
 
     def shares(self, raw: Any) -> Any:
         return super().shares(2.0 * raw)
+
+    def link(self, guess: Any) -> Any:
+        return super().link(guess) / 2.0
 
 
 class LogLoss(SquaredError):
@@ -204,3 +214,7 @@ class LogLoss(SquaredError):
 
     def shares(self, raw: Any) -> Any:
         return softmax(raw, axis=0).T
+
+    def link(self, guess: Any) -> Any:
+        raw = np.log(guess)
+        return raw - raw.mean(axis=1, keepdims=True)

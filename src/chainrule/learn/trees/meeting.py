@@ -12,7 +12,7 @@ from typing import Any
 from numba import types
 from numba.extending import intrinsic
 
-from chainrule.learn.trees.kernels import part
+from chainrule.learn.compiling import part
 
 # The operating system's own function: lets another thread run on this core.
 _give_way = types.ExternalFunction(

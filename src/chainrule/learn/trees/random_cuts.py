@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from chainrule.learn.trees.kernels import GINI, NO_GAIN, TIE, part, purity, uniform, xlogx
+from chainrule.learn.compiling import part
+from chainrule.learn.trees.kernels import GINI, NO_GAIN, TIE, purity, uniform, xlogx
 
 
 @part
@@ -14,7 +15,9 @@ def score_of_classes(criterion, sides, lw, rw):  # type: ignore[no-untyped-def]
     gr = 0.0
     for k in range(sides.shape[1]):
         a = sides[0, k]
-        b = max(sides[1, k] - a, 0.0)
+        b = sides[1, k] - a
+        if b < 0.0:
+            b = 0.0
         if criterion == GINI:
             gl += a * a
             gr += b * b
@@ -36,7 +39,8 @@ def try_cut(  # type: ignore[no-untyped-def]
     lw = 0.0
     ls = 0.0
     if sides is not None:
-        sides[0, :] = 0.0
+        for k in range(sides.shape[1]):
+            sides[0, k] = 0.0
     for i in range(count):
         x = line[i]
         left = (x <= cut) | ((x != x) & missing_left)
@@ -44,7 +48,7 @@ def try_cut(  # type: ignore[no-untyped-def]
         n += left
         lw += w
         if sides is not None:
-            sides[0, int(target[start + i])] += w
+            sides[0, np.int64(target[start + i])] += w
         else:
             ls += w * target[start + i]
     rw = all_w - lw
@@ -76,28 +80,29 @@ def find_random_split(  # type: ignore[no-untyped-def]
     all_w = 0.0
     all_s = 0.0
     if sides is not None:
-        sides[1, :] = 0.0
+        for k in range(sides.shape[1]):
+            sides[1, k] = 0.0
     for i in range(start, end):
         all_w += weight[i]
         if sides is not None:
-            sides[1, int(target[i])] += weight[i]
+            sides[1, np.int64(target[i])] += weight[i]
         else:
             all_s += weight[i] * target[i]
     seen_variable = False
     for visit in range(d):
         if visit >= wanted and seen_variable:
             break
-        j = visit + int(uniform(state) * (d - visit))
+        j = visit + np.int64(uniform(state) * (d - visit))
         features[visit], features[j] = features[j], features[visit]
         f = features[visit]
         if constant[level, f]:
             continue
-        column = values[offsets[f] : offsets[f + 1]]
+        begin = offsets[f]
         low = np.inf
         high = -np.inf
         missing = 0
         for i in range(count):
-            x = float(column[samples[start + i]])
+            x = float(values[begin + samples[start + i]])
             line[i] = x
             low = x if x < low else low
             high = x if x > high else high

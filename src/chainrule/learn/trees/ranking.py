@@ -58,15 +58,6 @@ def unranked(X: Any) -> Ranking:
     return Ranking(None, values, n * np.arange(d + 1))
 
 
-def order_of_rows(X: Any, y: Any) -> Any:
-    """An order of the rows that depends on what they hold, not on where they stand.
-
-    Draws made along it do not change when rows move, or when a row of weight 2 stands there twice.
-    """
-    direction = np.random.default_rng(1).random(X.shape[1])
-    return np.argsort(np.nan_to_num(X.astype(np.float64)) @ direction + y * np.pi)
-
-
 def in_threads(function: Any, jobs: Any, threads: int) -> list[Any]:
     """[function(job) for job in jobs], by several threads; the work must release the lock."""
     if threads <= 1 or len(jobs) <= 1:

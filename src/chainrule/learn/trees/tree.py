@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from chainrule.learn.base import Explained
+from chainrule.learn.checks import FLOATS, ensure_fitted, finite
 from chainrule.learn.trees.kernels import ENTROPY, GINI, POISSON, SQUARED
 from chainrule.learn.trees.ranking import Ranking, rank, unranked
 from chainrule.learn.trees.structure import Limits, Tree, grow
@@ -66,9 +67,11 @@ def feature_count(max_features: Any, d: int) -> int:
     return max(1, int(max_features * d))
 
 
-def limits_of(estimator: Any, X: Any, weight: Any, classes: int, criterion: str = "") -> Limits:
+def limits_of(
+    estimator: Any, shape: tuple[int, int], weight: Any, classes: int, criterion: str = ""
+) -> Limits:
     """The growth limits that an estimator's parameters mean for a table and its weights."""
-    n, d = X.shape
+    n, d = shape
     leaf: Any = estimator.min_samples_leaf
     split: Any = estimator.min_samples_split
     leaf = leaf if isinstance(leaf, Integral) else int(np.ceil(leaf * n))
@@ -96,13 +99,35 @@ def dense(X: Any) -> Any:
     return X.toarray(order="C") if issparse(X) else X
 
 
+def single(X: Any) -> Any:
+    """float32 [rows, D] of a NumPy table of floats, C order; None unless all is finite then."""
+    with np.errstate(over="ignore"):
+        rows = X.astype(np.float32, order="C", copy=False)
+    # Machine code is compiled once more for rows that may not be written.
+    return rows if rows.flags.writeable and finite(rows) else None
+
+
 class Rows:
     """Mixin: a float32 table in which NaN means that a value is missing.
 
-    A sparse table is laid out in full: the splits read whole columns.
+    A sparse table is laid out in full: the splits read whole columns. A finite NumPy table is
+    checked for a prediction in microseconds, everything else by scikit-learn.
     """
 
+    n_features_in_: int
+
     def _rows(self, X: Any, y: Any = None, reset: bool = False) -> Any:
+        if (
+            not reset
+            and type(X) is np.ndarray
+            and X.ndim == 2
+            and X.dtype in FLOATS
+            and X.shape[1] == self.n_features_in_
+            and len(X)
+            and not hasattr(self, "feature_names_in_")
+            and (rows := single(X)) is not None
+        ):
+            return rows
         options = {
             "dtype": np.float32, "order": "C", "ensure_all_finite": "allow-nan",
             "accept_sparse": "csr",
@@ -123,12 +148,26 @@ class Rows:
 class Labels:
     """Mixin: classes as whole numbers 0, 1, 2, …"""
 
+    classes_: Any
+
     def _encode(self, y: Any) -> Any:
         y = column_or_1d(y, warn=True)
         check_classification_targets(y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         self.n_classes_ = len(self.classes_)
         return codes.astype(np.float64)
+
+    def _likeliest(self, shares: Any) -> Any:
+        """[rows], the class of the largest of the shares [rows, classes], the first of equals."""
+        if shares.shape[1] == 2:
+            return self.classes_[(shares[:, 1] > shares[:, 0]).view(np.int8)]
+        return self.classes_[shares.argmax(axis=1)]
+
+    def _by_sums(self, raw: Any) -> Any:
+        """[rows], the class of raw sums [classes, rows]; [1, rows]: above 0 the second one."""
+        if len(raw) > 1:
+            return self.classes_[raw.argmax(axis=0)]
+        return self.classes_[(raw[0] > 0.0).view(np.int8)]
 
 
 def numbers_of(y: Any) -> Any:
@@ -145,12 +184,14 @@ class _DecisionTree(Rows, Explained, BaseEstimator):
     tree_: Tree
     n_features_in_: int
 
-    def _grow(self, X: Any, y: Any, weight: Any, classes: int, ranking: Ranking | None) -> None:
+    def _ranked(self, X: Any, ranking: Ranking | None) -> Ranking:
+        """The numbered table; the one that was given if it fits."""
+        return unranked(X) if self.splitter == "random" else ranking or rank(X)
+
+    def _grow(self, ranking: Ranking, y: Any, weight: Any, classes: int) -> None:
         random = check_random_state(self.random_state)
-        limits = limits_of(self, X, weight, classes)
-        if limits.random_cuts:
-            ranking = unranked(X)
-        tree = grow(ranking or rank(X), y, weight, limits, seed_of(random))
+        limits = limits_of(self, (len(y), self.n_features_in_), weight, classes)
+        tree = grow(ranking, y, weight, limits, seed_of(random))
         self.max_features_ = limits.max_features
         self.tree_ = tree.pruned(self.ccp_alpha) if self.ccp_alpha > 0.0 else tree
 
@@ -170,12 +211,12 @@ class _DecisionTree(Rows, Explained, BaseEstimator):
 
     def apply(self, X: Any, check_input: bool = True) -> Any:
         """int64 [rows], the leaf that each row reaches."""
-        check_is_fitted(self)
+        ensure_fitted(self, "tree_")
         return self.tree_.apply(self._rows(X))
 
     def decision_path(self, X: Any, check_input: bool = True) -> Any:
         """Sparse [rows, nodes], 1 where a row passes through a node."""
-        check_is_fitted(self)
+        ensure_fitted(self, "tree_")
         return self.tree_.decision_path(self._rows(X))
 
     def cost_complexity_pruning_path(self, X: Any, y: Any, sample_weight: Any = None) -> Bunch:
@@ -233,14 +274,17 @@ class DecisionTreeClassifier(Labels, ClassifierMixin, _DecisionTree):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, y)
-        # One class is a tree of one leaf, whose value has one column.
-        self._grow(X, codes, weight, self.n_classes_, ranking)
         self.trace_ = (X, codes, weight) if trace else None
+        ranking = self._ranked(X, ranking)
+        # Growing needs the numbers alone: the memory of the values is free for it.
+        del X
+        # One class is a tree of one leaf, whose value has one column.
+        self._grow(ranking, codes, weight, self.n_classes_)
         return self
 
     def predict_proba(self, X: Any, check_input: bool = True) -> Any:
         """[rows, classes], the shares of the classes in the leaf that a row reaches."""
-        check_is_fitted(self)
+        ensure_fitted(self, "tree_")
         X = self._rows(X)
         return np.ones((len(X), 1)) if self.n_classes_ == 1 else self.tree_.predict(X)
 
@@ -250,8 +294,7 @@ class DecisionTreeClassifier(Labels, ClassifierMixin, _DecisionTree):
 
     def predict(self, X: Any, check_input: bool = True) -> Any:
         """The class with the largest share in the leaf."""
-        shares = self.predict_proba(X)
-        return self.classes_[shares.argmax(axis=1)]
+        return self._likeliest(self.predict_proba(X))
 
 
 class DecisionTreeRegressor(RegressorMixin, _DecisionTree):
@@ -289,11 +332,14 @@ class DecisionTreeRegressor(RegressorMixin, _DecisionTree):
         if self.criterion == "poisson" and (y.min() < 0 or y.sum() <= 0):
             raise ValueError("criterion='poisson' needs answers y ≥ 0 with a sum above 0.")
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        self._grow(X, y, weight, 1, ranking)
         self.trace_ = (X, y, weight) if trace else None
+        ranking = self._ranked(X, ranking)
+        # Growing needs the numbers alone: the memory of the values is free for it.
+        del X
+        self._grow(ranking, y, weight, 1)
         return self
 
     def predict(self, X: Any, check_input: bool = True) -> Any:
         """The mean answer in the leaf that a row reaches."""
-        check_is_fitted(self)
+        ensure_fitted(self, "tree_")
         return self.tree_.predict(self._rows(X))[:, 0]

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from chainrule.learn.trees.kernels import jit, part
+from chainrule.learn.compiling import jit, part
 
 # Rows that walk together; rows that one tree after another sees, so that both stay in the cache.
 STEP, BLOCK = 64, 4096
@@ -68,27 +68,37 @@ def memory() -> Any:
 
 
 @part
-def walk(X, nodes, masks, at, todo):  # type: ignore[no-untyped-def]
-    """The rows of X (at most STEP) go from the nodes at[0], at[1], … down to their leaves."""
-    active = X.shape[0]
-    for j in range(active):
-        todo[j] = j
+def walk(  # type: ignore[no-untyped-def]
+    X, low, threshold, codes, child, mask, masks, root, at, todo
+):
+    """At most STEP rows of X, from `low` on, go from `root` down to their leaves; their number.
+
+    Row low + i ends at at[i].
+    """
+    count = X.shape[0] - low
+    if count > STEP:
+        count = STEP
+    for i in range(count):
+        at[i] = root
+        todo[i] = i
+    active = count
     while active > 0:
         kept = np.uint32(0)
         for j in range(active):
             i = todo[j]
             here = at[i]
-            code = nodes.code[here]
-            x = X[i, code >> ONE]
-            right = np.uint32(x > nodes.threshold[here]) | (np.uint32(x != x) & code & ONE)
+            code = codes[here]
+            x = X[low + i, code >> ONE]
+            right = np.uint32(x > threshold[here]) | (np.uint32(x != x) & code & ONE)
             if masks is not None:  # noqa: SIM102 (decided when this is compiled)
-                if nodes.mask[here] >= 0 and x == x:
-                    right = np.uint32(masks[nodes.mask[here], int(x)] == 0)
-            there = nodes.child[2 * here + right]
+                if mask[here] >= 0 and x == x:
+                    right = np.uint32(masks[mask[here], np.int64(x)] == 0)
+            there = child[2 * here + right]
             at[i] = there
             todo[kept] = i
             kept += np.uint32(there != here)
         active = kept
+    return count
 
 
 @jit
@@ -97,11 +107,10 @@ def apply_trees(X, nodes, roots, places, out):  # type: ignore[no-untyped-def]
     at, todo = places[0], places[1]
     for t in range(roots.size):
         for low in range(0, X.shape[0], STEP):
-            rows = X[low : low + STEP]
-            for i in range(STEP):
-                at[i] = roots[t]
-            walk(rows, nodes, None, at, todo)
-            for i in range(rows.shape[0]):
+            count = walk(
+                X, low, nodes.threshold, nodes.code, nodes.child, None, None, roots[t], at, todo
+            )
+            for i in range(count):
                 out[low + i, t] = at[i] - roots[t]
 
 
@@ -116,13 +125,14 @@ def add_trees(  # type: ignore[no-untyped-def]
     at, todo = places[0], places[1]
     values = nodes.values
     for block in range(0, X.shape[0], BLOCK):
+        end = block + BLOCK if block + BLOCK < X.shape[0] else X.shape[0]
         for t in range(roots.size):
             column = (first + t) % columns
-            for low in range(block, min(block + BLOCK, X.shape[0]), STEP):
-                rows = X[low : low + STEP]
-                for i in range(STEP):
-                    at[i] = roots[t]
-                walk(rows, nodes, masks, at, todo)
-                for i in range(rows.shape[0]):
+            for low in range(block, end, STEP):
+                count = walk(
+                    X, low, nodes.threshold, nodes.code, nodes.child, nodes.mask, masks, roots[t],
+                    at, todo,
+                )  # fmt: skip
+                for i in range(count):
                     for k in range(values.shape[1]):
                         out[low + i, column + k] += scale * values[at[i], k]

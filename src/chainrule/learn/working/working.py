@@ -19,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from chainrule.base.shown import Shown
 from chainrule.base.text import speaking
 from chainrule.learn.working.pictures import Picture
 from chainrule.learn.working.words import Formula, Words, numbers, say
@@ -128,7 +129,7 @@ class Checked:
         return "\n".join([text, *(f"✗ {line}" for line in self.wrong)])
 
 
-class Working:
+class Working(Shown):
     """The worked steps of a fit. `print(working)` shows them; notebooks show them with pictures.
 
     title: what was fitted, in both languages; steps: in their order.
@@ -198,13 +199,6 @@ class Working:
 
         with speaking(language):
             return getattr(render, how)(self, digits)
-
-    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
-        """What notebooks show; text/plain always."""
-        return {"text/plain": self.to_text(), "text/html": self.to_html()}
-
-    def __str__(self) -> str:
-        return self.to_text()
 
     def __repr__(self) -> str:
         return f"<Working of {say(self.title)}: {len(self.steps)} steps>"

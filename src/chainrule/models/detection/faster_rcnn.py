@@ -11,8 +11,13 @@ from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
 from chainrule.models.detection.anchors import AnchorGenerator
 from chainrule.models.detection.proposals import RegionProposalNetwork, RPNHead
-from chainrule.models.detection.pyramid import resnet_fpn_backbone, small_fpn_backbone
+from chainrule.models.detection.pyramid import (
+    FrozenBatchNorm2d,
+    resnet_fpn_backbone,
+    small_fpn_backbone,
+)
 from chainrule.models.detection.regions import (
+    Detections,
     FastRCNNPredictor,
     MultiScaleRoIAlign,
     RoIHeads,
@@ -30,8 +35,8 @@ class FasterRCNN(nn.Module):
     first. images: a list of (C, H, W), floats in 0..1, of any sizes; targets: for each a dict of
     boxes (L, 4) in its pixels and labels (L,) from 1 on.
 
-    `model.batch(images, targets)` makes a batch of fixed shapes, whose `model.losses(*batch)` and
-    `model.raw(images, sizes)` compile.
+    `model.batch(images, targets)` makes a batch of fixed shapes, whose `model.losses(*batch)`,
+    `model.raw(images, sizes)` and `model.best(images, sizes)` compile.
 
     Args:
         backbone: image → dict of maps, with `out_channels`.
@@ -180,6 +185,31 @@ class FasterRCNN(nn.Module):
         return logits, codes, proposals.boxes, proposals.present
 
     @no_grad()
+    def best(self, images: Tensor, sizes: Tensor) -> Detections:
+        """What is found in each image, in the pixels of the batch. Compiles; for few classes, see
+        `RoIHeads.best`."""
+        logits, codes, boxes, present = self.raw(images, sizes)
+        return self.roi_heads.best(logits, codes, boxes, present, sizes)
+
+    @no_grad()
+    def listed(
+        self, found: Detections, sizes: Tensor, images: Sequence[Tensor]
+    ) -> list[dict[str, Tensor]]:
+        """What `best` found in each image, in the image's own pixels: what `forward` gives."""
+        present, out = found.present.numpy(), []
+        for k, image in enumerate(images):
+            count = int(present[k].sum())
+            one = {
+                "boxes": found.boxes[k, :count],
+                "labels": found.labels[k, :count],
+                "scores": found.scores[k, :count],
+            }
+            height, width = (int(s) for s in sizes[k].tolist())
+            original = int(image.shape[-2]), int(image.shape[-1])
+            out.append(self.transform.postprocess(one, (height, width), original))
+        return out
+
+    @no_grad()
     def detections(
         self, raw: Sequence[Tensor], sizes: Tensor, images: Sequence[Tensor]
     ) -> list[dict[str, Tensor]]:
@@ -196,24 +226,38 @@ class FasterRCNN(nn.Module):
 
 def fasterrcnn_resnet50_fpn(
     *, weights: Weights = None, num_classes: int = 91, weights_backbone: Weights = None,
-    trainable_backbone_layers: int = 3, **options: Any,
+    trainable_backbone_layers: int | None = None, **options: Any,
 ) -> FasterRCNN:  # fmt: skip
-    """Faster R-CNN with ResNet-50 and a pyramid; `weights`: a file with torchvision's names."""
-    backbone = resnet_fpn_backbone(
-        backbone_name="resnet50", weights=weights_backbone,
-        trainable_layers=trainable_backbone_layers,
-    )  # fmt: skip
-    return with_weights(FasterRCNN(backbone, num_classes, **options), weights)
+    """Faster R-CNN with ResNet-50 and a pyramid.
+
+    weights: a file with torchvision's names, of the whole; weights_backbone: of the classifier.
+    With one of them the norms are frozen and the last `trainable_backbone_layers` (3) of conv1 and
+    the four stages are trained; without, everything is, with the norms of batches.
+    """
+    return _with_resnet(
+        "resnet50", weights, num_classes, weights_backbone, trainable_backbone_layers, options
+    )
 
 
 def fasterrcnn_resnet18_fpn(
     *, weights: Weights = None, num_classes: int = 91, weights_backbone: Weights = None,
-    trainable_backbone_layers: int = 5, **options: Any,
+    trainable_backbone_layers: int | None = None, **options: Any,
 ) -> FasterRCNN:  # fmt: skip
-    """Faster R-CNN with ResNet-18 and a pyramid."""
+    """Faster R-CNN with ResNet-18 and a pyramid; arguments as of fasterrcnn_resnet50_fpn."""
+    return _with_resnet(
+        "resnet18", weights, num_classes, weights_backbone, trainable_backbone_layers, options
+    )
+
+
+def _with_resnet(
+    name: str, weights: Weights, num_classes: int, weights_backbone: Weights,
+    trainable: int | None, options: dict[str, Any],
+) -> FasterRCNN:  # fmt: skip
+    trained = weights is not None or weights_backbone is not None
     backbone = resnet_fpn_backbone(
-        backbone_name="resnet18", weights=weights_backbone,
-        trainable_layers=trainable_backbone_layers,
+        backbone_name=name, weights=weights_backbone,
+        norm_layer=FrozenBatchNorm2d if trained else nn.BatchNorm2d,
+        trainable_layers=(3 if trainable is None else trainable) if trained else 5,
     )  # fmt: skip
     return with_weights(FasterRCNN(backbone, num_classes, **options), weights)
 

@@ -53,7 +53,7 @@ class Matcher:
         out = F.where(best >= self.high_threshold, which, BETWEEN_THRESHOLDS)
         out = F.where(best < self.low_threshold, BELOW_LOW_THRESHOLD, out)
         if self.allow_low_quality_matches:
-            best_of_object = match_quality_matrix.max(-1)[0].unsqueeze(-1)
+            best_of_object = match_quality_matrix.amax(-1, keepdim=True)
             # An object that no box touches has no best box, and a row of −1 is no object.
             ours = (match_quality_matrix == best_of_object) & (match_quality_matrix > 0)
             out = F.where(ours.any(-2), which, out)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import NamedTuple
 
 import chainrule.ops as ops
@@ -15,6 +16,7 @@ from chainrule.models.detection.matching import (
     of_image,
     overlaps,
 )
+from chainrule.models.weights import older_names
 from chainrule.nn import functional as NF
 from chainrule.ops import functional as F
 
@@ -41,6 +43,8 @@ class RPNHead(nn.Module):
                 nn.init.normal_(layer.weight, std=0.01)
                 assert layer.bias is not None
                 nn.init.zeros_(layer.bias)
+        # torchvision's files until 2022, the published one of ResNet-50 among them.
+        self.register_load_state_dict_pre_hook(partial(older_names, {"conv": "conv.0.0"}))
 
     def forward(self, x: Sequence[Tensor]) -> tuple[list[Tensor], list[Tensor]]:
         seen = [self.conv(feature) for feature in x]
@@ -144,10 +148,11 @@ class RegionProposalNetwork(nn.Module):
         sizes: Tensor,
     ) -> Proposals:  # fmt: skip
         """The best boxes of all maps, after suppression map by map."""
-        found = [
-            self.candidates(a, logit, code, sizes)
+        ranked = [
+            self.ranked(a, logit, code, sizes)
             for a, logit, code in zip(anchors, logits, codes, strict=True)
         ]
+        found = self.suppressed(ranked)
         scores, which = self.best(found)
         boxes = of_image(F.cat([each.boxes for each in found], 1), which)
         return Proposals(boxes, scores, scores > float("-inf"))
@@ -157,13 +162,28 @@ class RegionProposalNetwork(nn.Module):
     ) -> Candidates:
         """The best anchors (A, 4) of one map in each image, moved, and which of them suppression
         keeps. logits (N, A), codes (N, A, 4), sizes (N, 2); or all of one image, without N."""
+        which, boxes, scores = self.ranked(anchors, logits, codes, sizes)
+        keep = ops.nms_keep(boxes, scores, iou_threshold=self.nms_thresh)
+        return Candidates(which, boxes, scores, keep)
+
+    def ranked(
+        self, anchors: Tensor, logits: Tensor, codes: Tensor, sizes: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The first three of `candidates`."""
         scores, which = logits.topk(min(self.pre_nms_top_n(), logits.shape[-1]))
         boxes = within(ops.box_decode(of_image(codes, which), anchors[which]), sizes)
         sides = boxes[..., 2:] - boxes[..., :2]
         fine = (sides >= self.min_size).all(-1) & (scores.sigmoid() >= self.score_thresh)
-        scores = F.where(fine, scores, float("-inf"))
-        keep = ops.nms_keep(boxes, scores, iou_threshold=self.nms_thresh)
-        return Candidates(which, boxes, scores, keep)
+        return which, boxes, F.where(fine, scores, float("-inf"))
+
+    def suppressed(self, ranked: Sequence[tuple[Tensor, Tensor, Tensor]]) -> list[Candidates]:
+        """The candidates of each map, of N images; all maps go through suppression together, each
+        by itself."""
+        most = max(scores.shape[1] for _, _, scores in ranked)
+        boxes = [NF.pad(b, (0, 0, 0, most - b.shape[1])) for _, b, _ in ranked]
+        scores = [NF.pad(s, (0, most - s.shape[1]), value=float("-inf")) for _, _, s in ranked]
+        keep = ops.nms_keep(F.stack(boxes, 1), F.stack(scores, 1), iou_threshold=self.nms_thresh)
+        return [Candidates(*one, keep[:, k, : one[2].shape[1]]) for k, one in enumerate(ranked)]
 
     def best(self, found: Sequence[Candidates]) -> tuple[Tensor, Tensor]:
         """Logits of the best of all maps together, −∞ for places that stay empty, and where they

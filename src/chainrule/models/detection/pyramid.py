@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import chainrule.models.resnet as resnets
@@ -10,7 +11,7 @@ from chainrule import nn
 from chainrule.base.constraints import Choice, Int
 from chainrule.graph import Tensor
 from chainrule.models.resnet import BasicBlock, draw_convolutions
-from chainrule.models.weights import Weights
+from chainrule.models.weights import Weights, older_names
 from chainrule.nn import functional as NF
 from chainrule.ops import functional as F
 
@@ -74,6 +75,12 @@ class FeaturePyramidNetwork(nn.Module):
                 if layer.bias is not None:
                     nn.init.zeros_(layer.bias)
         self.extra_blocks = extra_blocks
+        # torchvision's files until 2022, the published one of ResNet-50 among them.
+        blocks = [f"{kind}_blocks.{k}" for kind in ("inner", "layer")
+                  for k in range(len(self.inner_blocks))]  # fmt: skip
+        self.register_load_state_dict_pre_hook(
+            partial(older_names, {block: f"{block}.0" for block in blocks})
+        )
 
     def forward(self, x: Mapping[str, Tensor]) -> dict[str, Tensor]:
         names, maps = list(x), list(x.values())

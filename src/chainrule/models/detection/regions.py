@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 import chainrule.ops as ops
 from chainrule import nn
@@ -14,11 +15,21 @@ from chainrule.models.detection.matching import (
     of_image,
     overlaps,
 )
-from chainrule.models.detection.proposals import BETA, Proposals
+from chainrule.models.detection.proposals import BETA, Proposals, within
 from chainrule.nn import functional as NF
 from chainrule.ops import functional as F
 from chainrule.ops.dispatch import apply
 from chainrule.ops.regions import RoIAlignLevels
+
+
+class Detections(NamedTuple):
+    """Of each image boxes (N, D, 4), labels (N, D) and scores (N, D), best first, and which of them
+    are there (N, D): the number of places is fixed."""
+
+    boxes: Tensor
+    labels: Tensor
+    scores: Tensor
+    present: Tensor
 
 
 class MultiScaleRoIAlign(nn.Module):
@@ -217,6 +228,37 @@ class RoIHeads(nn.Module):
         keep = self.kept(every, scores, labels)
         return {"boxes": every[keep], "labels": labels[keep], "scores": scores[keep]}
 
+    def best(
+        self, logits: Tensor, codes: Tensor, boxes: Tensor, present: Tensor, sizes: Tensor
+    ) -> Detections:
+        """What `detections` gives, of several images at once and in a fixed number of places.
+        Compiles.
+
+        logits (N, R, classes), codes (N, R, classes, 4), proposals (N, R, 4) of which some are
+        present (N, R), in images of sizes (N, 2). All proposals are compared with each other for
+        each class: of many classes, `detections` compares fewer.
+        """
+        n, count, classes = logits.shape
+        every = boxes.unsqueeze(2).expand(n, count, classes, 4)
+        every = within(ops.box_decode(codes, every, self.weights), sizes.unsqueeze(1))
+        every = every[:, :, 1:].permute(0, 2, 1, 3)
+        scores = NF.softmax(logits, -1)[:, :, 1:].permute(0, 2, 1)
+        fine = self.fine(every, scores) & present.unsqueeze(1)
+        scores = F.where(fine, scores, float("-inf"))
+        keep = ops.nms_keep(every, scores, iou_threshold=self.nms_thresh)
+        # Of equal scores the better proposal is first, then the lower class.
+        scores = F.where(keep, scores, float("-inf")).permute(0, 2, 1).flatten(1)
+        best, which = scores.topk(min(self.detections_per_img, scores.shape[1]))
+        labels, proposal = which % (classes - 1), which // (classes - 1)
+        images = F.arange(n).unsqueeze(1)
+        found = every[images, labels, proposal]
+        return Detections(found, labels + 1, best, best > float("-inf"))
+
+    def fine(self, boxes: Tensor, scores: Tensor) -> Tensor:
+        """Which boxes (…, 4) have a score above score_thresh and are not too small."""
+        sides = boxes[..., 2:] - boxes[..., :2]
+        return (scores > self.score_thresh) & (sides >= 1e-2).all(-1)
+
     def decoded(
         self, logits: Tensor, codes: Tensor, boxes: Tensor, size: tuple[int, int]
     ) -> tuple[Tensor, Tensor]:
@@ -231,8 +273,6 @@ class RoIHeads(nn.Module):
     def kept(self, boxes: Tensor, scores: Tensor, labels: Tensor) -> Tensor:
         """Which of the boxes (K, 4) remain, best first: score above score_thresh, not too small, no
         better one of the same class over it, at most detections_per_img."""
-        sides = boxes[:, 2:] - boxes[:, :2]
-        fine = (scores > self.score_thresh) & (sides >= 1e-2).all(1)
-        which = F.nonzero(fine, as_tuple=True)[0]
+        which = F.nonzero(self.fine(boxes, scores), as_tuple=True)[0]
         keep = ops.batched_nms(boxes[which], scores[which], labels[which], self.nms_thresh)
         return which[keep[: self.detections_per_img]]
