@@ -25,7 +25,9 @@ STARTS = [
 ]
 
 
-@pytest.mark.parametrize(("name", "load", "options"), STARTS, ids=lambda v: str(v)[:30])
+@pytest.mark.parametrize(
+    ("name", "load", "options"), STARTS, ids=lambda v: getattr(v, "__name__", str(v)[:30])
+)
 def test_boosting_begins_where_scikit_learns_does(name, load, options):
     X, y = load(return_X_y=True)
     ours, other = (
