@@ -12,7 +12,7 @@ import gc
 from functools import partial
 from typing import Any
 
-from numba import njit
+from numba import njit, version_info
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.core.typed_passes import InlineOverloads, NopythonRewrites
@@ -81,9 +81,15 @@ class _Part(_Patient):
         return super().define_pipelines()
 
 
+# The classes above reach into numba, and were tried with these versions (0.60, 0.61, 0.68). A newer
+# one compiles in its own way, which takes longer once.
+_TRIED = (0, 60) <= version_info.short <= (0, 68)
+_kernel = {"pipeline_class": _Patient} if _TRIED else {}
+_inner = {"pipeline_class": _Part} if _TRIED else {}
+
 # No entry from C, which nobody uses, and no counting of references, since no kernel allocates.
 _plain = partial(njit, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False)
 # A kernel: what Python calls; kept on disk.
-jit = partial(_plain, cache=True, pipeline_class=_Patient)
+jit = partial(_plain, cache=True, **_kernel)
 # A part: what only kernels and other parts call.
-part = partial(_plain, no_cpython_wrapper=True, pipeline_class=_Part)
+part = partial(_plain, no_cpython_wrapper=True, **_inner)

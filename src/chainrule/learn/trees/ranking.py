@@ -15,8 +15,7 @@ class Ranking:
     """A table whose distinct values are numbered, feature by feature.
 
     codes: int32 [features, rows], −1 where the value is NaN, None for random cuts; values: float32,
-    the distinct values of all features one after another; offsets: int64 [features + 1], where each
-    feature's begin.
+    the distinct values of all features; offsets: int64 [features + 1], where each feature's begin.
     """
 
     codes: Any
@@ -28,7 +27,9 @@ def rank(X: Any, threads: int = 1) -> Ranking:
     """Number the values of a float32 table [rows, features]."""
     n, d = X.shape
     codes = np.empty((d, n), np.int32)
-    distinct: list[Any] = [None] * d
+    # Each feature has room for n values, so that they need not be moved when all are counted.
+    values = np.empty(d * n + 1, np.float32)
+    values[-1] = 0.0
 
     def number(f: int) -> None:
         column = np.ascontiguousarray(X[:, f])
@@ -42,13 +43,11 @@ def rank(X: Any, threads: int = 1) -> Ranking:
         numbers -= 1
         codes[f, order[:known]] = numbers
         codes[f, order[known:]] = -1
-        distinct[f] = ordered[:known][first]
+        ordered = ordered[:known][first]
+        values[f * n : f * n + len(ordered)] = ordered
 
     in_threads(number, range(d), threads if n > 5000 else 1)
-    offsets = np.zeros(d + 1, np.int64)
-    np.cumsum([len(v) for v in distinct], out=offsets[1:])
-    values = np.concatenate([*distinct, np.zeros(1, np.float32)])
-    return Ranking(codes, values, offsets)
+    return Ranking(codes, values, n * np.arange(d + 1))
 
 
 def unranked(X: Any) -> Ranking:

@@ -294,9 +294,13 @@ def grow(
         constant, stack = np.empty((levels, d), np.uint8), np.empty((count + 1, 4), np.int64)
         stack[0] = 0, count, 0, -1
         made = grow_depth_first(*table, *arrays, *work, constant, stack)
+        del stack
     else:
         constant, spans = np.empty((1, d), np.uint8), np.empty((2 * leaves, 4), np.int64)
         made = grow_best_first(
             *table, *arrays, *work, constant, spans, np.empty(2 * leaves), leaves
         )
+        del spans
+    # What growing worked with is gone before the tree's own arrays are made.
+    del arrays, work, constant, samples, w, y
     return Tree(nodes[:made], facts[:made], value[:made], d)
