@@ -175,7 +175,7 @@ class AdaBoostClassifier(Labels, ClassifierMixin, _AdaBoost):
             packed.append(nodes._replace(values=votes))
         nodes, roots = join(packed)
         out = np.zeros((len(X), self.n_classes_))
-        add_trees(X, nodes, roots, None, 0, 1, 1.0, memory(), out)
+        add_trees(X, *nodes, roots, None, 0, 1, 1.0, memory(), out)
         return out
 
     def staged_decision_function(self, X: Any) -> Any:

@@ -289,7 +289,7 @@ class _HistGradientBoosting(Explained, BaseEstimator):
 
         def block(rows: tuple[int, int]) -> None:
             at = slice(*rows)
-            add_trees(X[at], nodes, roots, masks, 0, self._loss.trees, 1.0, memory(), out[at])
+            add_trees(X[at], *nodes, roots, masks, 0, self._loss.trees, 1.0, memory(), out[at])
 
         in_threads(block, row_blocks(len(X), threads, 2000), threads)
 

@@ -113,12 +113,12 @@ class Tree:
     def apply(self, X: Any) -> Any:
         """int64 [rows], the leaf that each row of a float32 table reaches."""
         out = np.empty((len(X), 1), np.int64)
-        apply_trees(X, self.packed, np.zeros(1, np.uint32), memory(), out)
+        apply_trees(X, *self.packed[:3], np.zeros(1, np.uint32), memory(), out)
         return out[:, 0]
 
     def predict(self, X: Any) -> Any:
         """[rows, classes or 1], the values of the leaves."""
-        return add_values([self], X, np.zeros((len(X), self.value.shape[2])))
+        return self.packed.values[self.apply(X)]
 
     def decision_path(self, X: Any) -> Any:
         """Sparse [rows, nodes], 1 where a row passes through a node."""
@@ -242,7 +242,8 @@ def add_values(
     def block(rows: tuple[int, int]) -> None:
         at = slice(*rows)
         for i, (nodes, roots) in enumerate(walks):
-            add_trees(X[at], nodes, roots, None, i % columns, columns, scale, memory(), out[at])
+            first = i % columns
+            add_trees(X[at], *nodes, roots, None, first, columns, scale, memory(), out[at])
 
     in_threads(block, row_blocks(len(X), threads, max(2000, _WORTH // len(trees))), threads)
     return out

@@ -102,37 +102,33 @@ def walk(  # type: ignore[no-untyped-def]
 
 
 @jit
-def apply_trees(X, nodes, roots, places, out):  # type: ignore[no-untyped-def]
+def apply_trees(  # type: ignore[no-untyped-def]
+    X, threshold, code, child, roots, places, out
+):
     """out[i, t] = number of the leaf of tree t that row i reaches; `places`: see `memory`."""
     at, todo = places[0], places[1]
     for t in range(roots.size):
         for low in range(0, X.shape[0], STEP):
-            count = walk(
-                X, low, nodes.threshold, nodes.code, nodes.child, None, None, roots[t], at, todo
-            )
+            count = walk(X, low, threshold, code, child, None, None, roots[t], at, todo)
             for i in range(count):
                 out[low + i, t] = at[i] - roots[t]
 
 
 @jit
 def add_trees(  # type: ignore[no-untyped-def]
-    X, nodes, roots, masks, first, columns, scale, places, out
+    X, threshold, code, child, mask, values, roots, masks, first, columns, scale, places, out
 ):
     """out[i, column…] += scale · values of the leaf that row i reaches, tree after tree.
 
     Tree t adds to the columns from (first + t) mod `columns` on, as many as the values have.
     """
     at, todo = places[0], places[1]
-    values = nodes.values
     for block in range(0, X.shape[0], BLOCK):
         end = block + BLOCK if block + BLOCK < X.shape[0] else X.shape[0]
         for t in range(roots.size):
             column = (first + t) % columns
             for low in range(block, end, STEP):
-                count = walk(
-                    X, low, nodes.threshold, nodes.code, nodes.child, nodes.mask, masks, roots[t],
-                    at, todo,
-                )  # fmt: skip
+                count = walk(X, low, threshold, code, child, mask, masks, roots[t], at, todo)
                 for i in range(count):
                     for k in range(values.shape[1]):
                         out[low + i, column + k] += scale * values[at[i], k]
