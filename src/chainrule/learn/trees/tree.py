@@ -20,7 +20,7 @@ from sklearn.utils.validation import (
 )
 
 from chainrule.learn.base import Explained
-from chainrule.learn.checks import FLOATS, ensure_fitted, finite
+from chainrule.learn.checks import alike, ensure_fitted, finite
 from chainrule.learn.trees.kernels import ENTROPY, GINI, POISSON, SQUARED
 from chainrule.learn.trees.ranking import Ranking, rank, unranked
 from chainrule.learn.trees.structure import Limits, Tree, grow
@@ -117,16 +117,7 @@ class Rows:
     n_features_in_: int
 
     def _rows(self, X: Any, y: Any = None, reset: bool = False) -> Any:
-        if (
-            not reset
-            and type(X) is np.ndarray
-            and X.ndim == 2
-            and X.dtype in FLOATS
-            and X.shape[1] == self.n_features_in_
-            and len(X)
-            and not hasattr(self, "feature_names_in_")
-            and (rows := single(X)) is not None
-        ):
+        if not reset and alike(self, X, reset) and (rows := single(X)) is not None:
             return rows
         options = {
             "dtype": np.float32, "order": "C", "ensure_all_finite": "allow-nan",
