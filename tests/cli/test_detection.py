@@ -1,11 +1,15 @@
 """Detectors on the command line: train, evaluate, predict, and what goes wrong."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from chainrule import train
+from chainrule import models, train
+from chainrule.models.detection import recipes
+from chainrule.train.detection import Finder
+from chainrule.train.run import read_checkpoint
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -92,6 +96,7 @@ def test_predict_draws_boxes(cli, trained, pictures, tmp_path):
         (("--precision", "bf16"), "--precision means nothing"),
         (("--data", "nowhere"), "nowhere"),
         (("--batch-norm", "thawed"), "thawed"),
+        (("--test-side", "8"), "not a whole number from 32 up"),
         (("--resume",), "no checkpoint"),
         (("--input", "3,64,64"), "The images have 1 channels"),
         (("--input", "1,8,8"), "must be an integer ≥ 32"),
@@ -125,6 +130,67 @@ def test_other_data_than_it_can_take_are_refused(cli, trained, tmp_path):
     assert result.status == 2 and "does not say of which model" in result.err
 
 
+def test_a_run_says_how_its_images_are_seen(cli, trained, pictures, tmp_path):
+    run = tmp_path / "run"
+    asked = ("--test-side", "96", "--standardise")
+    arguments = ("train", "faster-rcnn", "--data", str(pictures), "--out", str(run), *OPTIONS)
+    assert cli(*arguments, *asked).status == 0
+    settings = json.loads((run / "settings.json").read_text())
+    assert settings["test_side"] == 96 and settings["standardise"] is True
+    finder = Finder.of(models.load(run))
+    assert finder.settings() == {"side": 96, "standardise": True, "views": []}
+    assert Finder.of(models.load(trained)).settings()["side"] == 64
+    assert "test_side" in (run / "report.html").read_text(encoding="utf-8")
+    result = cli(*arguments, "--resume", "--test-side", "64")
+    assert result.status == 2 and "test_side = 96, not 64" in result.err
+
+    assert cli("evaluate", str(run), "--json", "--views", "x").json["images"] == 1
+    predict = ("predict", str(run), str(pictures / "1.png"), "--out", str(tmp_path), "--json")
+    asked = ((), ("--views", "none"), ("--views", "x,xy"), ("--test-side", "64"))
+    found = [cli(*predict, "--score", "0", *more).json[0]["found"] for more in asked]
+    assert found[0] == found[1] and found[0] not in found[2:] and found[2] != found[3]
+
+
+def test_a_recipe_may_average_mix_colours_and_search_mirror_images(
+    cli, pictures, tmp_path, monkeypatch
+):
+    asked = replace(
+        recipes.detection_recipe("faster-rcnn"), average=0.5, mix=0.5, grey=0.5, views=("x",),
+        network={"detections": 7, "least_score": 0.01},
+    )  # fmt: skip
+    monkeypatch.setitem(recipes._RECIPES, "faster-rcnn", asked)
+    arguments = ("train", "faster-rcnn", "--out", str(tmp_path))
+    assert cli(*arguments, "--data", str(pictures), *OPTIONS).status == 0
+    model = models.load(tmp_path)
+    assert model.config["detections"] == 7 and model.roi_heads.score_thresh == 0.01
+    assert Finder.of(model).views == ("x",)
+    # The checkpoint has the last weights, the model their average.
+    last = read_checkpoint(tmp_path / "checkpoint")["model"]
+    name = "detector.roi_heads.box_head.fc6.weight"
+    ours = model.state_dict()[name.removeprefix("detector.")].numpy()
+    assert ours.shape == last[name].shape and not np.array_equal(ours, last[name].numpy())
+    monkeypatch.undo()
+    assert cli(*arguments, "--resume").status == 0
+    assert cli("evaluate", str(tmp_path), "--json").json["map_50"] == pytest.approx(
+        model.info["metrics"]["map_50"]
+    )
+
+
+def test_a_run_goes_on_with_the_recipe_it_began_with(cli, pictures, tmp_path):
+    arguments = ["train", "faster-rcnn", "--out", str(tmp_path), "--resume"]
+    assert cli(*arguments[:-1], "--data", str(pictures), *OPTIONS).status == 0
+    file = tmp_path / "settings.json"
+    settings = json.loads(file.read_text())
+    # As a run from before there was a recipe in it.
+    old = {k: v for k, v in settings.items()
+           if k not in ("test_side", "standardise", "recipe")}  # fmt: skip
+    for kept, status in ((settings, 0), (old, 0), (settings | {"recipe": {"light": "x"}}, 2)):
+        file.write_text(json.dumps(kept))
+        result = cli(*arguments)
+        assert result.status == status, result.err
+    assert "not the settings of a run" in result.err
+
+
 def test_pictures_of_one_name_do_not_replace_each_other(cli, trained, pictures, tmp_path):
     (tmp_path / "more").mkdir()
     Image.new("RGB", (20, 30)).save(tmp_path / "more" / "1.png")
@@ -139,6 +205,9 @@ def test_pictures_of_one_name_do_not_replace_each_other(cli, trained, pictures, 
 def test_options_of_detectors_mean_nothing_elsewhere(cli, tmp_path):
     result = cli("train", "linear", "--batch-norm", "frozen", "--out", str(tmp_path / "r"))
     assert result.status == 2 and "--batch-norm means nothing to linear" in result.err
+    for option in (("--test-side", "64"), ("--no-standardise",)):
+        result = cli("train", "linear", *option, "--out", str(tmp_path / "r"))
+        assert result.status == 2 and "means nothing to linear" in result.err
 
 
 def test_explain_writes_the_page_of_a_picture(cli, pictures, trained, tmp_path):

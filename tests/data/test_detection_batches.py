@@ -23,6 +23,7 @@ from chainrule.data.detection.geometry import (
     enlarged,
     letterboxed,
     mirrored,
+    standardised,
     turned,
     within,
 )
@@ -102,6 +103,23 @@ def test_enlarging_is_pytorchs_bilinear():
     np.testing.assert_allclose(enlarged(x, (3, 4)), smaller[0].numpy(), atol=1e-5)
 
 
+def test_standardised_channels_have_one_mean_and_deviation():
+    image = np.random.default_rng(0).normal(90, 5, (3, 40, 50))
+    image[1] *= 0.3
+    image[2] = 17
+    even = standardised(image)
+    np.testing.assert_allclose(even[:2].mean((1, 2)), 127.5, atol=0.5)
+    np.testing.assert_allclose(even[:2].std((1, 2)), 56, rtol=0.05)  # the ends are cut off
+    assert even.dtype == np.float32 and (even[2] == 127.5).all()
+    assert even.min() >= 0 and even.max() <= 255
+    plain, same = (
+        DetectionBatches(Squares(), buckets(64), standardise=s)[1] for s in (False, True)
+    )
+    assert np.array_equal(plain[2], same[2]) and np.array_equal(plain[1], same[1])
+    inner = same[0][:, : int(same[1][0])]
+    assert abs(inner.mean()) < 0.1 and plain[0].mean() < -0.5
+
+
 def test_letterboxing_moves_boxes_with_the_image():
     image, objects = Squares()[1]
     out, moved, inner = letterboxed(image, objects, (64, 64))
@@ -148,6 +166,34 @@ def test_colours_change_and_stay_within_their_range():
     assert len({int(each[:, 0, 0].argmax()) for each in seen}) > 1
     same, _ = Augmentation("", (1, 1), 0)(image, some, Draws(0, 0, np.array([0])))
     assert np.array_equal(same, image)
+
+
+def test_channels_are_mixed_and_made_grey():
+    image = np.random.default_rng(0).integers(0, 256, (3, 16, 16)).astype(np.uint8)
+    some = objects_of([[1, 1, 5, 5]], [1])
+
+    def seen(**options):
+        augmentation = Augmentation("", (1, 1), 0, **options)
+        return [augmentation(image, some, Draws(0, 0, np.array([k])))[0] for k in range(40)]
+
+    grey = [np.ptp(x, 0).max() < 1e-3 for x in seen(grey=0.5)]
+    assert 10 < sum(grey) < 30
+    mixed = seen(mix=0.5)
+    same = [np.abs(x - image).max() < 1e-3 for x in mixed]
+    assert 10 < sum(same) < 30
+    # Means of the channels are nowhere outside of them.
+    assert all((x.max(0) <= image.max(0) + 1e-3).all() for x in mixed)
+    assert all((x.min(0) >= image.min(0) - 1e-3).all() for x in mixed)
+
+
+def test_other_colours_are_standardised_too():
+    image = np.random.default_rng(0).integers(0, 256, (3, 24, 24)).astype(np.uint8)
+    some = objects_of([[1, 1, 5, 5]], [1])
+    augmentation = Augmentation("xy", (1, 1), 0, 0.5, 1, 0.5)
+    for k in range(8):
+        seen, _ = augmentation(image, some, Draws(0, 0, np.array([k])), standardise=True)
+        np.testing.assert_allclose(seen.mean((1, 2)), 127.5, atol=1)
+        np.testing.assert_allclose(seen.std((1, 2)), 56, rtol=0.03)
 
 
 def test_what_is_hardly_in_a_window_is_left_out():

@@ -6,6 +6,7 @@ import pytest
 from chainrule.base.errors import ArgumentError
 from chainrule.data.random import (
     Draws,
+    _stable_order,
     check_epoch,
     integers_below,
     permutation,
@@ -90,6 +91,12 @@ def test_permutation():
     assert permutation(0, 0, 0).tolist() == [] and permutation(1, 0, 0).tolist() == [0]
     # Written down: an order that moves between versions would break resumed runs.
     assert permutation(8, 0, 0).tolist() == [3, 6, 5, 4, 7, 2, 1, 0]
+
+
+@pytest.mark.parametrize("keys", [[3, 1, 3, 2, 1, 3] * 9, [5, 4, 4], [7], []])
+def test_samples_of_one_key_keep_their_order(keys):
+    keys = np.array(keys, np.uint64)
+    np.testing.assert_array_equal(_stable_order(keys), np.argsort(keys, kind="stable"))
 
 
 def test_permutations_are_uniform():

@@ -10,7 +10,8 @@ from chainrule.base.errors import ArgumentError
 from chainrule.explain.detection import explain_detection
 from chainrule.explain.detection.again import walked
 from chainrule.explain.detection.capture import PASSED, STRUCK, UNFIT
-from chainrule.explain.detection.lines import STAGES
+from chainrule.explain.detection.check import _compared
+from chainrule.explain.detection.lines import STAGES, Line
 from chainrule.explain.detection.page import pixels
 from chainrule.models.detection import fasterrcnn_small
 from chainrule.ops.random import manual_seed
@@ -187,6 +188,26 @@ def test_far_from_the_corner_single_precision_is_no_mistake():
     image = np.random.default_rng(0).random((1, 64, 1600)).astype(np.float32)
     explanation = explain_detection(detector(fixed_size=(64, 1600)), image)
     assert explanation.verify().right, str(explanation.checked)
+
+
+def test_areas_of_slivers_may_be_off_by_as_much_as_their_sides():
+    """A box cut off to a tenth of a pixel far from the corner, and one that is really wrong."""
+    areas = {"a": 80.0, "b": 120.0, "shared": 80.0, "iou": 2 / 3, "threshold": 0.5}
+    sides = {"around a": 800.1, "around b": 800.15, "around shared": 800.1}
+    for off, name, right in ((0.05, "a", True), (0.05, "shared", True), (50.0, "a", False),
+                             (1e-4, "iou", True), (0.2, "iou", False),
+                             (1e-3, "threshold", False)):  # fmt: skip
+        line = Line("suppression.struck.3", "", {name: areas[name] + off})
+        assert _compared(line, areas | sides, 1344).right is right, (off, name)
+    level = {"w": 0.27, "h": 800.0, "exact": 0.0621}
+    for off, right in ((2e-4, True), (0.1, False)):
+        line = Line("region.level", "", {"exact": level["exact"] + off})
+        assert _compared(line, level, 1344).right is right
+    # Of usual boxes hardly more is let pass than of any number.
+    usual = {"a": 1e4, "b": 1e4, "shared": 5e3, "around a": 200.0, "around b": 200.0,
+             "around shared": 150.0}  # fmt: skip
+    line = Line("suppression.by", "", {"a": 1e4 + 5})
+    assert not _compared(line, usual, 1344).right
 
 
 def test_a_large_picture_is_shown_smaller_by_means():

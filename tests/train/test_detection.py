@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 import chainrule as cr
-from chainrule import train
-from chainrule.base.errors import DataError
+from chainrule import models, train
+from chainrule.base.errors import ArgumentError, DataError
 from chainrule.data.detection import (
     DetectionBatches,
     DigitScenes,
@@ -25,6 +25,7 @@ from chainrule.train.detection import (
     LossPart,
     total_loss,
 )
+from chainrule.train.detection_views import mirror_boxes
 
 RECIPE = detection_recipe("faster-rcnn")
 
@@ -128,6 +129,85 @@ def test_finding_in_images_of_any_size():
         for boxes in (found["boxes"], proposals):
             assert (boxes >= -1e-3).all() and (boxes <= limit * 1.05).all()
         assert len(found["scores"]) == len(found["labels"]) == len(found["boxes"])
+
+
+def test_one_program_finds_what_the_parts_of_the_model_find():
+    """Against `raw` and `detections`, which make lists step by step."""
+    model = detector()
+    for compiled in (False, True):
+        finder = Finder(model, 64, compile=compiled)
+        for shape in ((1, 64, 64), (1, 20, 50)):
+            image = np.random.default_rng(1).integers(0, 256, shape).astype(np.uint8)
+            found, proposals = finder.with_proposals(image)
+            model.eval()
+            x, sizes, _ = finder.prepared(image)
+            raw = model.raw(x, sizes)
+            theirs = model.detections(raw, sizes, [cr.zeros(*shape)])[0]
+            assert len(found["labels"]) > 3
+            np.testing.assert_array_equal(found["labels"], theirs["labels"].numpy())
+            for key in ("boxes", "scores"):
+                np.testing.assert_allclose(found[key], theirs[key].numpy(), 1e-4, 1e-4)
+            ours = raw[2][0].numpy()[raw[3][0].numpy()]
+            down, across = (n / float(m) for n, m in zip(shape[1:], sizes[0], strict=True))
+            ours = ours * np.array([across, down, across, down])
+            np.testing.assert_allclose(proposals, ours, 1e-4, 1e-4)
+
+
+def test_mirror_images_are_searched_as_well():
+    image = np.random.default_rng(0).integers(0, 256, (1, 64, 50)).astype(np.uint8)
+    symmetric = np.concatenate([image, image[:, :, ::-1]], 2)
+    found = Finder(detector(), 64, compile=False, views=("x",))(symmetric)
+    turned = mirror_boxes(found["boxes"], "x", (64, 100))
+    assert len(found["boxes"]) > 3 and (np.diff(found["scores"]) <= 0).all()
+    # What is found to the left is found to the right.
+    nearest = np.abs(turned[:, None] - found["boxes"][None]).max(2).min(1)
+    assert np.median(nearest) < 1e-2
+
+
+def test_a_finder_comes_back_from_what_it_says_of_itself():
+    model = models.build("faster-rcnn", (1, 64, 64), 10)
+    model.normalization = {"mean": [0.4], "std": [0.3]}
+    model.info = {}
+    old = Finder.of(model)
+    assert (old.side, old.standardise, old.views, old.mean) == (64, False, (), 0.4)
+    model.info = {"finding": Finder(model, 96, standardise=True, views=("y",)).settings()}
+    finder = Finder.of(model)
+    assert (finder.side, finder.standardise, finder.views) == (96, True, ("y",))
+    assert Finder.of(model, 128, ()).side == 128 and Finder.of(model, 128, ()).views == ()
+    with pytest.raises(ArgumentError, match="views"):
+        Finder(model, 96, views=("z",))
+
+
+def test_other_light_does_not_change_what_a_standardising_finder_sees():
+    finder = Finder(detector(), 64, compile=False, standardise=True)
+    image = np.random.default_rng(0).integers(20, 100, (1, 64, 64)).astype(np.uint8)
+    here, there = (finder.prepared(each)[0].numpy() for each in (image, image * 2))
+    np.testing.assert_allclose(here, there, atol=1e-3)
+
+
+def test_the_average_is_measured_and_is_the_model_in_the_end(tmp_path):
+    held_out = DigitScenes("test", 2, size=64)
+
+    def run(model, folder=None, resume=None, stop=0):
+        averaging = train.WeightAveraging(0.8, use_buffers=True)
+        recorder = DetectionRecorder(Finder(model, 64, compile=False), held_out,
+                                     averaging=averaging)  # fmt: skip
+        history = trainer_of(model, folder).fit(
+            loader(), epochs=2, callbacks=[averaging, recorder, Interrupt(stop)], verbose=0,
+            resume=resume,
+        )  # fmt: skip
+        return history, averaging
+
+    whole, again = detector(), detector()
+    history, averaging = run(whole)
+    for name, value in averaging.averaged.module.detector.state_dict().items():
+        assert np.array_equal(value.numpy(), whole.state_dict()[name].numpy()), name
+    scores = Evaluation(Finder(whole, 64, compile=False), held_out).scores()
+    assert history.epochs[-1]["map"] == pytest.approx(scores.map)
+    run(detector(), tmp_path, stop=4)
+    run(again, resume=tmp_path / "checkpoint")
+    for name, value in whole.state_dict().items():
+        assert np.array_equal(value.numpy(), again.state_dict()[name].numpy()), name
 
 
 class Broken(DigitScenes):

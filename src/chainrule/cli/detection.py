@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import argparse
 import math
 import shlex
 import signal
 import time
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,7 @@ from chainrule.base.errors import ArgumentError, ChainruleError
 from chainrule.base.text import t
 from chainrule.cli import main as entry
 from chainrule.cli import report, run_folder
+from chainrule.cli.options import whole
 from chainrule.cli.parser import Parser
 from chainrule.compile import Profile
 from chainrule.data.detection import (
@@ -30,6 +33,7 @@ from chainrule.data.detection import (
     detection_loader,
     load_detection,
 )
+from chainrule.data.detection.batches import STRIDE
 from chainrule.data.detection.sources import BUILT_IN
 from chainrule.explain.report import ReportData, write_report
 from chainrule.explain.report_detection import detection_sections
@@ -54,6 +58,10 @@ _SAID = 8
 _WATCHED = 100
 
 
+#: Options of `chainrule train` that mean something to detectors only.
+OPTIONS = ("batch_norm", "test_side", "standardise")
+
+
 def add_arguments(parser: Parser) -> None:
     """What `chainrule train` takes for detectors only."""
     parser.add_argument(
@@ -61,6 +69,31 @@ def add_arguments(parser: Parser) -> None:
         choices=("running", "frozen"),
         help=t("detectors: normalise by each batch, or by fixed statistics (running)"),
     )
+    add_test_side(parser)
+    parser.add_argument(
+        "--standardise",
+        action=argparse.BooleanOptionalAction,
+        help=t("detectors: bring each channel of each image to one mean and deviation (by the "
+               "recipe)"),
+    )  # fmt: skip
+
+
+def refuse(options: Any, names: Sequence[str], model: str) -> None:
+    """Raises where one of these options is given, which mean nothing to this model."""
+    for name in names:
+        if getattr(options, name) is not None:
+            raise ArgumentError(
+                t("--{option} means nothing to {model}: leave it out.",
+                  option=name.replace("_", "-"), model=model)
+            )  # fmt: skip
+
+
+def add_test_side(parser: Parser) -> None:
+    """The size of images after training."""
+    parser.add_argument(
+        "--test-side", type=whole(STRIDE), metavar="N",
+        help=t("detectors: longer side of images when finding (as trained, or by the recipe)"),
+    )  # fmt: skip
 
 
 # ---- training --------------------------------------------------------------------------------
@@ -75,14 +108,16 @@ def run(options: Any) -> int:
             t("--resume goes on with a run and --overwrite replaces it: one of both.")
         )
     given = _given(options)
-    source = given.get("data", recipe.data)
     if options.resume:
         settings = run_folder.resumed(folder, given)
-        source = settings["data"]
-    data = load_detection(source)
+        recipe = _again(folder, recipe, settings)
+        data = load_detection(settings["data"], tile=recipe.tile)
+    else:
+        source = given.get("data", recipe.data)
+        data = load_detection(source, tile=recipe.for_data(source).tile)
+        recipe = _asked(recipe.for_data(source, len(data.train)), given)
+        settings = _settings(recipe, data, source) | given
     tell_problems(data.problems)
-    if not options.resume:
-        settings = _defaults(recipe, data, source) | given
     _check_input(settings["input"], data.train.channels)
     with run_folder.locked(folder):
         if options.resume:
@@ -95,12 +130,7 @@ def run(options: Any) -> int:
 
 def _given(options: Any) -> dict[str, Any]:
     """The settings that the command line says; refuses those that mean nothing here."""
-    for name in ("length", "optimizer", "precision"):
-        if getattr(options, name) is not None:
-            raise ArgumentError(
-                t("--{option} means nothing to {model}: leave it out.", option=name,
-                  model=options.model)
-            )  # fmt: skip
+    refuse(options, ("length", "optimizer", "precision"), options.model)
     named = {
         "model": options.model,
         "data": options.data,
@@ -111,6 +141,8 @@ def _given(options: Any) -> dict[str, Any]:
         "seed": options.seed,
         "augment": False if options.no_augment else None,
         "batch_norm": options.batch_norm,
+        "test_side": options.test_side,
+        "standardise": options.standardise,
     }
     given = {name: value for name, value in named.items() if value is not None}
     if "data" in given and (given["data"] not in BUILT_IN or Path(given["data"]).exists()):
@@ -121,21 +153,44 @@ def _given(options: Any) -> dict[str, Any]:
     return given
 
 
-def _defaults(recipe: DetectionRecipe, data: DetectionData, source: str) -> dict[str, Any]:
-    of_data = recipe.for_data(source, len(data.train))
+def _asked(recipe: DetectionRecipe, given: dict[str, Any]) -> DetectionRecipe:
+    """The recipe with what the command line says of images."""
+    if "input" in given:
+        recipe = recipe.brought_to(max(given["input"][1:]))
+    return replace(recipe, **{k: given[k] for k in ("test_side", "standardise") if k in given})
+
+
+def _again(folder: Path, recipe: DetectionRecipe, settings: dict[str, Any]) -> DetectionRecipe:
+    """The recipe of a run that is resumed."""
+    try:
+        recipe = recipe.again(settings["recipe"] or {})
+    except ValueError:
+        raise run_folder.no_settings(folder) from None
+    return replace(
+        recipe, side=max(settings["input"][1:]), test_side=settings["test_side"],
+        standardise=settings["standardise"],
+    )  # fmt: skip
+
+
+def _settings(recipe: DetectionRecipe, data: DetectionData, source: str) -> dict[str, Any]:
+    """What decides a run, as its folder keeps it."""
     return {
         "model": recipe.model,
         "data": source,
-        "input": [data.train.channels, of_data.side, of_data.side],
+        "input": [data.train.channels, recipe.side, recipe.side],
         "length": None,
-        "epochs": of_data.epochs,
-        "batch_size": of_data.batch_size,
+        "epochs": recipe.epochs,
+        "batch_size": recipe.batch_size,
         "optimizer": recipe.optimizer_name,
-        "lr": of_data.max_lr,
+        "lr": recipe.max_lr,
         "seed": 0,
         "precision": "float32",
-        "augment": source != recipe.data,
+        # Scenes of digits are drawn anew each time.
+        "augment": not isinstance(data.train, DigitScenes),
         "batch_norm": recipe.batch_norm,
+        "test_side": recipe.test_side,
+        "standardise": recipe.standardise,
+        "recipe": recipe.kept(),
     }
 
 
@@ -154,22 +209,31 @@ def _in_folder(
     recipe: DetectionRecipe, options: Any,
 ) -> int:  # fmt: skip
     """Train, writing into `work`, which becomes `folder` when all is there; the exit status."""
-    side, channels = max(settings["input"][1:]), data.train.channels
-    sizes = buckets(side)
+    channels, sizes = data.train.channels, buckets(recipe.side)
     manual_seed(settings["seed"])
+    network = dict(recipe.network)
+    network.setdefault("proposals", _proposals(data.train))
+    if "smallest" not in network:
+        network["smallest"] = smallest_anchor(data.train, recipe.side)
     model = models.build(
-        settings["model"], (channels, sizes[0][0], sizes[0][1]), len(data.train.classes),
-        smallest=smallest_anchor(data.train, side), proposals=_proposals(data.train),
-    )  # fmt: skip
+        settings["model"], (channels, *sizes[0]), len(data.train.classes), **network
+    )
     augmentation = None
     if settings["augment"]:
-        # What is seen from above has no usual size and light.
-        strong = data.train.flips == "xy"
-        augmentation = (
-            Augmentation("xy", (0.6, 1.6), 0.3) if strong else Augmentation(data.train.flips)
+        augmentation = Augmentation(
+            data.train.flips, recipe.scale, recipe.light, recipe.colour, recipe.mix, recipe.grey
         )
-    batches = DetectionBatches(data.train, sizes, augmentation, recipe.mean, recipe.std)
-    finder = Finder(model, side, recipe.mean, recipe.std, not options.glass)
+    batches = DetectionBatches(
+        data.train, sizes, augmentation, recipe.mean, recipe.std, recipe.standardise
+    )
+    finder = Finder(
+        model, recipe.test_side or recipe.side, recipe.mean, recipe.std, not options.glass,
+        standardise=recipe.standardise, views=recipe.views,
+    )  # fmt: skip
+    averaging = None
+    if recipe.average is not None:
+        averaging = train.WeightAveraging(recipe.average, use_buffers=True)
+    recorder = DetectionRecorder(finder, data.test, _WATCHED, averaging=averaging)
     trainer = train.Trainer(
         DetectionLosses(model, settings["batch_norm"]),
         total_loss,
@@ -198,7 +262,11 @@ def _in_folder(
         history = trainer.fit(
             detection_loader(batches, settings["batch_size"], settings["seed"], options.workers),
             epochs=settings["epochs"],
-            callbacks=[DetectionRecorder(finder, data.test, _WATCHED), train.TerminateOnNaN()],
+            callbacks=[
+                *([] if averaging is None else [averaging]),
+                recorder,
+                train.TerminateOnNaN(),
+            ],
             resume=work / CHECKPOINT if options.resume else None,
             watch=options.watch or options.watch_port is not None,
             watch_port=options.watch_port or 0,
@@ -277,6 +345,8 @@ def _write(
             "chainrule": entry.version(),
             "data": settings["data"],
             "input": settings["input"],
+            "finding": finder.settings(),
+            "tile": list(recipe.tile),
             "seed": settings["seed"],
             "epochs": len(history),
             "metrics": {k: v for k, v in metrics.items() if math.isfinite(v)},
@@ -295,7 +365,7 @@ def _write(
             created=time.strftime("%Y-%m-%d %H:%M"),
             evaluated_on=said,
             notes=notes,
-            config={k: str(v) for k, v in settings.items() if v is not None},
+            config=_told(settings),
             environment=report.environment(entry.version()),
             metrics={k: v for k, v in metrics.items() if math.isfinite(v)},
             history=history.epochs,
@@ -311,6 +381,12 @@ def _write(
         ),
     )  # fmt: skip
     return evaluation
+
+
+def _told(settings: dict[str, Any]) -> dict[str, str]:
+    """The settings for the report, those of the recipe among them."""
+    every = {**settings, **(settings["recipe"] or {}), "recipe": None}
+    return {k: str(v) for k, v in every.items() if v is not None and v != []}
 
 
 def _short(source: str) -> str:

@@ -11,15 +11,20 @@ from typing import Any
 from chainrule.base.errors import ArgumentError, DataError
 from chainrule.base.text import t
 from chainrule.cli import main as entry
-from chainrule.cli.detection import tell_problems
+from chainrule.cli.detection import add_test_side, tell_problems
 from chainrule.cli.options import filled
 from chainrule.cli.parser import Parser
 from chainrule.data import read_image
-from chainrule.data.detection import load_detection
+from chainrule.data.detection import load_detection, trees
 from chainrule.data.detection.sources import BUILT_IN
 from chainrule.explain.report_detection import drawn, write_curves
 from chainrule.models.registry import detector_names
 from chainrule.train.detection import Evaluation, Finder
+from chainrule.train.detection_views import VIEWS
+
+#: Options of `evaluate` that mean something to detectors only, and those of `predict`.
+FINDING = ("test_side", "views")
+PREDICTING = (*FINDING, "out", "score")
 
 CURVES = "precision-recall.svg"
 # Boxes less sure than this are not drawn, unless --score says otherwise.
@@ -31,12 +36,31 @@ def is_detector(model: Any) -> bool:
     return getattr(model, "config", {}).get("name") in detector_names()
 
 
+def add_finding(parser: Parser) -> None:
+    """What `evaluate` and `predict` take for detectors only."""
+    add_test_side(parser)
+    parser.add_argument("--views", type=_views, metavar="x,y,xy",
+                        help=t("detectors: search mirror images as well (none, or by the recipe)")
+                        )  # fmt: skip
+
+
 def add_arguments(parser: Parser) -> None:
     """What `chainrule predict` takes for detectors only."""
+    add_finding(parser)
     parser.add_argument("--out", type=filled, metavar=t("FOLDER"),
                         help=t("detectors: where pictures with boxes go (here)"))  # fmt: skip
     parser.add_argument("--score", type=_share, metavar="S",
                         help=t("detectors: leave out boxes less sure than this (0.5)"))  # fmt: skip
+
+
+def _views(text: str) -> tuple[str, ...]:
+    views = () if text == "none" else tuple(text.split(","))
+    for view in views:
+        if view not in VIEWS or views.count(view) > 1:
+            raise argparse.ArgumentTypeError(
+                t("{text!r} is neither none nor some of {known}", text=text, known=",".join(VIEWS))
+            )
+    return views
 
 
 def _share(text: str) -> float:
@@ -52,10 +76,9 @@ def _share(text: str) -> float:
 # ---- evaluate --------------------------------------------------------------------------------
 
 
-def _finder(model: Any) -> Finder:
-    scale = model.normalization
-    side = max(model.config["input_shape"][1:])
-    return Finder(model, side, float(scale["mean"][0]), float(scale["std"][0]))
+def _finder(model: Any, options: Any) -> Finder:
+    """As the run says, unless the command line says otherwise."""
+    return Finder.of(model, options.test_side, options.views)
 
 
 def evaluate(model: Any, options: Any) -> int:
@@ -64,7 +87,9 @@ def evaluate(model: Any, options: Any) -> int:
     if source is None:
         raise DataError(t("{path} does not say what it learned from: give --data.",
                           path=options.run))  # fmt: skip
-    data = load_detection(source, model.classes or None)
+    # A run from before tiles could be chosen says nothing of them.
+    tile = model.info.get("tile", (trees.SIDE, trees.STEP))
+    data = load_detection(source, model.classes or None, tile=tile)
     tell_problems(data.problems)
     own = source in BUILT_IN or str(Path(source).resolve()) == model.info.get("data")
     parts = {"train": [data.train], "test": [data.test], "all": [data.train, data.test]}
@@ -74,7 +99,7 @@ def evaluate(model: Any, options: Any) -> int:
             t("{source} holds images of {found} channels, but the model takes {wanted}.",
               source=source, found=data.test.channels, wanted=model.config["input_shape"][0])
         )  # fmt: skip
-    finder = _finder(model)
+    finder = _finder(model, options)
     evaluations = [Evaluation(finder, part) for part in chosen]
     whole = evaluations[0]
     for other in evaluations[1:]:
@@ -138,7 +163,7 @@ def _place(folder: Path, name: str, taken: set[str]) -> Path:
 
 def predict(model: Any, options: Any) -> int:
     """`chainrule predict` of a detector; the exit status."""
-    finder, channels = _finder(model), model.config["input_shape"][0]
+    finder, channels = _finder(model, options), model.config["input_shape"][0]
     least = _SURE if options.score is None else options.score
     if options.invert:
         raise ArgumentError(

@@ -10,7 +10,7 @@ from typing import Any
 from chainrule import data
 from chainrule.base.errors import DataError
 from chainrule.base.text import t
-from chainrule.cli import detection_use, restore, run_folder, text
+from chainrule.cli import detection, detection_use, restore, run_folder, text
 from chainrule.cli.measure import measure
 from chainrule.cli.options import filled, shape
 from chainrule.cli.parser import Parser
@@ -31,6 +31,7 @@ def add_arguments(parser: Parser) -> None:
     add("--split", choices=("train", "test", "all"),
         help=t("which part of it (test, where there is one)"))  # fmt: skip
     add("--input", type=shape, metavar="C,H,W", help=t("give each input this shape (CSV pixels)"))
+    detection_use.add_finding(parser)
     add("--json", action="store_true", help=t("print JSON with all digits"))
 
 
@@ -38,6 +39,7 @@ def run(options: Any) -> int:
     model = run_folder.model_of(options.run)
     if detection_use.is_detector(model):
         return detection_use.evaluate(model, options)
+    detection.refuse(options, detection_use.FINDING, model.config["name"])
     source = options.data or model.info.get("data")
     if source is None:
         raise DataError(t("{path} does not say what it learned from: give --data.",

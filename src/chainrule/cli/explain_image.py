@@ -24,10 +24,8 @@ def explained_image(source: str, path: str) -> DetectionExplanation:
         raise ArgumentError(
             t("{path} holds no detector: --image explains only those.", path=source)
         )
-    shape, scale = model.config["input_shape"], model.normalization
-    finder = Finder(model, max(shape[1:]), float(scale["mean"][0]), float(scale["std"][0]))
-    image = read_image(path, channels=shape[0])
-    x, sizes, _ = finder.prepared(image)
+    image = read_image(path, channels=model.config["input_shape"][0])
+    x, sizes, _ = Finder.of(model).prepared(image)
     none = Tensor(np.zeros((1, 0, 4), np.float32)), Tensor(np.zeros((1, 0), np.int64))
     explanation = explain_detection(
         model, np.asarray(image, np.float32) / 255, classes=model.classes, name=Path(path).name,

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import data
-from chainrule.base.errors import ArgumentError, DataError, ShapeError
+from chainrule.base.errors import DataError, ShapeError
 from chainrule.base.text import t
-from chainrule.cli import detection_use, restore, run_folder, text
+from chainrule.cli import detection, detection_use, restore, run_folder, text
 from chainrule.cli.measure import logits_of, softmax
 from chainrule.cli.options import filled, whole
 from chainrule.cli.parser import Parser
@@ -44,12 +44,7 @@ def run(options: Any) -> int:
     model = run_folder.model_of(options.run)
     if detection_use.is_detector(model):
         return detection_use.predict(model, options)
-    for name in ("out", "score"):
-        if getattr(options, name) is not None:
-            raise ArgumentError(
-                t("--{option} means nothing to {model}: leave it out.", option=name,
-                  model=model.config["name"])
-            )  # fmt: skip
+    detection.refuse(options, detection_use.PREDICTING, model.config["name"])
     if text.of_text(model):
         _print(options.images, text.probabilities(model, options), model.classes, options, "line")
         return 0

@@ -40,7 +40,7 @@ PRECISIONS = ("float32", "float64", "bf16")
 # Settings that decide the numbers of a run; the others may change when it is resumed.
 DECIDING = (
     "model", "data", "input", "length", "epochs", "batch_size", "optimizer", "lr", "seed",
-    "precision", "augment", "batch_norm",
+    "precision", "augment", "batch_norm", "test_side", "standardise",
 )  # fmt: skip
 
 
@@ -79,6 +79,9 @@ _VALID: dict[str, Callable[[Any], bool]] = {
     "precision": lambda v: v in PRECISIONS,
     "augment": lambda v: isinstance(v, bool),
     "batch_norm": lambda v: v in (None, "running", "frozen"),
+    "test_side": lambda v: v is None or _is_whole(v, 1),
+    "standardise": lambda v: v is None or isinstance(v, bool),
+    "recipe": lambda v: v is None or isinstance(v, dict),
 }
 
 
@@ -94,13 +97,22 @@ def read_settings(folder: Path) -> dict[str, Any] | None:
         # Runs from before there were models of text, or detectors, do not speak of it.
         settings.setdefault("length", None)
         settings.setdefault("batch_norm", None)
+        settings.setdefault("test_side", None)
+        settings.setdefault("standardise", False if settings["batch_norm"] else None)
+        settings.setdefault("recipe", None)
         if not all(name in settings and valid(settings[name]) for name, valid in _VALID.items()):
             raise ValueError
     except (ValueError, TypeError, RecursionError):
-        raise FileFormatError(
-            t("{path}: these are not the settings of a run; --overwrite starts anew.", path=path)
-        ) from None
+        raise no_settings(folder) from None
     return settings
+
+
+def no_settings(folder: Path) -> FileFormatError:
+    """That the settings in a folder are none."""
+    path = folder / SETTINGS
+    return FileFormatError(
+        t("{path}: these are not the settings of a run; --overwrite starts anew.", path=path)
+    )
 
 
 @contextmanager

@@ -97,11 +97,7 @@ def add_arguments(parser: Parser) -> None:
 def run(options: Any) -> int:
     if options.model in detector_names():
         return detection.run(options)
-    if options.batch_norm is not None:
-        raise ArgumentError(
-            t("--{option} means nothing to {model}: leave it out.", option="batch-norm",
-              model=options.model)
-        )  # fmt: skip
+    detection.refuse(options, detection.OPTIONS, options.model)
     recipe = models.recipe(_known(options.model))
     folder = Path(options.out or f"runs/{options.model}")
     if options.resume and options.overwrite:

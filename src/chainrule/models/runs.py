@@ -182,7 +182,7 @@ def _checked(info: Any) -> dict[str, Any]:
     """What the file says beside the model, if what the commands read of it is of its kind."""
     kinds: dict[str, Any] = {
         "data": str, "seed": int, "input": list | None, "pixels": bool, "batch_size": int,
-        "resized": bool,
+        "resized": bool, "finding": dict, "tile": list,
     }  # fmt: skip
     if not isinstance(info, dict):
         raise ValueError(t("info is no JSON object"))

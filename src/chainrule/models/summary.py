@@ -82,7 +82,7 @@ def summary(model: Module, input_shape: Sequence[int] | None = None, dtype: Any 
 
     A layer is a module without children, or with parameters of its own; one called twice has two
     rows, its parameters in the first. Multiply-adds are those of convolutions, linear and
-    recurrent layers.
+    recurrent layers, of a detector's second stage over all of its regions.
     The receptive field is that of one output element: RF_i = (RF_{i+1} − 1)·s_i + f_i from the
     layer back to the input, a number where the axes agree, else one an axis. It is None where
     layers cannot be followed as a chain (branches) or enlarge their input.
@@ -156,7 +156,8 @@ class _Tracer:
             {
                 "layer": name,
                 "kind": kind,
-                "output_shape": list(y.shape[1:]),
+                # Of several rows from one input, such as regions of an image, all are its output.
+                "output_shape": list(y.shape if y.ndim and y.shape[0] > 1 else y.shape[1:]),
                 "parameters": self._parameters(module),
                 "multiply_adds": _multiply_adds(module, x, y),
                 "receptive_field": self._field(),
@@ -225,7 +226,7 @@ def _multiply_adds(module: Module, x: Tensor, y: Tensor) -> int:
     # Each output element sums over everything in the weight but the output channels; a transposed
     # convolution gives each input element to everything in it but the input channels.
     elements = x if kind.startswith("ConvTranspose") else y
-    return math.prod(elements.shape[1:]) * math.prod(weight.shape[1:])
+    return math.prod(elements.shape) * math.prod(weight.shape[1:])
 
 
 def _dtype_of(model: Module) -> DType | None:

@@ -154,21 +154,28 @@ class WeightAveraging(Callback):
         start_epoch: the first epoch that counts.
         restore: put the average in at the end, with the statistics of batch normalisation found
             anew on the training data. If False, take it from `averaged.module`.
+        use_buffers: average these statistics as well, instead of finding them anew: for models of
+            several inputs, and to measure the average while the run goes on.
     """
 
     def __init__(
-        self, decay: float | None = 0.999, start_epoch: int = 1, restore: bool = True
+        self,
+        decay: float | None = 0.999,
+        start_epoch: int = 1,
+        restore: bool = True,
+        use_buffers: bool = False,
     ) -> None:
         owner = "WeightAveraging"
         self.decay = Optional(Interval(0.0, 1.0)).check(decay, owner, "decay")
         self.start_epoch = Int(low=1).check(start_epoch, owner, "start_epoch")
         self.restore = Bool().check(restore, owner, "restore")
+        self.use_buffers = Bool().check(use_buffers, owner, "use_buffers")
         self.averaged: AveragedModel | None = None
         self._saved: dict[str, Any] | None = None
 
     def on_train_begin(self, run: Run) -> None:
         rule = None if self.decay is None else get_ema_multi_avg_fn(self.decay)
-        self.averaged = AveragedModel(run.model, multi_avg_fn=rule)
+        self.averaged = AveragedModel(run.model, multi_avg_fn=rule, use_buffers=self.use_buffers)
         if self._saved is not None:
             self.averaged.load_state_dict(self._saved)
 
@@ -183,8 +190,10 @@ class WeightAveraging(Callback):
     def on_train_end(self, run: Run) -> None:
         if not self.restore or not int(self._average.n_averaged):
             return
-        dtype = run.trainer.dtype
-        update_bn((feeding.unpack(batch, dtype)[0] for batch in run.loader), self._average.module)
+        if not self.use_buffers:
+            dtype = run.trainer.dtype
+            batches = (feeding.unpack(batch, dtype)[0] for batch in run.loader)
+            update_bn(batches, self._average.module)
         run.model.load_state_dict(self._average.module.state_dict())
 
     @property

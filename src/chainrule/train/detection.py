@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from chainrule import nn
-from chainrule.base.constraints import Choice
+from chainrule.base.constraints import Bool, Choice
 from chainrule.base.errors import ChainruleError
 from chainrule.compile import backend
 from chainrule.data.detection import DetectionDataset, buckets
 from chainrule.data.detection.batches import bucket_of
-from chainrule.data.detection.geometry import letterboxed
+from chainrule.data.detection.geometry import letterboxed, standardised
 from chainrule.data.detection.samples import Objects, objects_of
 from chainrule.graph import Tensor, no_grad
 from chainrule.ops import functional as F
@@ -29,13 +29,19 @@ from chainrule.train.average_precision import (
     mean_average_precision,
     pairwise_iou,
 )
+from chainrule.train.averaging import WeightAveraging
 from chainrule.train.callbacks import Callback
+from chainrule.train.detection_views import (
+    VIEWS,
+    Found,
+    fused,
+    mirror_boxes,
+    mirror_image,
+)
 from chainrule.train.streaming import Metric
 
 if TYPE_CHECKING:
     from chainrule.train.run import Run
-
-Found = dict[str, NDArray[Any]]
 
 LOSSES = ("loss_objectness", "loss_rpn_box_reg", "loss_classifier", "loss_box_reg")
 
@@ -98,25 +104,62 @@ class Finder:
 
     Args:
         model: a detector, which is put into evaluation mode for as long as it finds.
-        side: to which the longer side of an image is brought.
+        side: to which the longer side of an image is brought, which may be another than in
+            training.
         mean, std: of pixels 0 .. 1, as in training.
+        standardise: bring each channel of each image to one mean and deviation first, as in
+            training; see `data.detection.geometry.standardised`.
+        views: mirror images that are searched as well, of "x", "y", "xy"; what is found in all of
+            them is fused, see `detection_views.fused`.
     """
 
     def __init__(
-        self, model: Any, side: int, mean: float = 0.5, std: float = 0.25, compile: bool = True
+        self,
+        model: Any,
+        side: int,
+        mean: float = 0.5,
+        std: float = 0.25,
+        compile: bool = True,
+        *,
+        standardise: bool = False,
+        views: Sequence[str] = (),
     ) -> None:
-        self.model, self.sizes = model, buckets(side)
-        self.mean, self.std = mean, std
-        self._raw = Attempt(self._model_raw, compile and backend.native_available())
+        self.model, self.side, self.sizes = model, side, buckets(side)
+        self.mean, self.std, self.compile = mean, std, compile
+        self.standardise = Bool().check(standardise, "Finder", "standardise")
+        self.views = tuple(Choice(*VIEWS).check(view, "Finder", "views") for view in views)
+        self._program = Attempt(self._both, compile and backend.native_available())
 
-    def _model_raw(self, images: Tensor, sizes: Tensor) -> Any:
-        return self.model.raw(images, sizes)
+    @classmethod
+    def of(cls, model: Any, side: int | None = None, views: Sequence[str] | None = None) -> Finder:
+        """As a loaded model says that it wants to be asked (`settings` in its `info`); `side` and
+        `views` may be others. A model from before they were kept has the side of its training."""
+        kept, scale = model.info.get("finding", {}), model.normalization
+        usual = kept.get("side", max(model.config["input_shape"][1:]))
+        return cls(
+            model, usual if side is None else side, float(scale["mean"][0]),
+            float(scale["std"][0]), standardise=kept.get("standardise", False),
+            views=kept.get("views", ()) if views is None else views,
+        )  # fmt: skip
+
+    def of_model(self, model: Any) -> Finder:
+        """The same for another model."""
+        return Finder(model, self.side, self.mean, self.std, self.compile,
+                      standardise=self.standardise, views=self.views)  # fmt: skip
+
+    def settings(self) -> dict[str, Any]:
+        """What `of` has to know beside the model itself, JSON values."""
+        return {"side": self.side, "standardise": self.standardise, "views": list(self.views)}
+
+    def _both(self, images: Tensor, sizes: Tensor) -> Any:
+        return self.model.best_and_proposals(images, sizes)
 
     def prepared(self, image: NDArray[Any], objects: Objects | None = None) -> tuple[Any, ...]:
         """Of an image (C, H, W), uint8 or 0 .. 255: the batch (1, C, h, w), the sizes (1, 2), and
         its objects in the batch's pixels."""
         size = self.sizes[bucket_of(image.shape[1:], self.sizes)]  # type: ignore[arg-type]
         some = objects_of([], []) if objects is None else objects
+        image = standardised(image) if self.standardise else image
         picture, some, inner = letterboxed(image, some, size, 255 * self.mean)
         x = (picture / np.float32(255) - np.float32(self.mean)) / np.float32(self.std)
         return Tensor(x[None]), Tensor(np.array([inner], np.float32)), some
@@ -126,23 +169,34 @@ class Finder:
         return self.with_proposals(image)[0]
 
     def with_proposals(self, image: NDArray[Any]) -> tuple[Found, NDArray[Any]]:
-        """And the boxes that the first stage proposed, best first, in the image's pixels."""
+        """And the boxes that the first stage proposed, best first, in the image's pixels (without
+        those of mirror images)."""
         model = self.model
         modes = [(module, module.training) for module in model.modules()]
         model.eval()
         try:
-            with no_grad():
-                x, sizes, _ = self.prepared(image)
-                raw = self._raw(x, sizes)
-                shown = Tensor(np.zeros(image.shape, np.float32))
-                found = model.detections(raw, sizes, [shown])[0]
+            found, proposals = self._seen(image)
+            mirrored = [(view, self._seen(mirror_image(image, view))[0]) for view in self.views]
         finally:
             for module, mode in modes:
                 module.training = mode
-        proposals = raw[2][0].numpy()[raw[3][0].numpy()]
+        if mirrored:
+            size = int(image.shape[1]), int(image.shape[2])
+            turned = [v | {"boxes": mirror_boxes(v["boxes"], view, size)} for view, v in mirrored]
+            found = fused([found, *turned], most=model.roi_heads.detections_per_img)
+        return found, proposals
+
+    @no_grad()
+    def _seen(self, image: NDArray[Any]) -> tuple[Found, NDArray[Any]]:
+        """What one view shows, and its proposals."""
+        x, sizes, _ = self.prepared(image)
+        best, proposals, present = self._program(x, sizes)
+        shown = Tensor(np.zeros(image.shape, np.float32))
+        found = self.model.listed(best, sizes, [shown])[0]
         height, width = (float(s) for s in sizes[0].tolist())
         scale = np.array([image.shape[2] / width, image.shape[1] / height] * 2)
-        return {k: v.numpy() for k, v in found.items()}, proposals * scale
+        there = proposals[0].numpy()[present[0].numpy()]
+        return {k: v.numpy() for k, v in found.items()}, there * scale
 
 
 def as_target(objects: Objects) -> dict[str, NDArray[Any]]:
@@ -199,13 +253,26 @@ class DetectionRecorder(Callback):
     Args:
         images: how many are looked at.
         every: after every so many epochs, and after the last.
+        averaging: of a run whose average is the model in the end: then that is measured. It has to
+            stand before this among the callbacks.
     """
 
     def __init__(
-        self, finder: Finder, dataset: DetectionDataset, images: int = 100, every: int = 1
+        self,
+        finder: Finder,
+        dataset: DetectionDataset,
+        images: int = 100,
+        every: int = 1,
+        averaging: WeightAveraging | None = None,
     ) -> None:
         self.finder, self.dataset, self.images, self.every = finder, dataset, images, every
+        self._averaging = averaging
         self._matched: float | None = None
+
+    def on_train_begin(self, run: Run) -> None:
+        if self._averaging is not None and self._averaging.averaged is not None:
+            losses: Any = self._averaging.averaged.module
+            self.finder = self.finder.of_model(losses.detector)
 
     def on_epoch_end(self, run: Run) -> None:
         if run.epoch % self.every and run.epoch != run.epochs:

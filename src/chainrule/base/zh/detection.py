@@ -59,6 +59,18 @@ TEXT = {
     "detectors: normalise by each batch, or by fixed statistics (running)": (
         "检测器：按每个批次归一化，或按固定的统计量（running）"
     ),
+    "detectors: bring each channel of each image to one mean and deviation (by the recipe)": (
+        "检测器：把每幅图像的每个通道调到同一均值与标准差（按配方）"
+    ),
+    "detectors: longer side of images when finding (as trained, or by the recipe)": (
+        "检测器：检测时图像的长边（与训练时相同，或按配方）"
+    ),
+    "detectors: search mirror images as well (none, or by the recipe)": (
+        "检测器：同时在镜像图上检测（none 表示不用，或按配方）"
+    ),
+    "{text!r} is neither none nor some of {known}": (
+        "{text!r} 既不是 none，也不是 {known} 中的几个"
+    ),
     "Detection takes images: --input C,H,W.": ("检测需要图像：--input C,H,W。"),
     "The images have {n} channels: --input {n},{side},{side}.": (
         "图像有 {n} 个通道：--input {n},{side},{side}。"

@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from chainrule.base.constraints import Int
+from chainrule.base.constraints import Bool, Int
 from chainrule.base.errors import ChainruleError, DataError
 from chainrule.base.text import t
 from chainrule.data.dataset import Dataset
-from chainrule.data.detection.geometry import Augmentation, fitted, letterboxed
+from chainrule.data.detection.geometry import Augmentation, fitted, letterboxed, standardised
 from chainrule.data.detection.samples import DetectionDataset, Sample
 from chainrule.data.loader import DataLoader
 from chainrule.data.random import check_epoch, check_seed, current_draws, permutation
@@ -57,6 +57,8 @@ class DetectionBatches(Dataset):
         sizes: the buckets.
         augmentation: None shows the images as they are.
         mean, std: of pixels 0 .. 1.
+        standardise: bring each channel of each image to one mean and deviation first; see
+            `geometry.standardised`.
     """
 
     def __init__(
@@ -66,11 +68,13 @@ class DetectionBatches(Dataset):
         augmentation: Augmentation | None = None,
         mean: float = 0.5,
         std: float = 0.25,
+        standardise: bool = False,
     ) -> None:
         if not len(dataset):
             raise DataError(t("There is no image to learn from."))
         self.dataset, self.sizes = dataset, tuple(sizes)
         self.augmentation, self.mean, self.std = augmentation, mean, std
+        self.standardise = Bool().check(standardise, "DetectionBatches", "standardise")
         self.places = max(-(-dataset.most_objects() // PLACES), 1) * PLACES
         self.bucket = np.array(
             [bucket_of(dataset.size(k), self.sizes) for k in range(len(dataset))]
@@ -85,7 +89,9 @@ class DetectionBatches(Dataset):
         image, objects = self._readable(int(index))
         objects = objects.of(~objects.ignored)
         if self.augmentation is not None:
-            image, objects = self.augmentation(image, objects, current_draws(1))
+            image, objects = self.augmentation(image, objects, current_draws(1), self.standardise)
+        elif self.standardise:
+            image = standardised(image)
         image, objects, inner = letterboxed(image, objects, size, 255 * self.mean)
         image = (image / np.float32(255) - np.float32(self.mean)) / np.float32(self.std)
         boxes = np.zeros((self.places, 4), np.float32)

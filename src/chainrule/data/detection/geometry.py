@@ -12,6 +12,8 @@ from chainrule.data.random import Draws
 
 #: A box of which less than this share remains in the picture is left out.
 VISIBLE = 0.3
+#: What `standardised` brings each channel to.
+MEAN, DEVIATION = 127.5, 56.0
 
 
 @lru_cache(maxsize=256)
@@ -38,6 +40,14 @@ def enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.matmul(np.matmul(down, image.astype(np.float32)), across.T)
 
 
+def standardised(image: np.ndarray) -> np.ndarray:
+    """float32 (C, H, W), each channel with mean 127.5 and deviation 56, cut off at 0 and 255: so
+    that light and colour of the place and the day count less. A channel of one value is 127.5."""
+    pixels = image.astype(np.float32)
+    mean, deviation = (f(pixels, (1, 2), keepdims=True) for f in (np.mean, np.std))
+    return np.clip((pixels - mean) / (deviation + 1e-3) * DEVIATION + MEAN, 0, 255)
+
+
 def fitted(height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:
     """The largest height and width of the same shape within `size`."""
     scale = min(size[0] / height, size[1] / width)
@@ -59,7 +69,7 @@ def letterboxed(
 
 
 class Augmentation:
-    """Flips, other scales and other light, drawn anew for each image.
+    """Flips, other scales, other colours and other light, drawn anew for each image.
 
     Args:
         flips: "" for none, "x" left and right, "xy" also upside down and turned by 90°.
@@ -68,6 +78,8 @@ class Augmentation:
         light: brightness and contrast, and the strength of each colour, change by up to this share.
         colour: hues turn by up to this many half circles, to either side, and saturation changes by
             up to this share; for objects whose colour differs from place to place.
+        mix: of this share of images, each channel becomes in part a random mean of all three.
+        grey: this share of images becomes grey, of red, green and blue in random shares.
     """
 
     def __init__(
@@ -76,17 +88,33 @@ class Augmentation:
         scale: tuple[float, float] = (0.8, 1.25),
         light: float = 0.15,
         colour: float = 0.0,
+        mix: float = 0.0,
+        grey: float = 0.0,
     ) -> None:
         self.flips = flips
         self.scale = tuple(Interval(0.1, 10).check(s, "Augmentation", "scale") for s in scale)
         self.light = Interval(0, 1).check(light, "Augmentation", "light")
         self.colour = Interval(0, 1).check(colour, "Augmentation", "colour")
+        self.mix = Interval(0, 1).check(mix, "Augmentation", "mix")
+        self.grey = Interval(0, 1).check(grey, "Augmentation", "grey")
 
     def __call__(
-        self, image: np.ndarray, objects: Objects, draws: Draws
+        self, image: np.ndarray, objects: Objects, draws: Draws, standardise: bool = False
     ) -> tuple[np.ndarray, Objects]:
-        """An image (C, H, W) and its objects, changed; the image keeps its size unless turned."""
-        u = draws.uniform(1, 14)[0]
+        """An image (C, H, W) and its objects, changed; the image keeps its size unless turned.
+
+        standardise: see `standardised`; done between colours and light, so that other colours have
+        the same mean and deviation, too.
+        """
+        u = draws.uniform(1, 12)[0]
+        if len(image) == 3 and (self.colour or self.mix or self.grey):
+            mixed = self._colours(draws.uniform(1, 17)[0])
+            flat = mixed @ image.reshape(3, -1).astype(np.float32)
+            # Standardising cuts off itself, at the new mean and deviation.
+            flat = flat if standardise else np.clip(flat, 0, 255)
+            image = flat.reshape(image.shape)
+        if standardise:
+            image = standardised(image)
         if self.flips and u[0] < 0.5:
             image, objects = mirrored(image, objects)
         if "y" in self.flips:
@@ -97,14 +125,22 @@ class Augmentation:
         low, high = self.scale
         if low != high or low != 1:
             image, objects = _zoomed(image, objects, low * (high / low) ** u[3], u[4], u[5])
-        if self.colour and len(image) == 3:
-            hue, saturation = self.colour * (2 * u[12:] - 1)
-            mixed = colours_turned(np.pi * hue, 1 + saturation)
-            flat = image.reshape(3, -1).astype(np.float32)
-            image = np.clip(mixed @ flat, 0, 255).reshape(image.shape)
         if self.light:
             image = self._lit(image, 2 * u[6:12] - 1)
         return image, objects
+
+    def _colours(self, u: np.ndarray) -> np.ndarray:
+        """(3, 3) float32, by which red, green and blue are multiplied; u: 17 numbers in 0 .. 1."""
+        hue, saturation = self.colour * (2 * u[:2] - 1)
+        matrix = colours_turned(np.pi * hue, 1 + saturation)
+        # Shares that are exponentially distributed, over their sum, are any mean as likely as any
+        # other.
+        shares = -np.log1p(-u[5:].reshape(4, 3))
+        shares = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
+        if u[2] < self.mix:
+            part = np.float32(u[3])
+            matrix = (1 - part) * matrix + part * shares[:3]
+        return np.tile(shares[3], (3, 1)) if u[4] < self.grey else matrix
 
     def _lit(self, image: np.ndarray, u: np.ndarray) -> np.ndarray:
         """In other light; u: numbers in -1 .. 1."""

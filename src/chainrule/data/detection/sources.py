@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -27,7 +28,10 @@ class DetectionData(NamedTuple):
 
 
 def load_detection(
-    source: str, classes: tuple[str, ...] | None = None, seed: int = 0
+    source: str,
+    classes: tuple[str, ...] | None = None,
+    seed: int = 0,
+    tile: Sequence[int] = (trees.SIDE, trees.STEP),
 ) -> DetectionData:
     """Images with boxes: "digit-scenes", "deepforest", a folder of VOC's kind (images and an XML
     file for each), or COCO's JSON, a file or a folder that holds some.
@@ -39,13 +43,15 @@ def load_detection(
     Args:
         classes: those to look for, as of a model that has learnt; None: those of the source.
         seed: of the scenes for testing.
+        tile: side and step, in pixels, of the tiles that are learnt from in "deepforest".
 
     Raises DataError or FileFormatError where there is nothing that could be learnt from.
     """
     if source == DIGIT_SCENES:
         return DetectionData(DigitScenes("train"), DigitScenes("test", seed=seed), [])
     if source == trees.PACKAGE and not Path(source).exists():
-        train, test = trees.tree_crowns("train"), trees.tree_crowns("test")
+        side, step = tile
+        train, test = trees.tree_crowns("train", None, side, step), trees.tree_crowns("test")
         return DetectionData(train, test, [*train.problems, *test.problems])
     path = Path(source)
     if not path.exists():

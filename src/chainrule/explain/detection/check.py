@@ -93,19 +93,29 @@ def _compared(line: Line, wanted: dict[str, float], size: int) -> LineCheck:
 #: Numbers in pixels, whose rounding grows with the image.
 _PIXELS = {
     *("x", "y", "w", "h", "start", "result", "x1", "y1", "x2", "y2", "ix1", "iy1", "ix2", "iy2"),
-    *("width", "height", "a", "b", "shared"),
+    *("width", "height"),
 }
 
 
 def _slack(key: str, name: str, wanted: dict[str, float], size: int) -> float:
     """How far a number may be off that is nearly 0: of probabilities nothing, of what is read from
-    a map by its largest value there, of coordinates by the size of the image, and of the shares of
-    the four elements around a point, which are differences of coordinates, by that of the map."""
+    a map by its largest value there, of coordinates by the size of the image, of the shares of the
+    four elements around a point, which are differences of coordinates, by that of the map, and of
+    areas and what is made of them by how far their sides may be off."""
     if key.startswith(("region.point", "region.mean")) and name[0] in "rv":
         read = [abs(v) for other, v in wanted.items() if other[0] in "mvr" and other[1:].isdigit()]
         return ROUNDING * max(read, default=1.0) * size
+    side = ROUNDING * size
     if name in _PIXELS:
-        return ROUNDING * size
+        return side
+    if name in ("a", "b", "shared"):
+        return side * wanted[f"around {name}"]
+    if name == "iou" and "shared" in wanted:
+        union = max(wanted["a"] + wanted["b"] - wanted["shared"], side)
+        around = wanted["around a"] + wanted["around b"] + 2 * wanted["around shared"]
+        return ROUNDING + side * around / union
+    if name == "exact":
+        return ROUNDING + side * (1 / max(wanted["w"], side) + 1 / max(wanted["h"], side))
     if key.startswith("region.point") and name[0] == "w":
         return ROUNDING * size / 8
     return 1e-10 if name in ("p", "threshold") else ROUNDING
@@ -247,7 +257,8 @@ def _suppression(again: Again, origin: Origin, rest: str, line: Line) -> dict[st
     return {
         "width": sides[0], "height": sides[1], "a": float(np.prod(a[2:] - a[:2])),
         "b": float(np.prod(b[2:] - b[:2])), "shared": sides[0] * sides[1], "iou": share(a, b),
-        "threshold": threshold,
+        "threshold": threshold, "around a": float(np.sum(a[2:] - a[:2])),
+        "around b": float(np.sum(b[2:] - b[:2])), "around shared": sum(sides),
     }  # fmt: skip
 
 

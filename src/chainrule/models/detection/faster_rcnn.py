@@ -188,8 +188,17 @@ class FasterRCNN(nn.Module):
     def best(self, images: Tensor, sizes: Tensor) -> Detections:
         """What is found in each image, in the pixels of the batch. Compiles; for few classes, see
         `RoIHeads.best`."""
+        return self.best_and_proposals(images, sizes)[0]
+
+    @no_grad()
+    def best_and_proposals(
+        self, images: Tensor, sizes: Tensor
+    ) -> tuple[Detections, Tensor, Tensor]:
+        """What `best` gives, and the proposals (N, P, 4), best first, of which some are present
+        (N, P): one program from the images to both. Compiles."""
         logits, codes, boxes, present = self.raw(images, sizes)
-        return self.roi_heads.best(logits, codes, boxes, present, sizes)
+        found = self.roi_heads.best(logits, codes, boxes, present, sizes)
+        return found, boxes, present
 
     @no_grad()
     def listed(
