@@ -10,7 +10,7 @@ import pytest
 
 import chainrule as cr
 from chainrule import nn, optim
-from chainrule.compile import backend, cache
+from chainrule.compile import backend, cache, shared
 from chainrule.compile.backend import Replay
 from chainrule.compile.blueprint import Blueprint
 from chainrule.compile.canonical import canonical
@@ -198,6 +198,45 @@ def test_another_trace_of_the_same_program_finds_its_code(monkeypatch, tmp_path)
     cr.manual_seed(0)
     assert second.run() == one
     assert first.step.stats()["kernels"] == second.step.stats()["kernels"] > 5
+
+
+def test_programs_of_one_form_run_the_same_code_on_memory_of_their_own(monkeypatch, tmp_path):
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "code"))
+    x = cr.randn(5, 4)
+
+    def made(start):
+        cr.manual_seed(start)
+        layer = nn.Linear(4, 3)
+        fixed = cr.randn(5, 3)
+        function = cr.compile(lambda x: layer(x).tanh() * (fixed + 1))
+        return function, layer(x).tanh() * (fixed + 1)
+
+    (one, first), (two, second) = made(0), made(1)
+    for _ in range(2):
+        np.testing.assert_allclose(one(x).detach().numpy(), first.detach().numpy(), rtol=1e-6)
+        np.testing.assert_allclose(two(x).detach().numpy(), second.detach().numpy(), rtol=1e-6)
+    codes = [f._latest[0].executable._code for f in (one, two)]
+    assert codes[0] is codes[1] and two.stats()["cached"]
+    monkeypatch.setenv("CHAINRULE_CACHE_SIZE", "0")
+    three, third = made(2)
+    np.testing.assert_allclose(three(x).detach().numpy(), third.detach().numpy(), rtol=1e-6)
+    assert three._latest[0].executable._code is not codes[0] and not three.stats()["cached"]
+
+
+def test_code_that_nobody_runs_goes_when_there_is_too_much(monkeypatch, tmp_path):
+    monkeypatch.setenv("CHAINRULE_CACHE", str(tmp_path / "code"))
+    monkeypatch.setattr(shared, "_kept", type(shared._kept)())
+    function = cr.compile(lambda x: x.exp() + 1)
+    function(cr.ones(3))
+    size = function._latest[0].executable._code.size
+    monkeypatch.setattr(shared, "_LIMIT", 2 * size + size // 2)
+    gc.collect()
+    before = len(jit._loaded)
+    for n in range(4, 10):
+        cr.compile(lambda x: x.exp() + 1)(cr.ones(n))
+    gc.collect()
+    assert len(shared._kept) <= 3 and len(jit._loaded) <= before + 3
+    np.testing.assert_allclose(function(cr.ones(3)).numpy(), np.e + 1, rtol=1e-6)
 
 
 def test_what_a_program_is_made_from_decides_its_name():

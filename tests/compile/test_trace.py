@@ -9,6 +9,7 @@ import chainrule as cr
 from chainrule import nn, optim
 from chainrule.base.errors import TraceError
 from chainrule.compile import trace
+from chainrule.compile.infer import infer
 from chainrule.ops.arrays import NUMPY
 from chainrule.ops.primitives import PRIMITIVES
 from chainrule.ops.recording import Recording
@@ -221,3 +222,16 @@ def test_constants_of_the_program_are_not_state():
     program = trace(lambda x: x + cr.tensor([1.0, 2.0]), cr.ones(2))
     assert not program.graph.state and len(program.graph.constants) == 1
     assert np.array_equal(program(cr.zeros(2)).numpy(), [1, 2])
+
+
+@pytest.mark.parametrize("number", [1, True, 1.5, 2**40])
+@pytest.mark.parametrize("dtype", [bool, np.uint8, np.int64, np.float32])
+def test_numbers_take_part_in_promotion_by_their_kind(number, dtype):
+    x = np.ones(3, dtype)
+    try:
+        wanted = (x * number).dtype
+    except OverflowError:
+        return  # as in glass mode, at the run
+    for _ in range(2):  # the second time it is known
+        assert infer("multiply", (x, number), {}).dtype == wanted
+        assert infer("multiply", (number, x), {}).shape == (3,)

@@ -1,6 +1,7 @@
 """Networks as estimators: modules, losses, weights, early ends, storing, workings."""
 
 import pickle
+import tracemalloc
 import warnings
 
 import numpy as np
@@ -156,6 +157,38 @@ def test_several_targets_and_going_on():
     assert parts.score(x, y[:, 0]) > once.fit(x, y[:, 0]).score(x, y[:, 0])
     with pytest.raises(ValueError, match="2 targets"):
         parts.partial_fit(x, y)
+
+
+@pytest.mark.parametrize("early_stopping", [False, True])
+def test_a_table_is_converted_batch_by_batch(early_stopping):
+    random = np.random.default_rng(0)
+    x = random.normal(size=(40_000, 100))
+    y = (x[:, 0] > 0).astype(int)
+    options = {"max_epochs": 1, "random_state": 0, "early_stopping": early_stopping}
+    model = NeuralClassifier(Net, **options)
+    model.fit(x, y).predict(x)  # compiles, which takes memory too
+    tracemalloc.start()
+    model.fit(x, y).predict(x)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < x.nbytes / 4, "half of it would be the table in float32"
+    other = NeuralClassifier(Net, **options).fit(x.astype(np.float32), y)
+    np.testing.assert_array_equal(weights(model), weights(other))
+    columns = NeuralClassifier(Net, **options).fit(np.asfortranarray(x), y)
+    np.testing.assert_array_equal(weights(model), weights(columns))
+    np.testing.assert_array_equal(model.predict_proba(x), other.predict_proba(x))
+    np.testing.assert_array_equal(model.predict(np.asfortranarray(x[:100])), model.predict(x[:100]))
+
+
+def test_numbers_too_large_for_the_network_are_refused():
+    x, y = iris()
+    x[3, 1] = 1e300
+    for options in ({"module": Net}, {"input_dtype": "float32"}):
+        with pytest.raises(ValueError, match="too large for dtype"):
+            NeuralClassifier(**options).fit(x, y)
+    model = NeuralClassifier(Net, max_epochs=1).fit(x[4:], y[4:])
+    with pytest.raises(ValueError, match="too large for dtype"):
+        model.predict(x)
 
 
 def test_partial_fit_knows_its_classes():

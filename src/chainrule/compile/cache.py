@@ -15,6 +15,7 @@ import struct
 import tempfile
 import threading
 import time
+from collections.abc import Hashable
 from contextlib import suppress
 from functools import cache
 from pathlib import Path
@@ -194,6 +195,14 @@ def _folder() -> Path | None:
         except RuntimeError:
             return None
     return base / "chainrule"
+
+
+def place() -> Hashable | None:
+    """What the environment says about the folder, so that code in memory is another's where the
+    folder is; None: there is to be no cache."""
+    if not _limit():
+        return None
+    return os.environ.get("CHAINRULE_CACHE"), os.environ.get("XDG_CACHE_HOME")
 
 
 def _private(folder: Path) -> bool:

@@ -29,6 +29,7 @@ class _Writer:
     def __init__(self) -> None:
         self.lines: list[str] = []
         self._numbers: dict[Value, int] = {}
+        self._kinds: dict[tuple[Any, ...], str] = {}  # as text: most values are alike
 
     def graph(self, graph: Graph) -> None:
         """A line for each input, state, constant, scalar and instruction, then what comes out."""
@@ -40,10 +41,14 @@ class _Writer:
             self._line("constant", self._new(value), _digest(array))
         for host in graph.hosts:
             self._line("host", *map(self._new, host.values))
+        word = self._word
         for i in graph.instructions:
-            operands = [self._word(o) for o in i.operands]
-            attributes = [f"{k}={self._word(v)}" for k, v in sorted(i.attributes.items())]
-            self._line(i.primitive, *operands, *attributes, self._new(i.out))
+            words = [i.primitive]
+            words += [word(o) for o in i.operands]
+            if i.attributes:
+                words += [f"{k}={word(v)}" for k, v in sorted(i.attributes.items())]
+            words.append(self._new(i.out))
+            self.lines.append(" ".join(words))
         self._line("outputs", *map(self._word, graph.outputs))
         for old, new in graph.updates:
             self._line("update", self._word(old), self._word(new))
@@ -55,12 +60,17 @@ class _Writer:
     def _new(self, value: Value) -> str:
         # Values that come twice (one constant in two bodies) keep their number.
         number = self._numbers.setdefault(value, len(self._numbers))
-        weak = " weak" if value.weak else ""
-        return f"%{number}: {value.kind} {value.dtype.str} {value.shape}{weak}"
+        key = value.kind, value.dtype, value.shape, value.weak
+        kind = self._kinds.get(key)
+        if kind is None:
+            weak = " weak" if value.weak else ""
+            kind = self._kinds[key] = f"{value.kind} {value.dtype.str} {value.shape}{weak}"
+        return f"%{number}: {kind}"
 
     def _word(self, x: Any) -> str:
         if isinstance(x, Value):
-            return f"%{self._numbers[x]}" if x in self._numbers else self._new(x)
+            number = self._numbers.get(x)
+            return self._new(x) if number is None else f"%{number}"
         if x is None or x is Ellipsis or isinstance(x, bool | int | str):
             return repr(x)
         if isinstance(x, float):

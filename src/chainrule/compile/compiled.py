@@ -209,11 +209,11 @@ class Compiled:
 
         Of the function: `calls`; `compiled`: programs made, the `seconds` that took, and what they
         were made again for (`reasons`: how often each); `programs` kept; `cache_hits`,
-        `cache_misses`: programs found on disk, and not.
+        `cache_misses`: programs whose code was there, in memory or on disk, and not.
 
         Of the program: `backend` ("native" or "replay"); `instructions`, after the passes;
         `kernels` in it, different ones (`functions`), `barriers` that threads meet at in a run;
-        `arena`: bytes of scratch memory; `threads`; `cached`: whether it came from the disk; and
+        `arena`: bytes of scratch memory; `threads`; `cached`: whether its code was there; and
         what making it took: `trace_seconds`, `plan_seconds`, `compile_seconds`, `load_seconds`.
         """
         own = {

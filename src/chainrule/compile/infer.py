@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -16,6 +17,7 @@ from chainrule.ops.primitives import BINARY, UNARY
 
 _TRUTH = {"equal", "less", "less_equal", "isnan"}
 _NOT_OF_TRUTH = {"subtract", "negative", "sign"}  # NumPy has them for numbers only
+_NUMBERS = (float, int, bool)
 
 
 def infer(primitive: str, operands: tuple[Any, ...], attributes: dict[str, Any]) -> Any:
@@ -34,16 +36,39 @@ def _shape(x: Any) -> tuple[int, ...]:
 
 
 def _map(primitive: str, operands: tuple[Any, ...]) -> np.ndarray:
+    kinds: list[Any] = []
+    for x in operands:
+        kind = x.__class__
+        if kind is np.ndarray:
+            kinds.append((x.shape, x.dtype))
+        elif kind in _NUMBERS:
+            kinds.append(kind)  # of a Python number only the kind matters
+        else:
+            return np.empty(*_mapped_anew(primitive, operands))
+    return np.empty(*_mapped(primitive, *kinds))
+
+
+@lru_cache(maxsize=1024)
+def _mapped(primitive: str, *kinds: Any) -> tuple[tuple[int, ...], np.dtype]:
+    """Shape and dtype of a map of arrays (shape, dtype) and numbers (class): they repeat."""
+    return _mapped_anew(
+        primitive, tuple(np.empty(*k) if isinstance(k, tuple) else k() for k in kinds)
+    )
+
+
+def _mapped_anew(
+    primitive: str, operands: tuple[Any, ...]
+) -> tuple[tuple[int, ...], np.dtype]:  # fmt: skip
     shape = broadcast_shapes(*map(_shape, operands))
     if primitive in _TRUTH:
-        return np.empty(shape, bool)
+        return shape, np.dtype(bool)
     kinds = [x.dtype if hasattr(x, "dtype") else x for x in operands]
     dtype = np.result_type(*kinds)
     if dtype.kind == "b" and primitive in _NOT_OF_TRUTH:
         getattr(np, primitive)(*np.zeros(len(operands), bool))  # raises, as it does in glass mode
     if primitive == "divide" and dtype.kind != "f":
         dtype = np.dtype(np.float64)
-    return np.empty(shape, dtype)
+    return shape, dtype
 
 
 def _where(condition: Any, x: Any, o: Any) -> np.ndarray:

@@ -6,17 +6,16 @@ import ctypes
 import mmap
 import struct
 import time
-import weakref
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
-from chainrule.compile import cache
+from chainrule.compile import cache, shared
 from chainrule.compile.blueprint import Blueprint, Result, constants_of, fill, scalars_of
 from chainrule.compile.canonical import canonical
-from chainrule.compile.emit.program import ARENA, BARRIER, DONE, ENTRY, ProgramWriter
+from chainrule.compile.emit.program import ARENA, BARRIER, DONE, ProgramWriter
 from chainrule.compile.graph import Graph
 from chainrule.compile.passes import optimize
 from chainrule.compile.passes.small_batch import by_channels
@@ -26,6 +25,7 @@ from chainrule.compile.runtime.target import Target, host
 from chainrule.compile.schedule.expression import Buffer
 from chainrule.compile.schedule.order import make_plan
 from chainrule.compile.schedule.plan import Plan
+from chainrule.compile.shared import Code
 from chainrule.graph.tensor import Tensor
 
 if TYPE_CHECKING:
@@ -119,41 +119,55 @@ class Native:
     ) -> None:
         self.graph, self.threads, self.keep_gradients = graph, threads, keep_gradients
         self.target = target or host()
-        self._seconds = {"plan_seconds": 0.0, "compile_seconds": 0.0}
-        blueprint, found = self._blueprint()
-        start = time.perf_counter()
-        loaded = jit.load(blueprint.code)
+        self._seconds = {"plan_seconds": 0.0, "compile_seconds": 0.0, "load_seconds": 0.0}
         # Whoever runs the program holds this object, so that no code goes while it runs.
-        weakref.finalize(self, loaded.unload).atexit = False
-        self._entry = loaded.address(ENTRY)
+        self._code, found = self._loaded()
+        blueprint = self._code.blueprint
+        start = time.perf_counter()
         self._frame = Frame(blueprint, graph)
-        self._seconds["load_seconds"] = time.perf_counter() - start
+        self._seconds["load_seconds"] += time.perf_counter() - start
         self.stats = {
             "backend": "native", **blueprint.stats, "threads": threads, **self._seconds,
             "cached": found,
         }  # fmt: skip
         self._prepare(blueprint)
 
-    def _blueprint(self) -> tuple[Blueprint, bool]:
-        """The compiled program, and whether it was found on disk."""
-        name = None
+    def _loaded(self) -> tuple[Code, bool]:
+        """The code, and whether it was found in memory or on disk."""
         content = canonical(self.graph)
-        if content is not None:
-            options = f"program {self.threads} {self.keep_gradients}"
-            name = cache.key(options, content, self.target.key, cache.fingerprint())
-            packed = cache.load(name)
-            if packed is not None:
-                return Blueprint.unpack(packed), True
+        if content is None:
+            return self._load(self._compiled()), False
+        options = f"program {self.threads} {self.keep_gradients}"
+        name = cache.key(options, content, self.target.key, cache.fingerprint())
+        place = cache.place()
+        if place is None:
+            return self._load(self._compiled()), False
+        code = shared.find((name, place))
+        if code is not None:
+            return code, True
+        packed = cache.load(name)
+        blueprint = self._compiled() if packed is None else Blueprint.unpack(packed)
+        if packed is None:
+            cache.store(name, blueprint.pack())
+        code = self._load(blueprint)
+        shared.keep((name, place), code)
+        return code, packed is not None
+
+    def _load(self, blueprint: Blueprint) -> Code:
+        start = time.perf_counter()
+        code = Code(blueprint)
+        self._seconds["load_seconds"] = time.perf_counter() - start
+        return code
+
+    def _compiled(self) -> Blueprint:
         start = time.perf_counter()
         design = self.design()
         blueprint = design.blueprint()
         planned = time.perf_counter()
         blueprint.code = jit.compile_object(design.text, self.target)
         compiled = time.perf_counter()
-        self._seconds = {"plan_seconds": planned - start, "compile_seconds": compiled - planned}
-        if name is not None:
-            cache.store(name, blueprint.pack())
-        return blueprint, False
+        self._seconds |= {"plan_seconds": planned - start, "compile_seconds": compiled - planned}
+        return blueprint
 
     def design(self, timed: bool = False) -> Design:
         """The stages before the code, worked out anew: they are large, and seldom looked at."""
@@ -180,7 +194,7 @@ class Native:
         self._outputs = [(slot, shape, np.dtype(d)) for slot, shape, d in blueprint.outputs]
         self._gradients = [r and (r[0], r[1], np.dtype(r[2])) for r in blueprint.gradients]
         self._results: list[tuple[Tensor, Tensor | None]] = []
-        self._run = pool.prepared(self._entry, frame.address, self.threads)
+        self._run = pool.prepared(self._code.entry, frame.address, self.threads)
 
     # ---- running ------------------------------------------------------------------------------
 

@@ -8,6 +8,7 @@ scalars, read anew from a host function at every run.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
@@ -244,15 +245,28 @@ class Trace:
     # ---- instructions -----------------------------------------------------------------------
 
     def emit(self, primitive: str, operands: tuple[Any, ...], attributes: dict[str, Any]) -> Symbol:
-        operands = tuple(self.operand(o) for o in operands)
-        metas = tuple(_meta(o) for o in operands)
-        meta = infer(primitive, metas, attributes)
-        weak = all(
-            o.value.weak if isinstance(o, Symbol) else isinstance(o, int | float) for o in operands
-        ) and any(isinstance(o, Symbol) for o in operands)
-        out = self.new("v", meta, "result", weak)
-        values = tuple(_value(o) for o in operands)
-        self.graph.instructions.append(Instruction(primitive, values, attributes, out.value))
+        # One loop and few calls: a step has hundreds of instructions, and most of a trace is here.
+        metas: list[Any] = []
+        values: list[Any] = []
+        weak, symbols = True, False
+        for x in operands:
+            if x.__class__ is not Symbol:
+                x = self.operand(x)
+            elif x.trace is not self:
+                self._check_open(x)
+            if x.__class__ is Symbol:
+                value = x.value
+                symbols = True
+                weak = weak and value.weak
+                metas.append(_meta(x) if value.weak else x.meta)
+                values.append(value)
+            else:
+                weak = weak and isinstance(x, int | float)
+                metas.append(_meta(x))
+                values.append(_value(x))
+        meta = infer(primitive, tuple(metas), attributes)
+        out = self.new("v", meta, "result", weak and symbols)
+        self.graph.instructions.append(Instruction(primitive, tuple(values), attributes, out.value))
         return out
 
     def operand(self, x: Any) -> Any:
@@ -298,9 +312,9 @@ class Trace:
             if symbol is not first and first.value not in gone:
                 graph.updates.append((first.value, symbol.value))
                 written.append(data)
-        owners = [(memory.owner(a), a) for a, _ in self._current.values()]
+        owners = Counter(id(memory.owner(a)) for a, _ in self._current.values())
         for data in written:
-            if any(o is memory.owner(data) and a is not data for o, a in owners):
+            if owners[id(memory.owner(data))] > 1:
                 raise TraceError(
                     t(
                         "Two tensors that share memory (one is a view of the other, made before "

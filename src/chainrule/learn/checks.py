@@ -127,11 +127,11 @@ def finite(X: Array) -> bool:
     with np.errstate(over="ignore", invalid="ignore"):
         flags = X.flags
         if X.dtype in FLOATS and (flags.c_contiguous or flags.f_contiguous):
-            return bool(np.isfinite(_squares(X.ravel(order="K"))))
+            return bool(np.isfinite(sum_of_squares(X.ravel(order="K"))))
         return bool(np.isfinite(np.add.reduce(X, axis=None)))
 
 
-def _squares(x: Array) -> Any:
+def sum_of_squares(x: Array) -> Any:
     """The sum of the squares of x [n]: a product of the linear algebra is quicker than a sum."""
     n = len(x)
     if n <= _SHORT or n >= _LONG:

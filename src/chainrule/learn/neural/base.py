@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import warnings
+from functools import cache, lru_cache
 from numbers import Integral, Real
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
-from sklearn.utils import check_random_state
+from sklearn.utils import check_array, check_random_state
 from sklearn.utils._param_validation import Interval, StrOptions
 from sklearn.utils.validation import _check_sample_weight, check_is_fitted, validate_data
 
@@ -17,9 +18,10 @@ from chainrule.base.errors import ArgumentError
 from chainrule.base.text import t
 from chainrule.graph import Tensor, no_grad
 from chainrule.learn.base import Explained, InterruptedFitWarning
-from chainrule.learn.checks import FLOATS, checked
+from chainrule.learn.checks import FLOATS, checked, checked_pair
 from chainrule.learn.neural import losses, storing
 from chainrule.learn.neural.network import evaluating, made, output_shape
+from chainrule.learn.neural.samples import Samples, as_inputs
 from chainrule.learn.neural.working import NetworkWorking, network_working
 from chainrule.ops.random import get_rng_state, manual_seed, set_rng_state
 from chainrule.train import EarlyStopping, Trainer, feeding
@@ -93,6 +95,12 @@ class NeuralEstimator(Explained, BaseEstimator):
                 )
             )
 
+    @classmethod
+    @cache
+    def _get_param_names(cls) -> list[str]:
+        # Read from the signature, which takes longer than a short fit's epoch.
+        return super()._get_param_names()  # type: ignore[no-any-return]
+
     def get_params(self, deep: bool = True) -> dict[str, Any]:
         """All parameters, those of module, loss, optimizer and trainer with their prefixes."""
         unknown = getattr(self, "_unknown", ())
@@ -114,20 +122,51 @@ class NeuralEstimator(Explained, BaseEstimator):
 
     # ---- fitting ---------------------------------------------------------------------------------
 
+    @property
+    def _rounding(self) -> Any:
+        """The dtype that floating inputs are rounded to before the network's own; None: none."""
+        if self.input_dtype == "auto":
+            return None if self.module is None else np.dtype("float32")
+        return None if self.input_dtype is None else np.dtype(self.input_dtype)
+
     def _samples(self, X: Any, y: Any = "no_validation", reset: bool = True) -> Any:
-        how: dict[str, Any] = {"allow_nd": True, "order": "C", "reset": reset}
-        kind: Any = self.input_dtype
-        if kind == "auto":
-            kind = list(FLOATS) if self.module is None else "float32"
+        """Checked samples. Those of another float stay as they are: batches are converted."""
+        how: dict[str, Any] = {"allow_nd": True, "reset": reset}
+        kinds: Any = FLOATS
+        if self._rounding == np.float32:
+            kinds = FLOATS[::-1]  # what is no float becomes one of the first kind
         # Texts are refused, also those that could be read as numbers.
         text = np.asarray(X).dtype.kind in "US"
-        if isinstance(y, str) and kind is not None and not text:
-            kinds = FLOATS if isinstance(kind, list) else (np.dtype(kind),)
-            return checked(self, X, dtypes=kinds, **how)
-        how["dtype"] = "numeric" if text else kind
-        if self._classifies or isinstance(y, str):
-            return validate_data(self, X, y, **how)
-        return validate_data(self, X, y, multi_output=True, y_numeric=True, **how)
+        alone = isinstance(y, str)
+        if self.input_dtype is None or text:
+            how["dtype"] = "numeric" if text else None
+        elif alone:
+            return self._within(checked(self, X, dtypes=kinds, **how))
+        elif reset and y.__class__ is np.ndarray and y.ndim == 1 and y.dtype.kind in "fiu":
+            X, y = checked_pair(self, X, y, dtypes=kinds, allow_nd=True)
+            return self._within(X), y
+        else:
+            how["dtype"] = list(kinds)
+        if self._classifies or alone:
+            found = validate_data(self, X, y, **how)
+        else:
+            found = validate_data(self, X, y, multi_output=True, y_numeric=True, **how)
+        if alone:
+            return self._within(found)
+        return self._within(found[0]), found[1]
+
+    def _within(self, X: np.ndarray) -> np.ndarray:
+        """X itself. Raises ValueError for numbers that the network's float cannot hold."""
+        if X.dtype == np.float64 and self._rounding == np.float32 and X.size:
+            with np.errstate(over="ignore"):
+                ends = np.array([X.min(), X.max()]).astype(np.float32)
+                if not np.isfinite(ends).all():
+                    check_array(X, dtype=np.float32, allow_nd=True, input_name="X")
+        return X
+
+    def _inputs(self, rows: np.ndarray) -> Tensor:
+        """Samples as the network takes them."""
+        return feeding.fit(Tensor(as_inputs(rows, self._rounding)), self._trainer.dtype)
 
     def _fit(
         self, X: Any, y: Any, weight: Any, epochs: int, *, goes_on: bool, trace: bool
@@ -143,10 +182,11 @@ class NeuralEstimator(Explained, BaseEstimator):
                 X, y, weight = X[kept], y[kept], weight[kept]
             if (weight == weight[0]).all():
                 weight = None
-        random = check_random_state(self.random_state)
         before = get_rng_state()
         # The network's numbers come from this estimator's state, and nobody else's are disturbed.
-        manual_seed(int(random.randint(2**31 - 1)))
+        seed = self.random_state
+        random = None if isinstance(seed, Integral) else check_random_state(seed)
+        manual_seed(_first(int(seed)) if random is None else _drawn(random))
         try:
             if not goes_on:
                 self._make(X, y)
@@ -160,15 +200,21 @@ class NeuralEstimator(Explained, BaseEstimator):
             set_rng_state(before)
         self.__dict__.pop("trace_", None)
         if trace:
-            self.trace_ = X[:_KEPT].copy(), np.asarray(y)[:_KEPT].copy()
+            rows = as_inputs(X[:_KEPT], self._rounding).copy()
+            self.trace_ = rows, np.asarray(y)[:_KEPT].copy()
         return self
 
     def _make(self, X: Any, y: Any) -> None:
         self._input_shape, self._sized = X.shape[1:], self._outputs(y)
-        self.module_ = made(self.module, self._options("module"), self._input_shape, self._sized)
+        options = self._options("module")
+        self.module_ = made(self.module, options, self._input_shape, self._sized)
         if self.module is None:
-            self.module_.to(as_dtype(X.dtype))
-        self._output_shape = output_shape(self.module_, X)
+            self.module_.to(as_dtype(self._rounding or X.dtype))
+        if self.module is None and not {"in_features", "out_features"} & options.keys():
+            self._output_shape: tuple[int, ...] = (self._sized,)
+        else:
+            first = as_inputs(X[:1], self._rounding)
+            self._output_shape = output_shape(self.module_, first)
         self._loss = losses.made_loss(self._named_loss(), self._options("loss"))
         self._check_outputs()
 
@@ -189,9 +235,12 @@ class NeuralEstimator(Explained, BaseEstimator):
         targets = self._targets(y)
         callbacks = list(self.callbacks or ())
         held = None
-        rows = np.arange(len(X))
+        rows = None
         if self.early_stopping:
-            rows, held = self._split(rows, y, random)
+            if random is None:
+                random = check_random_state(self.random_state)
+                _drawn(random)  # what the network's numbers began with
+            rows, held = self._split(np.arange(len(X)), y, random)
         if weight is not None:
             targets = losses.pack(targets, weight, self._trainer.dtype.numpy)
         if self.patience is not None:
@@ -201,13 +250,16 @@ class NeuralEstimator(Explained, BaseEstimator):
                     restore_best=held is not None,
                 )
             )  # fmt: skip
-        self._rows = len(rows)
-        train = (X, targets) if held is None else (X[rows], targets[rows])
-        size = min(200, len(rows)) if self.batch_size == "auto" else min(self.batch_size, len(rows))
+        dtype = self._trainer.dtype.numpy
+        if self._rounding is not None and np.dtype(dtype).itemsize > self._rounding.itemsize:
+            X = as_inputs(X, self._rounding)
+        train = Samples(X, targets, dtype, rows)
+        other = None if held is None else Samples(X, targets, dtype, held)
+        count = self._rows = len(train)
+        size = min(200, count) if self.batch_size == "auto" else min(self.batch_size, count)
         self.history_ = self._trainer.fit(
-            train, None if held is None else (X[held], targets[held]), epochs, callbacks,
-            batch_size=size, verbose=self.verbose,
-        )  # fmt: skip
+            train, other, epochs, callbacks, batch_size=size, verbose=self.verbose
+        )
         self.n_epochs_ = len(self.history_)
         if not all(bool(np.isfinite(_array(p)).all()) for p in self.module_.parameters()):
             raise ValueError(
@@ -277,8 +329,7 @@ class NeuralEstimator(Explained, BaseEstimator):
                         size *= 2
                     rows = np.zeros((size, *X.shape[1:]), X.dtype)
                     rows[: n - i] = X[i:]
-                batch = feeding.fit(Tensor(rows), self._trainer.dtype)
-                outputs.append(self._trainer._forward((batch,), None)[0])
+                outputs.append(self._trainer._forward((self._inputs(rows),), None)[0])
         return feeding.join(outputs)[:n]
 
     def loss_of(self, X: Any, y: Any) -> Any:
@@ -295,7 +346,7 @@ class NeuralEstimator(Explained, BaseEstimator):
         """(outputs, loss) of checked samples, on the tape."""
         self.module_.eval()
         self.module_.zero_grad()
-        output = self.module_(Tensor(X))
+        output = self.module_(self._inputs(X))
         return output, Loss(self._loss)(output, Tensor(self._targets(y)))
 
     def _working(self) -> NetworkWorking:
@@ -333,6 +384,16 @@ class NeuralEstimator(Explained, BaseEstimator):
         Raises FileFormatError for another file, ArgumentError for a parameter that is missing.
         """
         return storing.load(cls, path, parameters)
+
+
+def _drawn(random: Any) -> int:
+    return int(random.randint(2**31 - 1))
+
+
+@lru_cache(maxsize=256)
+def _first(seed: int) -> int:
+    """What a state of that seed draws first: making the state takes longer than a step."""
+    return _drawn(check_random_state(seed))
 
 
 def _array(parameter: Any) -> np.ndarray:

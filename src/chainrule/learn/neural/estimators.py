@@ -101,9 +101,10 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
         X, y = self._samples(X, y)
         y = self._labels(y)
         goes_on = self.warm_start and hasattr(self, "module_")
+        codes = None
         if not goes_on:
-            self.classes_ = np.unique(y)
-        return self._fit_codes(X, y, sample_weight, self.max_epochs, goes_on, trace)
+            self.classes_, codes = np.unique(y, return_inverse=True)
+        return self._fit_codes(X, y, codes, sample_weight, self.max_epochs, goes_on, trace)
 
     @_fit_context(prefer_skip_nested_validation=True)
     def partial_fit(
@@ -119,34 +120,37 @@ class NeuralClassifier(ClassifierMixin, NeuralEstimator):
             self.classes_ = np.unique(classes)
         elif classes is not None and not np.array_equal(np.unique(classes), self.classes_):
             raise ValueError(t("classes differ from those of the first call to partial_fit."))
-        return self._fit_codes(X, y, sample_weight, 1, goes_on, False)
+        return self._fit_codes(X, y, None, sample_weight, 1, goes_on, False)
 
     def _fit_codes(
-        self, X: Any, y: Any, weight: Any, epochs: int, goes_on: bool, trace: bool
+        self, X: Any, y: Any, codes: Any, weight: Any, epochs: int, goes_on: bool, trace: bool
     ) -> Any:
-        self._check_known(np.unique(y))
-        codes = np.searchsorted(self.classes_, y)
+        if codes is None:
+            codes = self._codes(y)
         if self.class_weight is not None:
             by_class = compute_sample_weight(self.class_weight, y)
             weight = by_class if weight is None else by_class * np.asarray(weight)
         return self._fit(X, codes, weight, epochs, goes_on=goes_on, trace=trace)
 
     def _labels(self, y: Any) -> np.ndarray:
+        if y.__class__ is np.ndarray and y.ndim == 1 and y.dtype.kind in "iu":
+            return y  # type: ignore[no-any-return]
         check_classification_targets(y)
         return column_or_1d(y, warn=True)
 
-    def _check_known(self, classes: Any) -> None:
+    def _codes(self, y: Any) -> np.ndarray:
+        """The index of each sample's class. Raises ValueError for a class that is not known."""
+        classes, codes = np.unique(y, return_inverse=True)
         new = np.setdiff1d(classes, self.classes_)
         if len(new):
             raise ValueError(
                 t("y has classes {new} that the first fit did not have: {known}.",
                   new=new.tolist(), known=self.classes_.tolist())
             )  # fmt: skip
+        return np.searchsorted(self.classes_, classes)[codes]
 
     def _coded(self, y: Any) -> Any:
-        y = self._labels(y)
-        self._check_known(np.unique(y))
-        return np.searchsorted(self.classes_, y)
+        return self._codes(self._labels(y))
 
     def _named_loss(self) -> Any:
         if self.loss != "auto":

@@ -74,15 +74,16 @@ def made(module: Any, options: dict[str, Any], shape: tuple[int, ...], outputs: 
                 )
             )
         return copy.deepcopy(module)
-    function = perceptron if module is None else module
-    if not callable(function):
+    sizes = {"in_features": int(np.prod(shape)), "out_features": outputs}
+    if module is None:
+        return perceptron(**sizes | options)
+    if not callable(module):
         raise ArgumentError(
             t("module is an nn.Module, a class or a function that makes one, not {value!r}.",
               value=module)
         )  # fmt: skip
-    known = inspect.signature(function).parameters
-    sizes = {"in_features": int(np.prod(shape)), "out_features": outputs}
-    found = function(**{k: v for k, v in sizes.items() if k in known} | options)
+    known = inspect.signature(module).parameters
+    found = module(**{k: v for k, v in sizes.items() if k in known} | options)
     if not isinstance(found, nn.Module):
         kind = type(found).__name__
         raise ArgumentError(t("module must make an nn.Module, not {kind}.", kind=kind))
