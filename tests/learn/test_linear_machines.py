@@ -16,7 +16,7 @@ from sklearn.preprocessing import scale  # noqa: E402
 
 import chainrule as cr  # noqa: E402
 from chainrule.learn import LinearSVC, LinearSVR  # noqa: E402
-from chainrule.learn.svm import straight  # noqa: E402
+from chainrule.learn.svm import smoothing, straight  # noqa: E402
 
 TIGHT = {"tol": 1e-7, "max_iter": 100000}
 CLASSIFICATIONS = [
@@ -161,3 +161,37 @@ def test_every_number_of_a_regression_is_worked_out_again(options):
         working = cr.explain(LinearSVR(**options).fit(rows, y[: rows.shape[0]], trace=True))
         checked = working.verify()
         assert checked and checked.right > 1, str(checked)
+
+
+@pytest.mark.parametrize("epsilon", [None, 0.0, 0.2])
+def test_newton_s_steps_from_far_away_end_near_the_optimum(epsilon):
+    random = np.random.default_rng(4)
+    x = random.normal(size=(1000, 12))
+    y = x @ random.normal(size=12) + random.normal(size=1000)
+    y = np.sign(y) if epsilon is None else y
+    C = random.uniform(0.5, 2.0, 1000)
+    line = straight.Line(x, 1.0, y, C, epsilon, squared=False)
+    low, high = (-C, C) if epsilon is not None else (np.minimum(C * y, 0), np.maximum(C * y, 0))
+    assert smoothing.worthwhile(line)
+    beta, steps = smoothing.approach(line, low, high, 100, lambda: False, None)
+    best = straight.by_dual(line, 1e-7, 100000, 0, lambda: False, None)
+    assert best.converged and line.primal(best.w) - line.dual(best.beta) < 1e-5
+    assert np.all((low <= beta) & (beta <= high)) and 0 < steps < 100
+    assert line.dual(best.beta) * (1 - 1e-3) < line.dual(beta) <= line.dual(best.beta) + 1e-9
+    assert not smoothing.approach(line, low, high, 0, lambda: False, None)[0].any()
+
+
+@pytest.mark.parametrize("weights", [1, 20])
+def test_a_near_start_gives_the_optimum_of_passes_alone(weights, monkeypatch):
+    random = np.random.default_rng(5)
+    x = random.normal(size=(12000 // weights, weights))
+    y = np.sign(x[:, 0] + random.normal(size=len(x)))
+    # Columns of another scale and a value far out.
+    x[:, 0] *= 30
+    x[0] *= 1e4
+    line = straight.Line(x, 1.0, y, np.ones(len(y)), None, squared=False)
+    near = straight.by_dual(line, 1e-6, 200000, 0, lambda: False, None)
+    monkeypatch.setattr(straight, "worthwhile", lambda line: False)
+    far = straight.by_dual(line, 1e-6, 200000, 0, lambda: False, None)
+    assert near.rounds < far.rounds and near.converged
+    assert line.dual(near.beta) == pytest.approx(line.dual(far.beta), rel=1e-6)

@@ -93,3 +93,6 @@ _plain = partial(njit, nogil=True, error_model="numpy", no_cfunc_wrapper=True, _
 jit = partial(_plain, cache=True, **_kernel)
 # A part: what only kernels and other parts call.
 part = partial(_plain, no_cpython_wrapper=True, **_inner)
+# For `fastmath`: sums may be taken in any order, so that they vectorise, products fused, and
+# divisions by the same number made one; NaN and infinities stay what they are.
+SUMS = {"reassoc", "contract", "nsz", "arcp"}

@@ -7,13 +7,14 @@ A first call pauses to compile: few functions, of loops only, and every one need
 # Compiled loops take their types from their arguments.
 import numpy as np
 
-from chainrule.learn.cluster.compiling import compiled, part, plain, products
+from chainrule.learn.cluster.products import products
+from chainrule.learn.compiling import SUMS, jit, part
 
 # Rows whose products with all centers stay in the cache.
 BLOCK = 256
 
 
-@compiled
+@jit(fastmath=SUMS)
 def assign(X, weights, doubled, norms, first, last, labels, table, least, best, add, sums, mass):
     """labels[i] = argmin over k of |c_k|² − 2·x·c_k for the rows first…last; how many changed.
 
@@ -48,7 +49,7 @@ def assign(X, weights, doubled, norms, first, last, labels, table, least, best, 
     return changed
 
 
-@compiled
+@jit(fastmath=SUMS)
 def squared_distances(X, points, labels, first, last, out):
     """out[t, i] = |x_i − points[t + labels[i]]|² for the rows first…last and all t."""
     for t in range(out.shape[0]):
@@ -61,7 +62,7 @@ def squared_distances(X, points, labels, first, last, out):
             out[t, i] = total
 
 
-@compiled
+@jit(fastmath=SUMS)
 def accumulate(X, weights, labels, first, last, sums, mass):
     """Adds the rows first…last to their clusters: sums [K, D] += w·x, mass [K] += w."""
     for i in range(first, last):
@@ -71,7 +72,7 @@ def accumulate(X, weights, labels, first, last, sums, mass):
             sums[k, j] += w * X[i, j]
 
 
-@part
+@part(fastmath=SUMS)
 def distance(X, i, centers, k):
     """|x_i − c_k|."""
     total = X.dtype.type(0)
@@ -81,7 +82,7 @@ def distance(X, i, centers, k):
     return np.sqrt(total)
 
 
-@compiled
+@jit(fastmath=SUMS)
 def bound(X, centers, halves, first, last, labels, upper, lower):
     """Elkan's first round for the rows first…last: labels, and bounds of the distances.
 
@@ -103,7 +104,7 @@ def bound(X, centers, halves, first, last, labels, upper, lower):
         upper[i] = least
 
 
-@compiled
+@jit(fastmath=SUMS)
 def tighten(X, centers, halves, nearest, first, last, labels, upper, lower):
     """One of Elkan's later rounds; nearest [K]: half the distance to the nearest other center.
 
@@ -134,7 +135,7 @@ def tighten(X, centers, halves, nearest, first, last, labels, upper, lower):
     return changed
 
 
-@plain
+@jit
 def loosen(shift, first, last, labels, upper, lower):
     """After centers moved by shift [K]: the bounds that still hold."""
     for i in range(first, last):
@@ -143,7 +144,7 @@ def loosen(shift, first, last, labels, upper, lower):
             lower[i, k] = max(lower[i, k] - shift[k], 0)
 
 
-@compiled
+@jit(fastmath=SUMS)
 def roots(X, norms, first, last, out):
     """Distances [N, K] from the products x·c that out holds: √(|x|² + |c|² − 2·x·c)."""
     for i in range(first, last):

@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 
-from chainrule.learn.cluster.compiling import compiled, plain
 from chainrule.learn.cluster.lloyd import Workspace
 from chainrule.learn.cluster.threads import each_range, ranges
+from chainrule.learn.compiling import SUMS, jit
 
 Array = np.ndarray
 
@@ -88,7 +88,7 @@ def distances_to(X: Any, points: Array) -> Array:
     return np.stack([work.distances(point[None], labels) for point in points])
 
 
-@compiled
+@jit(fastmath=SUMS)
 def nearest_of_sparse(data, indices, starts, columns, norms, first, last, labels, scores):
     """labels[first:last] = argmin over k of |c_k|² − 2·x·c_k; how many changed.
 
@@ -111,7 +111,7 @@ def nearest_of_sparse(data, indices, starts, columns, norms, first, last, labels
     return changed
 
 
-@plain
+@jit
 def accumulate_sparse(data, indices, starts, weights, labels, first, last, sums, mass):
     """Adds the rows first…last to their clusters: sums [K, D] += w·x, mass [K] += w."""
     for i in range(first, last):
@@ -121,7 +121,7 @@ def accumulate_sparse(data, indices, starts, weights, labels, first, last, sums,
             sums[k, indices[at]] += w * data[at]
 
 
-@compiled
+@jit(fastmath=SUMS)
 def sparse_distances(data, indices, starts, centers, norms, labels, first, last, out):
     """out[i] = |x_i − c_label|² = |c|² + Σ over what is not zero of x·(x − 2c)."""
     tiny = 16 * np.finfo(data.dtype).eps

@@ -13,8 +13,6 @@ from threadpoolctl import ThreadpoolController  # type: ignore[import-untyped]
 
 # Below this many multiplications a second thread costs more than it gives.
 _WORTH_A_THREAD = 400_000
-# Sums may be taken in any order and products fused; NaN and infinities stay what they are.
-FAST = {"reassoc", "contract", "nsz", "arcp"}
 
 
 @cache

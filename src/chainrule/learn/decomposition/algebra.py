@@ -22,6 +22,9 @@ _BLOCK = 1 << 16
 _NEAR = 30
 # Below this many multiplications ranges for threads cost more than they give.
 _WORTH_RANGES = 200_000_000
+# The linear algebra's own threads take twice as long as one for the square of a table with few
+# columns, and are only asked to stay away from as many multiplications as these.
+_NARROW, _ON_THREADS = 64, 2_000_000
 
 
 def column_means(X: Array) -> Array:
@@ -45,9 +48,11 @@ def moments(X: Array) -> tuple[Array, Array]:
     # Nothing is taken off a wide table, so that nothing is gained by blocks.
     rows = samples if features > 64 and not guess.any() else max(256, _BLOCK // features)
     # Wide products keep all threads busy by themselves.
-    whole = features > 256 or X.size * features < _WORTH_RANGES
+    work = X.size * features
+    whole = features > 256 or work < _WORTH_RANGES
     parts = [(0, samples)] if whole else ranges(samples, features * features)
-    with contextlib.nullcontext() if whole else one_blas_thread():
+    free = work < _ON_THREADS or (whole and features > _NARROW)
+    with contextlib.nullcontext() if free else one_blas_thread():
         found = each_range(lambda _, a, b: _scatter(X, guess, a, b, rows), parts)
     move = sum(sums for sums, _ in found) / samples
     scatter = sum(squares for _, squares in found) - samples * move[:, None] * move

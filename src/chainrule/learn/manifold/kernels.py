@@ -10,7 +10,7 @@ the sum over all pairs.
 # Compiled loops take their types from their arguments.
 import numpy as np
 
-from chainrule.learn.cluster.compiling import compiled, plain
+from chainrule.learn.compiling import SUMS, jit
 
 # Points of a leaf: few enough that adding them one by one is cheaper than a deeper tree.
 LEAF = 6
@@ -18,7 +18,7 @@ LEAF = 6
 BITS = 20
 
 
-@plain
+@jit
 def build(sums, numbers, dims, side, cells, spans, stack, path):
     """The tree of points sorted by their cells' numbers, each cell before those inside it.
 
@@ -67,7 +67,7 @@ def build(sums, numbers, dims, side, cells, spans, stack, path):
     return count
 
 
-@compiled
+@jit(fastmath=SUMS)
 def repel(points, cells, spans, count, angle, freedom, first, last, out):
     """out[i] = Σ_j q·w·(y_i − y_j), far cells as one point (Barnes and Hut). Returns Σ q."""
     power = (freedom + 1) / 2
@@ -111,7 +111,7 @@ def repel(points, cells, spans, count, angle, freedom, first, last, out):
     return total
 
 
-@compiled
+@jit(fastmath=SUMS)
 def attract(points, starts, neighbours, shares, freedom, measure, first, last, out):
     """out[i] = Σ_j p·w·(y_i − y_j) over the stored pairs.
 
@@ -138,7 +138,7 @@ def attract(points, starts, neighbours, shares, freedom, measure, first, last, o
     return total
 
 
-@compiled
+@jit(fastmath=SUMS)
 def pair_rows(columns, shares, freedom, first, last, near, pull, push):
     """All pairs: pull = Σ_j p·w·(y_i − y_j), push = Σ_j q·w·(y_i − y_j). Returns Σ q.
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import njit, types
+from numba import types
 from numba.extending import intrinsic
+
+from chainrule.learn.compiling import jit, part
 
 _LOG2E = 1.4426950408889634
 # ln 2 in two parts (Cody and Waite): k times the first is exact for every exponent k.
@@ -39,7 +42,7 @@ def _number(typing: Any, x: Any) -> Any:
     return types.float64(types.int64), generate
 
 
-@njit(inline="always")
+@partial(part, inline="always")
 def _exp(x: float) -> float:
     """e**x for x ≤ 0, to two units in the last place; a form that fits vector instructions."""
     clipped = x if x > _SMALLEST else _SMALLEST
@@ -64,7 +67,7 @@ def _exp(x: float) -> float:
     return value if x > _SMALLEST else 0.0
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@jit(fastmath={"contract"})
 def gaussian(products: Any, squares: Any, other_squares: Any, gamma: float, out: Any) -> None:
     """out[i, j] = exp(−γ ‖a_i − b_j‖²) from products a_i·b_j and the squared lengths."""
     for i in range(products.shape[0]):
@@ -74,22 +77,21 @@ def gaussian(products: Any, squares: Any, other_squares: Any, gamma: float, out:
             out[i, j] = _exp(-gamma * max(distance, 0.0))
 
 
-@njit(cache=True, nogil=True, fastmath=_REDUCE)
+@jit(fastmath=_REDUCE)
 def smo(
     K: Any, diagonal: Any, u: Any, g: Any, low: Any, high: Any, epsilon: float, tol: float,
-    limit: int,
+    limit: int, grow: Any, shrink: Any,
 ) -> tuple[int, float]:  # fmt: skip
     """Sequential minimal optimisation with second-order choice of the pair (Fan, Chen, Lin 2005).
 
     Minimises ½ uᵀKu + qᵀu + ε‖u‖₁ over Σu = const, low ≤ u ≤ high, where u = yα (classification,
     ε = 0) or u = α − α* (regression). u and its gradient g = Ku + q change in place.
 
-    K: [n, n] float32. Returns the number of steps, and the largest violation of the optimality
-    conditions that is left (the fit ends below `tol`).
+    K: [n, n] float32; grow, shrink: [n], scratch. Returns the number of steps, and the largest
+    violation of the optimality conditions that is left (the fit ends below `tol`).
     """
     n = u.size
     # How much −g counts towards growing or shrinking u; infinite where a bound forbids it.
-    grow, shrink = np.empty(n), np.empty(n)
     for t in range(n):
         grow[t] = -np.inf if u[t] >= high[t] else (-epsilon if u[t] >= 0.0 else epsilon)
         shrink[t] = np.inf if u[t] <= low[t] else (-epsilon if u[t] > 0.0 else epsilon)
@@ -151,7 +153,7 @@ def smo(
                 top, i = grow[t] - g[t], t
 
 
-@njit(cache=True, nogil=True, fastmath={"contract"})
+@jit(fastmath={"contract"})
 def add_rows(g: Any, rows: Any, slots: Any, factors: Any, first: int, last: int) -> None:
     """g[first:last] += Σ_r factors[r] · rows[slots[r], first:last], in double precision."""
     for start in range(first, last, 1024):
@@ -162,7 +164,7 @@ def add_rows(g: Any, rows: Any, slots: Any, factors: Any, first: int, last: int)
                 g[t] += factor * row[t]
 
 
-@njit(cache=True, nogil=True)
+@jit
 def swap(K: Any, first: Any, second: Any) -> None:
     """Exchanges the rows and the columns first[s] and second[s] of K [n, n], in place."""
     n = K.shape[0]
@@ -177,7 +179,7 @@ def swap(K: Any, first: Any, second: Any) -> None:
             K[a, j], K[b, j] = K[b, j], K[a, j]
 
 
-@njit(cache=True, nogil=True)
+@jit
 def gather(rows: Any, slots: Any, columns: Any, out: Any) -> None:
     """out[i, j] = rows[slots[i], columns[j]]."""
     for i in range(slots.size):

@@ -9,16 +9,11 @@ converged.
 
 from __future__ import annotations
 
-from functools import partial
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-# Sums may be taken in any order, so that they vectorise; NaN and infinity keep their meaning.
-_SUMS = {"reassoc", "contract", "nsz"}
-jit = partial(njit, cache=True, nogil=True, no_cfunc_wrapper=True)
-part = partial(jit, no_cpython_wrapper=True)
+from chainrule.learn.compiling import SUMS, jit, part
 
 
 @part
@@ -82,27 +77,51 @@ def settled(
     return found, best_of(slope, beta, curvature, low, high, epsilon)
 
 
-@jit(fastmath=_SUMS)
+@part(fastmath=SUMS)
+def product(values: Any, columns: Any, starts: Any, i: int, w: Any) -> float:
+    """x_i·w for the rows of `descend`; the branch that is not theirs is never compiled."""
+    total = 0.0
+    if values.ndim == 2:
+        for c in range(values.shape[1]):
+            total += values[i, c] * w[c]
+    else:
+        for c in range(starts[i], starts[i + 1]):
+            total += values[c] * w[columns[c]]
+    return total
+
+
+@part(fastmath=SUMS)
+def add(values: Any, columns: Any, starts: Any, i: int, step: float, w: Any) -> None:
+    """w += step·x_i; see `product`."""
+    if values.ndim == 2:
+        for c in range(values.shape[1]):
+            w[c] += step * values[i, c]
+    else:
+        for c in range(starts[i], starts[i + 1]):
+            w[columns[c]] += step * values[c]
+
+
+@jit(fastmath=SUMS)
 def descend(
-    X: Any, bias: float, t: Any, d: Any, squares: Any, low: Any, high: Any, epsilon: float,
-    beta: Any, w: Any, tol: float, passes: int, state: Any,
+    values: Any, columns: Any, starts: Any, bias: float, t: Any, d: Any, squares: Any, low: Any,
+    high: Any, epsilon: float, beta: Any, w: Any, tol: float, passes: int, order: Any, state: Any,
 ) -> tuple[int, float]:  # fmt: skip
-    """Passes over the rows of X [n, p] in C order; gives (passes made, worst violation).
+    """Passes over the rows of X [n, p]; gives (passes made, worst violation).
 
-    bias: the entry of the column that stands for the intercept, 0 without; w: [p + 1]; squares:
-    [n] ‖x_i‖² with it; state: uint64 [1] of the random numbers. beta and w change in place.
+    values, columns, starts: those of a CSR matrix, or X in C order, None and None. bias: the entry
+    of the column that stands for the intercept, 0 without; w: [p + 1]; squares: [n] ‖x_i‖² with it;
+    order: the rows' numbers [n]; state: uint64 [1] of the random numbers. beta, w, order and state
+    change in place.
     """
-    n, p = X.shape
-    order = np.arange(n)
+    n, last = len(t), len(w) - 1
     count, firm, worst = n, np.inf, np.inf
     for done in range(passes):
         shuffle(order, count, state)
         worst, k = 0.0, 0
         while k < count:
             i = order[k]
-            slope = bias * w[p] - t[i] + d[i] * beta[i]
-            for c in range(p):
-                slope += X[i, c] * w[c]
+            slope = bias * w[last] - t[i] + d[i] * beta[i]
+            slope += product(values, columns, starts, i, w)
             old = beta[i]
             found, new = settled(
                 slope, old, squares[i] + d[i], low[i], high[i], epsilon, firm
@@ -115,49 +134,8 @@ def descend(
             if found > 0.0:
                 worst = max(worst, found)
                 beta[i], step = new, new - old
-                for c in range(p):
-                    w[c] += step * X[i, c]
-                w[p] += step * bias
-        firm = worst
-        if worst <= tol:
-            if count == n:
-                return done + 1, worst
-            count, firm = n, np.inf
-    return passes, worst
-
-
-@jit(fastmath=_SUMS)
-def descend_sparse(
-    data: Any, columns: Any, starts: Any, bias: float, t: Any, d: Any, squares: Any, low: Any,
-    high: Any, epsilon: float, beta: Any, w: Any, tol: float, passes: int, state: Any,
-) -> tuple[int, float]:  # fmt: skip
-    """`descend` over the rows of a CSR matrix."""
-    n, p = len(starts) - 1, len(w) - 1
-    order = np.arange(n)
-    count, firm, worst = n, np.inf, np.inf
-    for done in range(passes):
-        shuffle(order, count, state)
-        worst, k = 0.0, 0
-        while k < count:
-            i = order[k]
-            slope = bias * w[p] - t[i] + d[i] * beta[i]
-            for c in range(starts[i], starts[i + 1]):
-                slope += data[c] * w[columns[c]]
-            old = beta[i]
-            found, new = settled(
-                slope, old, squares[i] + d[i], low[i], high[i], epsilon, firm
-            )  # fmt: skip
-            if found < 0.0:
-                count -= 1
-                order[k], order[count] = order[count], order[k]
-                continue
-            k += 1
-            if found > 0.0:
-                worst = max(worst, found)
-                beta[i], step = new, new - old
-                for c in range(starts[i], starts[i + 1]):
-                    w[columns[c]] += step * data[c]
-                w[p] += step * bias
+                add(values, columns, starts, i, step, w)
+                w[last] += step * bias
         firm = worst
         if worst <= tol:
             if count == n:

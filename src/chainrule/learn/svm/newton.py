@@ -1,4 +1,4 @@
-"""Newton's steps on the multipliers between their bounds.
+"""Newton's steps: their matrices and solutions, and steps on multipliers between their bounds.
 
 Steps on one or two multipliers soon know which of them stay at a bound; those between their bounds
 then go on in ever smaller steps. All of those at once solve one small linear system.
@@ -6,7 +6,11 @@ then go on in ever smaller steps. All of those at once solve one small linear sy
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from scipy.linalg.lapack import dposv
+from scipy.sparse import issparse
 
 # So many free multipliers at most, and so often a bound may end a step.
 MOST = 128
@@ -14,6 +18,37 @@ _ROUNDS = 8
 # Of the mean diagonal, added to it: what single precision leaves of a small eigenvalue may be
 # negative, and the step is to go down all the same.
 _DAMPING = 1e-6
+# Rows that are weighed at a time.
+_ROWS = 4096
+
+
+def gram(X: Any, bias: float, rows: np.ndarray, weights: np.ndarray) -> np.ndarray:
+    """Σ weight_i·x_i·x_iᵀ [p + 1, p + 1] over the rows of X [n, p], dense or CSR.
+
+    rows: their indices [m]; weights: [m] ≥ 0; bias: the last entry of every x.
+    """
+    p = X.shape[1]
+    out = np.zeros((p + 1, p + 1))
+    for i in range(0, len(rows), _ROWS):
+        own, root = X[rows[i : i + _ROWS]], np.sqrt(weights[i : i + _ROWS])
+        if issparse(own):
+            own = own.multiply(root[:, None]).tocsr()
+            out[:p, :p] += (own.T @ own).toarray()
+        else:
+            own *= root[:, None]
+            out[:p, :p] += own.T @ own
+        out[p, :p] += bias * np.asarray(own.T @ root)
+        out[p, p] += bias**2 * float(root @ root)
+    out[:p, p] = out[p, :p]
+    return out
+
+
+def solved(H: np.ndarray, right: np.ndarray) -> np.ndarray:
+    """H⁻¹·right of a definite H, which it overwrites; LAPACK itself, for H is often small."""
+    _, out, failed = dposv(H, right, overwrite_a=True)
+    if failed:
+        raise np.linalg.LinAlgError(f"dposv: {failed}")
+    return out
 
 
 def as_far(

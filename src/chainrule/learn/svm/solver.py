@@ -136,12 +136,12 @@ def _whole(
         steps, violation = way.run(u.size, limit)
         u[way.order], g[way.order] = u.copy(), g.copy()
         return steps, violation
-    ends = [stop for stop in stops if stop < limit]
+    ends, scratch = [stop for stop in stops if stop < limit], np.empty((2, u.size))
     while True:
         end = ends.pop(0) if ends else min(limit, steps + _STRETCH)
         done, violation = smo(
             K, problem.kernel.diagonal, u, g, problem.low, problem.high, problem.epsilon, tol,
-            end - steps,
+            end - steps, *scratch,
         )  # fmt: skip
         steps += done
         if watch is not None:
@@ -176,11 +176,12 @@ class _Whole:
         """Solves the first n samples among themselves; (steps, violation)."""
         u, g, low, high = self.u[:n], self.g[:n], self.low[:n], self.high[:n]
         mine = Problem(self.kernel, self.q, low, high, self.epsilon)
+        scratch = np.empty((2, n))
         steps, stretch = 0, min(max(n, _LEAST_LOOK), _LOOK)
         while True:
             most = min(limit - steps, stretch)
             done, violation = smo(
-                self.K, self.diagonal[:n], u, g, low, high, self.epsilon, self.tol, most
+                self.K, self.diagonal[:n], u, g, low, high, self.epsilon, self.tol, most, *scratch
             )
             steps += done
             if violation < self.tol or done < most or steps >= limit or self.stopped():
@@ -240,7 +241,7 @@ def _finish(problem: Problem, K: np.ndarray, u: np.ndarray, g: np.ndarray, tol: 
     for _ in range(4):
         done, _ = smo(
             K, problem.kernel.diagonal, u, g, problem.low, problem.high, problem.epsilon,
-            1e-3 * tol, 100 * u.size,
+            1e-3 * tol, 100 * u.size, *np.empty((2, u.size)),
         )  # fmt: skip
         steps += done
         for _ in range(8):
@@ -337,7 +338,7 @@ class _WorkingSets:
             done, _ = smo(
                 K, problem.kernel.diagonal[chosen], mine, g[chosen], problem.low[chosen],
                 problem.high[chosen], problem.epsilon, max(tol * 0.5, INNER * violation),
-                min(limit - steps, 64 * self.size),
+                min(limit - steps, 64 * self.size), *np.empty((2, mine.size)),
             )  # fmt: skip
             steps += done
             moved = np.flatnonzero(mine != before)

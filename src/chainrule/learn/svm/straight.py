@@ -11,19 +11,21 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from scipy.linalg.lapack import dposv
 from scipy.sparse import issparse
 
 from chainrule.learn.linear import kernels
-from chainrule.learn.svm.coordinates import descend, descend_sparse
-from chainrule.learn.svm.newton import MOST, settle
+from chainrule.learn.svm.coordinates import descend
+from chainrule.learn.svm.newton import MOST, gram, settle, solved
+from chainrule.learn.svm.smoothing import approach, worthwhile
 
 # Up to so many weights their Hessian is made and solved; beyond, its products must do.
 _MOST_WEIGHTS = 600
 _MOST_WEIGHTS_L1 = 1500
 # Up to so many samples the optimum is found to rounding: it costs little.
 _EXACT = 192
-# Passes between Newton's steps.
+# Passes before Newton's steps: as many first as after a near start, each time twice as many, and
+# so many at last.
+_FIRST_PASSES = 20
 _PASSES = 200
 # Passes after which a traced fit looks at itself.
 _LOOKS = (1, 2, 3, 5, 8, 13, 21, 34, 55, 89, 144, 233, 377, 610, 987)
@@ -99,28 +101,34 @@ class Straight:
 def by_dual(
     line: Line, tol: float, passes: int, seed: int, stopped: Callable[[], bool], seen: Seen | None
 ) -> Straight:
-    """Dual coordinate descent until no condition is violated by more than `tol`."""
+    """Dual coordinate descent until no condition is violated by more than `tol`.
+
+    Where samples are many and weights few, it starts near the optimum.
+    """
     X, n = line.X, len(line.y)
     top = np.full(n, np.inf) if line.squared else line.C
     low, high = -top, top
     if line.epsilon is None:
         low, high = np.where(line.y > 0, 0.0, low), np.where(line.y > 0, high, 0.0)
-    rows: tuple[Any, ...] = (X,)
+    rows: tuple[Any, ...] = (X, None, None)
     if issparse(X):
         rows = (X.data, X.indices, X.indptr)
         squares = np.asarray(X.multiply(X).sum(axis=1)).ravel() + line.bias**2
     else:
         squares = np.einsum("ij,ij->i", X, X) + line.bias**2
-    run = descend_sparse if issparse(X) else descend
     beta, w = np.zeros(n), np.zeros(X.shape[1] + 1)
-    state = np.array([seed * 2 + 1], np.uint64)
-    ends = [look for look in _LOOKS if look < passes] if seen else []
-    done = 0
+    order, state = np.arange(n), np.array([seed * 2 + 1], np.uint64)
+    done, pause = 0, _PASSES
+    if worthwhile(line):
+        beta, done = approach(line, low, high, passes, stopped, seen)
+        w, pause = line.back(beta), _FIRST_PASSES
+    ends = [look for look in _LOOKS if done < look < passes] if seen else []
     while True:
-        end = ends.pop(0) if ends else min(passes, done + _PASSES)
-        made, worst = run(
+        end = ends.pop(0) if ends else min(passes, done + pause)
+        pause = min(2 * pause, _PASSES)
+        made, worst = descend(
             *rows, line.bias, line.y, line.damping(), squares, low, high, line.epsilon or 0.0,
-            beta, w, tol, end - done, state,
+            beta, w, tol, end - done, order, state,
         )  # fmt: skip
         done += made
         if seen is not None:
@@ -232,7 +240,7 @@ def by_newton(
         if curvature is not None:
             H = curvature.at(on)
             H.flat[:: len(H) + 1] += 1.0
-            step = -_solved(H, slope)
+            step = -solved(H, slope)
         else:
             step = _conjugate(line, on, slope)
         move, down = line.scores(step), float(slope @ step)
@@ -252,14 +260,6 @@ def by_newton(
                 seen(i + 1, w, None)
             return Straight(w, line.multipliers(w), i + 1, True)
     return Straight(w, line.multipliers(w), rounds, False)
-
-
-def _solved(H: np.ndarray, right: np.ndarray) -> np.ndarray:
-    """H⁻¹·right of a definite H, which it overwrites; LAPACK itself, for H is often small."""
-    _, out, failed = dposv(H, right, overwrite_a=True)
-    if failed:
-        raise np.linalg.LinAlgError(f"dposv: {failed}")
-    return out
 
 
 def by_proximal(
@@ -329,27 +329,10 @@ class _Curvature:
             self.matrix, come, gone = np.zeros_like(self.matrix), on, gone & False
         for rows, sign in ((come, 1.0), (gone, -1.0)):
             if rows.any():
-                self.matrix += sign * self._sum(np.flatnonzero(rows))
+                own = np.flatnonzero(rows)
+                self.matrix += sign * gram(self.line.X, self.line.bias, own, 2.0 * self.line.C[own])
         self.on = on
         return self.matrix.copy()
-
-    def _sum(self, rows: np.ndarray) -> np.ndarray:
-        line, p = self.line, self.line.X.shape[1]
-        out = np.zeros((p + 1, p + 1))
-        for i in range(0, len(rows), 4096):
-            own = rows[i : i + 4096]
-            X, root = line.X[own], np.sqrt(2.0 * line.C[own])
-            if issparse(X):
-                X = X.multiply(root[:, None]).tocsr()
-                out[:p, :p] += (X.T @ X).toarray()
-            else:
-                X = X * root[:, None]
-                out[:p, :p] += X.T @ X
-            side = line.bias * np.asarray(X.T @ root)
-            out[:p, p] += side
-            out[p, :p] += side
-            out[p, p] += line.bias**2 * float(root @ root)
-        return out
 
 
 def _conjugate(line: Line, on: np.ndarray, slope: np.ndarray) -> np.ndarray:

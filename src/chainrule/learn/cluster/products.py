@@ -1,26 +1,13 @@
-"""How the loops are compiled: kept on disk, without the interpreter's lock, and quickly."""
+"""Products of matrices inside compiled loops: the linear algebra's own."""
 
 # mypy: disallow-untyped-defs=False, check-untyped-defs=False
 # Machine code has no types for mypy.
-from functools import partial
-
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numba.np.arrayobj import make_array
 from numba.np.linalg import ensure_blas, get_blas_kind
-
-from chainrule.learn.cluster.threads import FAST
-
-# Every entry takes its time to compile, and nobody calls these from C. References are not counted,
-# which is a third of the time to compile: no loop makes an array.
-plain = partial(
-    njit, nogil=True, cache=True, error_model="numpy", no_cfunc_wrapper=True, _nrt=False
-)
-compiled = partial(plain, fastmath=FAST)
-# Called by machine code only.
-part = partial(compiled, no_cpython_wrapper=True)
 
 
 @intrinsic
