@@ -20,6 +20,7 @@ from sklearn.utils.validation import (
 from chainrule.learn.base import Explained, Rounds
 from chainrule.learn.checks import ensure_fitted
 from chainrule.learn.trees.drawing import order_of_rows
+from chainrule.learn.trees.ranking import rank, thread_count
 from chainrule.learn.trees.tree import (
     DecisionTreeClassifier,
     DecisionTreeRegressor,
@@ -28,6 +29,7 @@ from chainrule.learn.trees.tree import (
     dense,
     numbers_of,
     seed_of,
+    snapshot,
 )
 from chainrule.learn.trees.walking import add_trees, join, memory
 from chainrule.learn.working import Working
@@ -99,6 +101,7 @@ class AdaBoostClassifier(Labels, ClassifierMixin, _AdaBoost):
         weight = weight / weight.sum()
         random = check_random_state(self.random_state)
         default = DecisionTreeClassifier(max_depth=1)
+        ranking = rank(X, thread_count(-1)) if self.estimator is None else None
         probe = default if self.estimator is None else self.estimator
         if not has_fit_parameter(probe, "sample_weight"):
             raise ValueError(f"{type(probe).__name__} doesn't support sample_weight.")
@@ -108,10 +111,15 @@ class AdaBoostClassifier(Labels, ClassifierMixin, _AdaBoost):
         with Rounds(self, self.n_estimators) as rounds:
             for _ in rounds:
                 one = self._new(default, random)
-                one.fit(X, y, sample_weight=weight)
-                wrong = one.predict(X) != self.classes_[codes]
+                if ranking is None:
+                    one.fit(X, y, sample_weight=weight)
+                    wrong = one.predict(X) != self.classes_[codes]
+                else:
+                    one.classes_, one.n_classes_ = self.classes_, classes
+                    one.fit_ranked(ranking, codes, weight, classes)
+                    wrong = one.tree_.value[:, 0].argmax(axis=1)[one.tree_.settle(X)] != codes
                 error = float(np.average(wrong, weights=weight))
-                kept.append((weight, wrong))
+                kept.append((weight, wrong) if trace else ())
                 if error >= 1.0 - 1.0 / classes and error > 0:
                     if not self.estimators_:
                         raise ValueError(
@@ -133,7 +141,7 @@ class AdaBoostClassifier(Labels, ClassifierMixin, _AdaBoost):
                 rounds.show(error=error)
         self.estimator_weights_, self.estimator_errors_ = np.array(weights), np.array(errors)
         self.trace_ = kept if trace else None
-        self._rows_shown = (X, codes) if trace else None
+        self._rows_shown = (snapshot(X), codes) if trace else None
         return self
 
     def _votes(self, X: Any) -> Any:
@@ -236,7 +244,9 @@ class AdaBoostRegressor(RegressorMixin, _AdaBoost):
         weight = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
         whole = bool((weight == np.rint(weight)).all()) and weight.sum() < 100 * len(X)
         count = int(weight.sum()) if whole else len(X)
-        order = order_of_rows(X, y)
+        plain = self.estimator is None
+        order = order_of_rows(X, y, np.float32 if plain else np.float64)
+        ranking = rank(X, thread_count(-1)) if plain else None
         weight = weight / weight.sum()
         random = check_random_state(self.random_state)
         default = DecisionTreeRegressor(max_depth=3)
@@ -248,9 +258,13 @@ class AdaBoostRegressor(RegressorMixin, _AdaBoost):
                 edges = np.cumsum(weight[order])
                 places = np.searchsorted(edges, random.random_sample(count) * edges[-1], "right")
                 drawn = order[np.minimum(places, len(X) - 1)]
-                one.fit(X[drawn], y[drawn])
-                size = np.abs(one.predict(X) - y)
-                size = size / max(size[weight > 0].max(), 1e-300)
+                if ranking is None:
+                    one.fit(X[drawn], y[drawn])
+                    size = np.abs(one.predict(X) - y)
+                else:
+                    one.fit_ranked(ranking, y, np.ones(len(y)), 1, drawn)
+                    size = np.abs(one.tree_.value[:, 0, 0][one.tree_.settle(X)] - y)
+                size /= max(size[weight > 0].max(), 1e-300)
                 if self.loss == "square":
                     size = size**2
                 elif self.loss == "exponential":
@@ -258,7 +272,7 @@ class AdaBoostRegressor(RegressorMixin, _AdaBoost):
                 error = float(weight @ size)
                 if error >= 0.5 and self.estimators_:
                     break
-                kept.append((weight, size))
+                kept.append((weight, size) if trace else ())
                 self.estimators_.append(one)
                 errors.append(error)
                 if error <= 0.0 or error >= 0.5:

@@ -26,6 +26,7 @@ from chainrule.learn.trees.tree import (
     dense,
     limits_of,
     numbers_of,
+    refuse_large,
     seed_of,
     single,
 )
@@ -171,7 +172,12 @@ class _Bagging(Explained, BaseEstimator):
         plain = draws.columns == d and not self.bootstrap_features and _plain(base, y)
         self._plain_trees = plain and (not stand or self._plain_trees)
         threads = thread_count(self.n_jobs)
-        ranking = rank(_rows(X), threads) if plain else None
+        ranking = None
+        if plain:
+            table = dense(X)
+            refuse_large(table)
+            ranking = rank(table, threads)
+            del table
 
         def one(seed: int) -> tuple[Any, Any]:
             # Of equal splits a tree takes the first column's: each tree has an order of its own,
@@ -183,6 +189,7 @@ class _Bagging(Explained, BaseEstimator):
             if ranking is None:
                 return fresh.fit(_part(X, chosen, columns), y[chosen]), columns
             times = np.bincount(chosen, minlength=n).astype(np.float64)
+            del chosen
             classes = getattr(self, "n_classes_", 1)
             limits = limits_of(fresh, (n, d), times, classes)
             fresh.tree_ = grow(ranking, y, times, limits, seed, columns)

@@ -10,14 +10,23 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin, clone
 from sklearn.model_selection import train_test_split
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import HasMethods, Interval, StrOptions
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted, has_fit_parameter
+from sklearn.utils.validation import check_is_fitted, has_fit_parameter
 
 from chainrule.learn.base import Explained, Rounds
 from chainrule.learn.checks import ensure_fitted
 from chainrule.learn.trees import losses
 from chainrule.learn.trees.ranking import rank, thread_count
 from chainrule.learn.trees.structure import Tree, add_values, grow
-from chainrule.learn.trees.tree import GROWTH, Labels, Rows, limits_of, numbers_of, seed_of
+from chainrule.learn.trees.tree import (
+    GROWTH,
+    Labels,
+    Rows,
+    as_single,
+    limits_of,
+    numbers_of,
+    seed_of,
+    weights_of,
+)
 from chainrule.learn.working import Working
 
 # scikit-learn's scores of rounds count these losses twice.
@@ -60,7 +69,6 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
                 stratify=y if hasattr(self, "classes_") else None,
                 random_state=seed if isinstance(seed, Integral) else self._split_seed,
             )  # fmt: skip
-            X, held_X = np.ascontiguousarray(X), np.ascontiguousarray(held_X)
             held = (held_X, held_y, held_w)
         n = len(X)
         ranking = rank(X, thread_count(-1))
@@ -76,28 +84,40 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
         improvement = [] if fresh else list(getattr(self, "oob_improvement_", []))
         outside = [] if fresh else list(getattr(self, "oob_scores_", []))
         scale = 2.0 if type(loss) in _TWICE else 1.0
-        raw = np.ascontiguousarray(self._sums(X).T)
-        held_raw = None if held is None else np.ascontiguousarray(self._sums(held[0]).T)
+        raw = self._raw_sums(X)
+        held_raw = None if held is None else self._raw_sums(held[0])
         with Rounds(self, self.n_estimators - len(self._trees), self.verbose) as rounds:
             for _ in rounds:
-                inside = np.ones(n, bool)
+                inside: Any = slice(None)
+                drawn = weight
                 if self.subsample < 1.0:
-                    inside[:] = False
+                    inside = np.zeros(n, bool)
                     count = max(1, int(self.subsample * n))
                     inside[random.permutation(n)[:count]] = True
                     before = loss.loss(y[~inside], raw[:, ~inside], weight[~inside])
+                    drawn = weight * inside
                 gradient, hessian = loss.gradient(y, raw)
                 if self.trace_ is not None:
                     self.trace_.append((-gradient, loss.loss(y, raw, weight)))
                 trees = []
                 for k in range(loss.trees):
-                    tree = grow(ranking, -gradient[k], weight * inside, limits, seed_of(random))
+                    # A single tree may spend the gradient itself, which is worked out again.
+                    target = gradient[k].copy() if loss.trees > 1 else gradient[k]
+                    np.negative(target, out=target)
+                    if loss.trees == 1:
+                        del gradient, hessian
+                    seed = seed_of(random)
+                    tree = grow(ranking, target, drawn, limits, seed, spend=True)
+                    del target
                     if self.ccp_alpha > 0.0:
                         tree = tree.pruned(self.ccp_alpha)
                     leaf = tree.apply(X)
-                    self._fill(tree, leaf, inside, gradient[k], hessian[k], y, raw[k], weight)
-                    raw[k] += self.learning_rate * tree.value[leaf, 0, 0]
+                    if loss.trees == 1:
+                        gradient, hessian = loss.gradient(y, raw)
+                    self._fill(tree, leaf, gradient[k], hessian[k], y, raw[k], drawn)
+                    raw[k] += (self.learning_rate * tree.value[:, 0, 0])[leaf]
                     trees.append(tree)
+                del gradient, hessian, leaf
                 self._trees.append(trees)
                 train_score.append(scale * loss.loss(y[inside], raw[:, inside], weight[inside]))
                 if self.subsample < 1.0:
@@ -131,7 +151,7 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
                     f"The initial estimator {type(self.init_).__name__} does not support sample "
                     "weights."
                 )
-            self.init_.fit(X, y, **options)
+            self.init_.fit(as_single(X), y, **options)
 
     def _begin(self, X: Any) -> Any:
         """[rows, trees a round], the raw sums before the first tree."""
@@ -151,22 +171,24 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
         return len(last) < self.n_iter_no_change or any(score + self.tol < one for one in last)
 
     def _fill(
-        self, tree: Tree, leaf: Any, inside: Any, gradient: Any, hessian: Any, y: Any, raw: Any,
-        weight: Any,
-    ) -> None:  # fmt: skip
-        """Give each leaf the constant that lowers the loss most (one Newton step, or exact)."""
-        rows = np.flatnonzero(inside & (weight != 0))
-        leaf, count = leaf[rows], tree.node_count
+        self, tree: Tree, leaf: Any, gradient: Any, hessian: Any, y: Any, raw: Any, weight: Any
+    ) -> None:
+        """Give each leaf the constant that lowers the loss most (one Newton step, or exact).
+
+        A row whose weight is 0 does not count.
+        """
+        count = tree.node_count
         if self._loss.own_leaf:
+            rows = np.flatnonzero(weight)
+            leaf = leaf[rows]
             order = np.argsort(leaf, kind="stable")
             edges = np.flatnonzero(np.diff(leaf[order])) + 1
             for group in np.split(order, edges):
                 at = rows[group]
                 tree.value[leaf[group[0]]] = self._loss.leaf(y[at], raw[None, at], weight[at])
             return
-        w = weight[rows]
-        top = np.bincount(leaf, -gradient[rows] * w, count)
-        bottom = np.bincount(leaf, hessian[rows] * w, count)
+        top = -np.bincount(leaf, gradient * weight, count)
+        bottom = np.bincount(leaf, hessian * weight, count)
         # A leaf that is sure already has no curvature: it stays as it is.
         step = np.divide(top, bottom, out=np.zeros(count), where=bottom > 1e-150)
         trees = self._loss.trees
@@ -180,6 +202,12 @@ class _GradientBoosting(Rows, Explained, BaseEstimator):
         if trees:
             add_values(trees, X, raw, self.learning_rate, thread_count(-1), self._loss.trees)
         return raw
+
+    def _raw_sums(self, X: Any) -> Any:
+        """[trees a round, rows], `_sums` of a table of floats."""
+        if self._trees or self._baseline is None:
+            return np.ascontiguousarray(self._sums(as_single(X)).T)
+        return np.ascontiguousarray(self._begin(X).T)
 
     def _raw(self, X: Any) -> Any:
         """[trees a round, rows], the sums of all trees."""
@@ -258,7 +286,7 @@ class GradientBoostingRegressor(RegressorMixin, _GradientBoosting):
         self._validate_params()
         X, y = self._rows(X, y, reset=True)
         y = numbers_of(y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weight = weights_of(sample_weight, X)
         loss: Any = {
             "squared_error": losses.SquaredError, "absolute_error": losses.AbsoluteError,
             "huber": lambda: losses.Huber(self.alpha),
@@ -309,7 +337,7 @@ class GradientBoostingClassifier(Labels, ClassifierMixin, _GradientBoosting):
         self._validate_params()
         X, y = self._rows(X, y, reset=True)
         codes = self._encode(y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weight = weights_of(sample_weight, X)
         present = len(np.unique(codes[weight != 0]))
         if present < 2:
             raise ValueError(

@@ -12,8 +12,10 @@ from scipy.sparse import issparse
 _BLOCK = 4096
 
 
-def order_of_rows(X: Any, y: Any) -> Any:
+def order_of_rows(X: Any, y: Any, seen: Any = np.float64) -> Any:
     """int64 [rows], an order that depends on what the rows hold, not on where they stand.
+
+    seen: the type as which the numbers are seen.
 
     Draws made along it do not change when rows move, or when a row of weight 2 stands there twice.
     """
@@ -21,7 +23,8 @@ def order_of_rows(X: Any, y: Any) -> Any:
     place = np.empty(X.shape[0])
     for low in range(0, X.shape[0], _BLOCK):
         block = X[low : low + _BLOCK]
-        block = (block.toarray() if issparse(block) else block).astype(np.float64)
+        block = block.toarray() if issparse(block) else block
+        block = block.astype(seen, copy=False).astype(np.float64)
         place[low : low + _BLOCK] = np.nan_to_num(block, copy=False) @ direction
     place += y * np.pi
     return np.argsort(place)

@@ -11,12 +11,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
 from sklearn.utils import check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
-from sklearn.utils.validation import _check_sample_weight, check_is_fitted
+from sklearn.utils.validation import check_is_fitted
 
 from chainrule.learn.base import Explained, Rounds
 from chainrule.learn.checks import ensure_fitted
 from chainrule.learn.trees.drawing import order_of_rows
-from chainrule.learn.trees.ranking import Ranking, in_threads, rank, thread_count, unranked
+from chainrule.learn.trees.ranking import Columns, Ranking, in_threads, rank, thread_count, unranked
 from chainrule.learn.trees.structure import Tree, add_values, grow
 from chainrule.learn.trees.tree import (
     GROWTH,
@@ -27,6 +27,8 @@ from chainrule.learn.trees.tree import (
     limits_of,
     numbers_of,
     seed_of,
+    snapshot,
+    weights_of,
 )
 from chainrule.learn.working import Working
 
@@ -58,14 +60,14 @@ class _Forest(Rows, Explained, BaseEstimator):
     _order: Any
     _n_rows: int
 
-    def _ranked(self, X: Any, y: Any) -> Ranking:
+    def _ranked(self, X: Any, y: Any) -> Ranking | Columns:
         """The numbered table, and an order of the rows that depends on them alone."""
         self._n_rows = len(X)
         if self.bootstrap:
-            self._order = order_of_rows(X, y)
+            self._order = order_of_rows(X, y, np.float32)
         return unranked(X) if self._random_cuts else rank(X, thread_count(self.n_jobs))
 
-    def _plant(self, ranking: Ranking, y: Any, weight: Any, classes: int) -> None:
+    def _plant(self, ranking: Ranking | Columns, y: Any, weight: Any, classes: int) -> None:
         n = self._n_rows
         random = check_random_state(self.random_state)
         # Whole weights count rows that stand for several: these are drawn one by one.
@@ -233,18 +235,15 @@ class RandomForestClassifier(Labels, ClassifierMixin, _Forest):
         self._validate_params()
         X, y = self._rows(X, y, reset=True)
         codes = self._encode(y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weight = weights_of(sample_weight, X)
         if self.class_weight is not None and not (
             self.class_weight == "balanced_subsample" and self.bootstrap
         ):
             kind = self.class_weight
             kind = "balanced" if isinstance(kind, str) else kind
             weight = weight * compute_sample_weight(kind, y)
-        self.trace_ = (X, codes, weight) if trace else None
-        ranking = self._ranked(X, codes)
-        # Growing needs the numbers alone: the memory of the values is free for it.
-        X = X if self.oob_score else None
-        self._plant(ranking, codes, weight, self.n_classes_)
+        self.trace_ = (snapshot(X), codes, weight) if trace else None
+        self._plant(self._ranked(X, codes), codes, weight, self.n_classes_)
         if self.oob_score:
             self.oob_decision_function_ = self._out_of_bag(X, self.n_classes_)
             guess = self.classes_[self.oob_decision_function_.argmax(axis=1)]
@@ -313,12 +312,9 @@ class RandomForestRegressor(RegressorMixin, _Forest):
         self._validate_params()
         X, y = self._rows(X, y, reset=True)
         y = numbers_of(y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        self.trace_ = (X, y, weight) if trace else None
-        ranking = self._ranked(X, y)
-        # Growing needs the numbers alone: the memory of the values is free for it.
-        X = X if self.oob_score else None
-        self._plant(ranking, y, weight, 1)
+        weight = weights_of(sample_weight, X)
+        self.trace_ = (snapshot(X), y.copy(), weight) if trace else None
+        self._plant(self._ranked(X, y), y, weight, 1)
         if self.oob_score:
             self.oob_prediction_ = self._out_of_bag(X, 1)[:, 0]
             rest, spread = y - self.oob_prediction_, y - y.mean()

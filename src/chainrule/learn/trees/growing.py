@@ -14,49 +14,42 @@ from chainrule.learn.trees.random_cuts import find_random_split
 
 @partial(part, inline="always")
 def split_node(  # type: ignore[no-untyped-def]
-    codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys, order,
-    spare, counters, places, hold, line, sides, constant, level, features,
+    low, high, values, samples, weight, target, start, end, whole, real, state, keys, order, 
+    counters, places, hold, line, sides, constant, level, features, nodes, facts, node,
 ):  # fmt: skip
-    """Look for a node's best split and move its rows.
+    """Look for a node's best split and move its rows; returns (feature or −1, where right begins).
 
-    Either `codes` or `line` is None, and what it is for is not compiled: without codes a cut is
-    drawn. Returns (feature or −1, threshold, rows without a value go left, where the right side
-    begins).
+    Either `low` or `values` is None, and what it is for is not compiled: without numbers a cut is
+    drawn. Rows beside a cut, or the cut itself, and where missing values go are written down.
     """
-    feature, threshold, missing_left, middle = -1, 0.0, False, start
-    if line is not None:
-        feature, threshold, missing_left = find_random_split(
-            values, offsets, samples, weight, target, start, end, whole, real, state, line,
-            sides, constant, level, features,
+    feature = -1
+    missing_left = False
+    if values is not None:
+        feature, facts[node, 0], missing_left = find_random_split(
+            values, samples, weight, target, start, end, whole, real, state, keys, line, sides,
+            constant, level, features,
         )  # fmt: skip
-        if feature >= 0:
-            middle = partition(
-                values[offsets[feature] : offsets[feature + 1]], -np.inf, threshold, missing_left,
-                samples, weight, target, start, end, spare, hold,
-            )  # fmt: skip
-    if codes is not None:
-        feature, code, threshold, missing_left = find_split(
-            codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys,
-            order, spare, counters, places, sides, constant, level, features,
+    if low is not None:
+        feature, nodes[node, 5], nodes[node, 6], missing_left = find_split(
+            low, high, samples, weight, target, start, end, whole, real, state, keys, order,
+             counters, places, sides, constant, level, features,
         )  # fmt: skip
-        if feature >= 0:
-            middle = partition(
-                codes[feature], 0, code, missing_left, samples, weight, target, start, end, spare,
-                hold,
-            )  # fmt: skip
-    return feature, threshold, missing_left, middle
+    nodes[node, 4] = missing_left
+    if feature < 0:
+        return feature, start
+    return feature, partition(keys, samples, weight, target, start, end, order, hold)
 
 
 @jit
 def grow_depth_first(  # type: ignore[no-untyped-def]
-    codes, values, offsets, samples, weight, target, whole, real, state, nodes, facts, value, keys,
-    order, spare, counters, places, hold, line, sides, features, constant, stack,
+    low, high, values, samples, weight, target, whole, real, state, nodes, facts, value, keys,
+    order,  counters, places, hold, line, sides, features, constant, stack,
 ):  # fmt: skip
     """Grow a whole tree; returns its number of nodes, numbered parent, left, right (preorder).
 
-    `nodes` (n, 5): left, right, feature, rows, rows without a value go left; `facts` (n, 3):
-    threshold, impurity, weight; `value` (n, classes or 1). `samples`, `weight`, `target` are
-    reordered so that every leaf's rows stand together.
+    `nodes` (n, 7): left, right, feature, rows, rows without a value go left, a row below the cut,
+    one above it; `facts` (n, 3): threshold if it is drawn, impurity, weight; `value` (n, classes
+    or 1). `samples`, `weight`, `target` are reordered so that every leaf's rows stand together.
     """
     d = features.size
     size = 1
@@ -64,7 +57,12 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
     made: Any = np.int64(0)
     while size > 0:
         size -= 1
-        start, end, level, link = stack[size, 0], stack[size, 1], stack[size, 2], stack[size, 3]
+        start, end, level, link = (
+            stack[size, 0],
+            stack[size, 1],
+            stack[size, 2],
+            stack[size, 3],
+        )
         node = made
         made += 1
         total, impurity = describe(whole[0], weight, target, start, end, value, node, sides)
@@ -82,9 +80,10 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
         # constant[level] marks features without variation in the node open at that level.
         for f in range(d):
             constant[level, f] = constant[level - 1, f] if level > 0 else 0
-        feature, threshold, missing_left, middle = split_node(
-            codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys,
-            order, spare, counters, places, hold, line, sides, constant, level, features,
+        feature, middle = split_node(
+            low, high, values, samples, weight, target, start, end, whole, real, state, keys,
+            order,  counters, places, hold, line, sides, constant, level, features, nodes,
+            facts, node,
         )  # fmt: skip
         if feature < 0:
             continue
@@ -94,8 +93,7 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
             gain = (total * impurity - lw * li - rw * ri) / real[2]
             if gain + 2.3e-16 < real[1]:
                 continue
-        nodes[node, 2], nodes[node, 4] = feature, missing_left
-        facts[node, 0] = threshold
+        nodes[node, 2] = feature
         stack[size, 0], stack[size, 1], stack[size, 2] = middle, end, level + 1
         stack[size, 3] = 2 * node + 1
         size += 1
@@ -107,8 +105,8 @@ def grow_depth_first(  # type: ignore[no-untyped-def]
 
 @jit
 def grow_best_first(  # type: ignore[no-untyped-def]
-    codes, values, offsets, samples, weight, target, whole, real, state, nodes, facts, value, keys,
-    order, spare, counters, places, hold, line, sides, features, constant, spans, decrease,
+    low, high, values, samples, weight, target, whole, real, state, nodes, facts, value, keys,
+    order,  counters, places, hold, line, sides, features, constant, spans, decrease,
     leaves,
 ):  # fmt: skip
     """As `grow_depth_first` with at most `leaves` leaves: the largest decrease is split first.
@@ -136,10 +134,10 @@ def grow_best_first(  # type: ignore[no-untyped-def]
                 continue
             for f in range(d):
                 constant[0, f] = 0
-            feature, threshold, missing_left, middle = split_node(
-                codes, values, offsets, samples, weight, target, start, end, whole, real, state,
-                keys, order, spare, counters, places, hold, line, sides, constant, 0,
-                features,
+            feature, middle = split_node(
+                low, high, values, samples, weight, target, start, end, whole, real, state, keys,
+                order,  counters, places, hold, line, sides, constant, 0, features, nodes,
+                facts, node,
             )  # fmt: skip
             if feature < 0:
                 continue
@@ -150,8 +148,7 @@ def grow_best_first(  # type: ignore[no-untyped-def]
                 continue
             spans[node, 1] = middle
             decrease[node] = max(gain, 0.0)
-            nodes[node, 2], nodes[node, 4] = feature, missing_left
-            facts[node, 0] = threshold
+            nodes[node, 2] = feature
         made += fresh
         chosen = -1
         for node in range(made):
@@ -169,6 +166,5 @@ def grow_best_first(  # type: ignore[no-untyped-def]
         fresh = 2
     for node in range(made):
         if nodes[node, 0] < 0:
-            nodes[node, 2], nodes[node, 4] = -2, 0
-            facts[node, 0] = -2.0
+            nodes[node, 2] = -2
     return made

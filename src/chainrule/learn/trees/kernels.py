@@ -42,16 +42,16 @@ def uniform(state):  # type: ignore[no-untyped-def]
 
 
 @part
-def sort_positions(keys, count, top, order, spare, counters):  # type: ignore[no-untyped-def]
-    """Write the positions 0…count−1 into `order`, by ascending keys (each 0 ≤ key ≤ top)."""
+def sort_positions(keys, count, top, order, counters):  # type: ignore[no-untyped-def]
+    """Write the positions 0…count−1 into order[0], by ascending keys (each 0 ≤ key ≤ top)."""
     if count <= 20:
         for i in range(count):
             key = keys[i]
             j = i
-            while j > 0 and keys[order[j - 1]] > key:
-                order[j] = order[j - 1]
+            while j > 0 and keys[order[0, j - 1]] > key:
+                order[0, j] = order[0, j - 1]
                 j -= 1
-            order[j] = i
+            order[0, j] = i
         return
     bits = 1
     while (top >> bits) > 0:
@@ -63,11 +63,10 @@ def sort_positions(keys, count, top, order, spare, counters):  # type: ignore[no
     width = (bits + passes - 1) // passes
     mask = (1 << width) - 1
     buckets = (mask if mask < top else top) + 1
-    if passes % 2 == 1:
-        # Each pass writes into the other array: begin so that the last one writes into `order`.
-        order, spare = spare, order
     for turn in range(passes):
         shift = turn * width
+        # Each pass reads one half of `order` and writes the other one, the last pass the first.
+        into = (passes - 1 - turn) & 1
         for b in range(buckets):
             counters[b] = 0
         for i in range(count):
@@ -77,18 +76,11 @@ def sort_positions(keys, count, top, order, spare, counters):  # type: ignore[no
             here = counters[b]
             counters[b] = total
             total += here
-        if turn == 0:
-            for i in range(count):
-                b = keys[i] & mask
-                spare[counters[b]] = i
-                counters[b] += 1
-        else:
-            for i in range(count):
-                p = order[i]
-                b = (keys[p] >> shift) & mask
-                spare[counters[b]] = p
-                counters[b] += 1
-        order, spare = spare, order
+        for i in range(count):
+            p = i if turn == 0 else order[1 - into, i]
+            b = (keys[p] >> shift) & mask
+            order[into, counters[b]] = p
+            counters[b] += 1
 
 
 @part
@@ -171,11 +163,11 @@ def scan_scalar(  # type: ignore[no-untyped-def]
     count = known + missing
     last = known if missing > left_missing else known - 1
     for i in range(last):
-        p = order[i]
+        p = order[0, i]
         w = weight[start + p]
         lw += w
         ls += w * target[start + p]
-        if i + 1 < known and keys[order[i + 1]] == keys[p]:
+        if i + 1 < known and keys[order[0, i + 1]] == keys[p]:
             continue
         n = i + 1 + left_missing
         if n < least or count - n < least:
@@ -211,7 +203,7 @@ def scan_classes(  # type: ignore[no-untyped-def]
             gl += xlogx(sides[0, k])
             gr += xlogx(sides[1, k])
     for i in range(last):
-        p = order[i]
+        p = order[0, i]
         w = weight[start + p]
         c: Any = np.int64(target[start + p])
         # The sums of squares (or of x log x) change in one class only.
@@ -224,7 +216,7 @@ def scan_classes(  # type: ignore[no-untyped-def]
         sides[0, c] += w
         sides[1, c] -= w
         lw += w
-        if i + 1 < known and keys[order[i + 1]] == keys[p]:
+        if i + 1 < known and keys[order[0, i + 1]] == keys[p]:
             continue
         n = i + 1 + left_missing
         if n < least or count - n < least:
@@ -258,7 +250,7 @@ def scan(  # type: ignore[no-untyped-def]
             sides[0, k] = 0.0
             sides[1, k] = 0.0
     for i in range(known + missing):
-        p = start + (order[i] if i < known else places[1 + i - known])
+        p = start + (order[0, i] if i < known else places[1 + i - known])
         w = weight[p]
         all_w += w
         goes_left = i >= known and missing_left
@@ -285,21 +277,37 @@ def scan(  # type: ignore[no-untyped-def]
 
 
 @part
+def code_of(low, high, f, row):  # type: ignore[no-untyped-def]
+    """The number of a value; see `ranking.Ranking`."""
+    code: Any = np.int32(low[f, row])
+    if high.shape[0] > 0:
+        code |= np.int32(high[f, row]) << 16
+    return code
+
+
+@part
 def find_split(  # type: ignore[no-untyped-def]
-    codes, values, offsets, samples, weight, target, start, end, whole, real, state, keys, order,
-    spare, counters, places, sides, constant, level, features,
+    low, high, samples, weight, target, start, end, whole, real, state, keys, order,
+    counters, places, sides, constant, level, features,
 ):  # fmt: skip
-    """(feature or −1, highest code on the left, threshold, rows without a value go left).
+    """(feature or −1, a row below the cut, one above it, rows without a value go left).
+
+    Between these two lies the cut; the row above is −1 where it sets all that is known against all
+    that is missing. In `keys` stands then whether each row goes left.
 
     `whole`: criterion, classes, deepest level, fewest rows to split, fewest rows in a leaf,
-    features to look at; `real`: least weight of a leaf, least decrease, total weight.
+    features to look at, the number of a value that is missing; `real`: least weight of a leaf,
+    least decrease, total weight.
     """
-    criterion, least, wanted = whole[0], whole[4], whole[5]
-    d = codes.shape[0]
+    criterion, least, wanted, absent = whole[0], whole[4], whole[5], whole[6]
+    d = low.shape[0]
+    count = end - start
     best = NO_GAIN
-    feature = -1
+    # Not a plain constant, for which `code_of` would have a version of its own.
+    feature: Any = np.int64(-1)
     best_code = 0
-    threshold = 0.0
+    below = -1
+    above = -1
     missing_left = False
     seen_variable = False
     for visit in range(d):
@@ -311,41 +319,39 @@ def find_split(  # type: ignore[no-untyped-def]
         f = features[visit]
         if constant[level, f]:
             continue
-        low = 2147483647
-        high = -1
-        known = 0
-        places[0] = 0
-        count = end - start
+        first = 2147483647
+        top = -1
         for i in range(count):
-            code = codes[f, samples[start + i]]
+            code = code_of(low, high, f, samples[start + i])
             keys[i] = code
-            if code > high:
-                high = code
-            if code < low:
-                low = code
-        if low == -1 and high >= 0:
-            low = high
-            for i in range(count):
-                if keys[i] == -1:
-                    places[0] += 1
-                    places[places[0]] = i
-                elif keys[i] < low:
-                    low = keys[i]
-        missing = places[0]
-        known = count - missing
-        if high == -1 or (low == high and missing == 0):
+            if code > top:
+                top = code
+            if code < first:
+                first = code
+        if first == top:
             constant[level, f] = 1
             continue
         seen_variable = True
-        top = high - low
+        missing = 0
+        if top == absent:
+            top = 0
+            for i in range(count):
+                if keys[i] == absent:
+                    missing += 1
+                    places[missing] = i
+                elif keys[i] > top:
+                    top = keys[i]
+        places[0] = missing
+        known = count - missing
+        top -= first
         for i in range(count):
-            keys[i] -= low if keys[i] >= 0 else 0
+            keys[i] -= first
         if missing > 0:
             # Rows without a value get the highest key and are cut off behind the sort.
-            for i in range(missing):
-                keys[places[1 + i]] = top + 1
             top += 1
-        sort_positions(keys, count, top, order, spare, counters)
+            for i in range(missing):
+                keys[places[1 + i]] = top
+        sort_positions(keys, count, top, order, counters)
         for side in range(2 if missing > 0 else 1):
             score, where = scan(
                 criterion, keys, order, known, weight, target, start, places, side == 1,
@@ -354,48 +360,40 @@ def find_split(  # type: ignore[no-untyped-def]
             if score > best + TIE * abs(best):
                 best = score
                 feature = f
-                last = keys[order[where - 1]]
-                best_code = low + last
-                if where == known:
-                    # Everything that is known against everything that is missing.
-                    threshold = np.inf
-                    best_code = 2147483647
-                else:
-                    below = float(values[offsets[f] + best_code])
-                    above = float(values[offsets[f] + low + keys[order[where]]])
-                    threshold = below / 2.0 + above / 2.0
-                    if threshold == above or threshold == np.inf:
-                        threshold = below
+                below = samples[start + order[0, where - 1]]
+                best_code = first + keys[order[0, where - 1]]
+                above = -1 if where == known else samples[start + order[0, where]]
                 if missing > 0:
                     missing_left = side == 1
                 else:
                     missing_left = 2 * where > known
-    return feature, best_code, threshold, missing_left
+    if feature >= 0:
+        for i in range(count):
+            code = code_of(low, high, feature, samples[start + i])
+            keys[i] = (code <= best_code) | (missing_left & (code == absent))
+    return feature, below, above, missing_left
 
 
 @part
 def partition(  # type: ignore[no-untyped-def]
-    column, lowest, cut, missing_left, samples, weight, target, start, end, spare, hold
+    goes_left, samples, weight, target, start, end, order, hold
 ):  # fmt: skip
     """Move the rows of the left side to the front, in their order; returns where the right begins.
 
-    `column`: codes or values of the feature; what is not at least `lowest` is missing. The rows'
-    order stays ascending, so that later nodes read memory forwards. Without branches: which way a
-    row goes cannot be predicted.
+    The rows' order stays ascending, so that later nodes read memory forwards. Without branches:
+    which way a row goes cannot be predicted.
     """
     at = start
     other = 0
     for i in range(start, end):
         row, w, y = samples[i], weight[i], target[i]
-        c = column[row]
-        known = c >= lowest
-        left = (known & (c <= cut)) | (missing_left & (not known))
+        left = goes_left[i - start]
         samples[at], weight[at], target[at] = row, w, y
-        spare[other], hold[0, other], hold[1, other] = row, w, y
+        order[1, other], hold[0, other], hold[1, other] = row, w, y
         at += left
-        other += not left
+        other += 1 - left
     for i in range(other):
-        samples[at + i] = spare[i]
+        samples[at + i] = order[1, i]
         weight[at + i] = hold[0, i]
         target[at + i] = hold[1, i]
     return at

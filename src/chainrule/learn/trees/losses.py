@@ -35,7 +35,7 @@ class SquaredError:
         return np.array([np.average(y, weights=w)])
 
     def gradient(self, y: Any, raw: Any) -> tuple[Any, Any]:
-        return raw - y, np.ones_like(raw)
+        return raw - y, np.broadcast_to(1.0, raw.shape)
 
     def loss(self, y: Any, raw: Any, w: Any) -> float:
         return float(np.average((y - raw[0]) ** 2, weights=w)) / 2
@@ -63,7 +63,7 @@ class AbsoluteError(SquaredError):
         return np.array([weighted_quantile(y, w, self.level)])
 
     def gradient(self, y: Any, raw: Any) -> tuple[Any, Any]:
-        return np.where(y > raw, -1.0, 1.0), np.ones_like(raw)
+        return np.where(y > raw, -1.0, 1.0), np.broadcast_to(1.0, raw.shape)
 
     def loss(self, y: Any, raw: Any, w: Any) -> float:
         return float(np.average(np.abs(y - raw[0]), weights=w))
@@ -79,7 +79,7 @@ class Quantile(AbsoluteError):
         self.level = level
 
     def gradient(self, y: Any, raw: Any) -> tuple[Any, Any]:
-        return np.where(y > raw, -self.level, 1.0 - self.level), np.ones_like(raw)
+        return np.where(y > raw, -self.level, 1.0 - self.level), np.broadcast_to(1.0, raw.shape)
 
     def loss(self, y: Any, raw: Any, w: Any) -> float:
         rest = y - raw[0]
@@ -96,7 +96,7 @@ class Huber(AbsoluteError):
     def gradient(self, y: Any, raw: Any) -> tuple[Any, Any]:
         rest = y - raw
         self.delta = weighted_quantile(np.abs(rest[0]), np.ones(rest.shape[1]), self.quantile)
-        return -np.clip(rest, -self.delta, self.delta), np.ones_like(raw)
+        return -np.clip(rest, -self.delta, self.delta), np.broadcast_to(1.0, raw.shape)
 
     def loss(self, y: Any, raw: Any, w: Any) -> float:
         rest = np.abs(y - raw[0])

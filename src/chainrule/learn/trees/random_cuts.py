@@ -63,12 +63,12 @@ def try_cut(  # type: ignore[no-untyped-def]
 
 @part
 def find_random_split(  # type: ignore[no-untyped-def]
-    values, offsets, samples, weight, target, start, end, whole, real, state, line, sides,
-    constant, level, features,
+    values, samples, weight, target, start, end, whole, real, state, keys, line, sides, constant,
+    level, features,
 ):  # fmt: skip
     """(feature or −1, threshold, rows without a value go left); see `kernels.find_split`.
 
-    `values`: float32, the columns one after another, NaN where there is none.
+    `values`: float32 [features, rows], NaN where there is none.
     """
     criterion, least, wanted = whole[0], whole[4], whole[5]
     d = features.size
@@ -97,12 +97,11 @@ def find_random_split(  # type: ignore[no-untyped-def]
         f = features[visit]
         if constant[level, f]:
             continue
-        begin = offsets[f]
         low = np.inf
         high = -np.inf
         missing = 0
         for i in range(count):
-            x = float(values[begin + samples[start + i]])
+            x = float(values[f, samples[start + i]])
             line[i] = x
             low = x if x < low else low
             high = x if x > high else high
@@ -126,4 +125,8 @@ def find_random_split(  # type: ignore[no-untyped-def]
                 feature = f
                 threshold = cut
                 go_left = side == 1 if missing > 0 else 2 * n > count
+    if feature >= 0:
+        for i in range(count):
+            x = float(values[feature, samples[start + i]])
+            keys[i] = (x <= threshold) | (go_left & (x != x))
     return feature, threshold, go_left

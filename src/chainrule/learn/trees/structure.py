@@ -11,8 +11,15 @@ import numpy as np
 from scipy.sparse import csr_matrix
 
 from chainrule.learn.trees.growing import grow_best_first, grow_depth_first
-from chainrule.learn.trees.ranking import Ranking, in_threads, row_blocks
-from chainrule.learn.trees.walking import Nodes, add_trees, apply_trees, join, memory, pack
+from chainrule.learn.trees.ranking import Columns, Ranking, in_threads, row_blocks
+from chainrule.learn.trees.walking import (
+    Nodes,
+    add_trees,
+    apply_trees,
+    join,
+    memory,
+    pack,
+)
 
 
 @dataclass(frozen=True)
@@ -33,6 +40,8 @@ class Limits:
 
 # As many walks, one row through one tree each, are worth another thread.
 _WORTH = 40_000
+# Rows that become float32 at a time.
+_BLOCK = 4096
 
 
 class Tree:
@@ -111,10 +120,28 @@ class Tree:
         )  # fmt: skip
 
     def apply(self, X: Any) -> Any:
-        """int64 [rows], the leaf that each row of a float32 table reaches."""
+        """int64 [rows], the leaf that each row of a table of floats reaches, seen as float32."""
         out = np.empty((len(X), 1), np.int64)
-        apply_trees(X, *self.packed[:3], np.zeros(1, np.uint32), memory(), out)
+        root, places = np.zeros(1, np.uint32), memory()
+        step = len(X) if X.dtype == np.float32 and X.flags.c_contiguous else _BLOCK
+        for low in range(0, len(X), max(step, 1)):
+            # Machine code is compiled once more for rows that may not be written.
+            rows = np.require(X[low : low + step], np.float32, ("C", "W"))
+            apply_trees(rows, *self.packed[:3], root, places, out[low : low + step])
         return out[:, 0]
+
+    def settle(self, X: Any) -> Any:
+        """As `apply`, on all rows at once: for few levels, without machine code to be compiled."""
+        at, every = np.zeros(len(X), np.int64), np.arange(len(X))
+        for _ in self._levels():
+            # A leaf has the feature −2 and keeps its rows.
+            x = X[every, np.maximum(self.feature, 0)[at]].astype(np.float32)
+            right = x > self.threshold[at]
+            unknown = np.flatnonzero(np.isnan(x))
+            right[unknown] = self.missing_go_to_left[at[unknown]] == 0
+            there = np.where(right, self.children_right[at], self.children_left[at])
+            at = np.where(there < 0, at, there)
+        return at
 
     def predict(self, X: Any) -> Any:
         """[rows, classes or 1], the values of the leaves."""
@@ -185,7 +212,10 @@ class Tree:
                 below = stack.pop()
                 if self.children_left[below] >= 0 and not gone[below]:
                     gone[below] = True
-                    stack += [int(self.children_left[below]), int(self.children_right[below])]
+                    stack += [
+                        int(self.children_left[below]),
+                        int(self.children_right[below]),
+                    ]
             up = node
             while up >= 0:
                 branch[up] += more
@@ -231,7 +261,12 @@ class Tree:
 
 
 def add_values(
-    trees: list[Tree], X: Any, out: Any, scale: float = 1.0, threads: int = 1, columns: int = 1
+    trees: list[Tree],
+    X: Any,
+    out: Any,
+    scale: float = 1.0,
+    threads: int = 1,
+    columns: int = 1,
 ) -> Any:
     """out += scale · the values of the leaves; tree t adds from column t mod `columns` on."""
     # Small trees are walked in one call; to lay large ones side by side would cost more than calls.
@@ -250,14 +285,34 @@ def add_values(
 
 
 def grow(
-    ranking: Ranking, target: Any, weight: Any, limits: Limits, seed: int, features: Any = None
+    ranking: Ranking | Columns,
+    target: Any,
+    weight: Any,
+    limits: Limits,
+    seed: int,
+    features: Any = None,
+    samples: Any = None,
+    spend: bool = False,
 ) -> Tree:
     """The tree of a numbered table; target and weight float64 [rows], weight 0 leaves a row out.
 
     features: int64 [D], the order in which they are looked at where all are: of equal splits the
-    first stays. None for 0, 1, 2, …
+    first stays. None for 0, 1, 2, …  samples: int64, the rows that count, some of them more than
+    once; None for all of a weight. spend: `target` may be overwritten.
     """
-    samples = np.flatnonzero(weight).astype(np.int32)
+    table: tuple[Any, ...]
+    if isinstance(ranking, Ranking):
+        d, table, missing = (
+            len(ranking.low),
+            (ranking.low, ranking.high, None),
+            ranking.missing,
+        )
+    else:
+        d, table, missing = len(ranking.values), (None, None, ranking.values), 0
+    if samples is None and np.count_nonzero(weight) == len(weight):
+        samples = np.arange(len(weight), dtype=np.int32)
+    else:
+        samples = (np.flatnonzero(weight) if samples is None else samples).astype(np.int32)
     count, classes = len(samples), limits.classes
     leaves = count
     if limits.max_depth < 30:
@@ -266,42 +321,57 @@ def grow(
         leaves = min(leaves, limits.max_leaf_nodes)
     leaves = max(min(leaves, count // max(limits.min_samples_leaf, 1)), 1)
     capacity = 2 * leaves + 1
-    nodes = np.empty((capacity, 5), np.int32)
+    nodes = np.empty((capacity, 7), np.int32)
     facts, value = np.empty((capacity, 3)), np.empty((capacity, classes))
-    w, y = weight[samples].astype(np.float64), target[samples].astype(np.float64)
+    w = weight[samples].astype(np.float64, copy=False)
+    every = spend and count == len(target) and target.dtype == np.float64
+    y = target if every else target[samples].astype(np.float64, copy=False)
     whole = np.array(
         [
             limits.criterion, classes, limits.max_depth, limits.min_samples_split,
-            limits.min_samples_leaf, limits.max_features,
+            limits.min_samples_leaf, limits.max_features, missing,
         ],
         np.int64,
     )  # fmt: skip
     real = np.array([limits.min_weight_leaf, limits.min_impurity_decrease, w.sum()])
     state = np.array([seed], np.uint64)
-    d = len(ranking.offsets) - 1
-    table = (ranking.codes, ranking.values, ranking.offsets)
     arrays = (samples, w, y, whole, real, state, nodes, facts, value)
+    counters = np.empty(4 * count + 4096, np.int32)
     work = (
-        *(np.empty(count, np.int32) for _ in range(3)),
-        np.empty(4 * count + 4096, np.int32),
+        np.empty(count, np.int32),
+        np.empty((2, count), np.int32),
+        counters,
         np.empty(count + 1, np.int32),
-        np.empty((2, count)),
-        np.empty(count) if ranking.codes is None else None,
+        # Rows are not sorted and moved at the same time.
+        counters[: 4 * count].view(np.float64).reshape(2, count),
+        np.empty(count) if isinstance(ranking, Columns) else None,
         np.empty((2, classes)) if classes > 2 else None,
         np.arange(d) if features is None else features.copy(),
     )
     if limits.max_leaf_nodes is None:
         levels = min(limits.max_depth, count) + 2
-        constant, stack = np.empty((levels, d), np.uint8), np.empty((count + 1, 4), np.int64)
+        constant, stack = (
+            np.empty((levels, d), np.uint8),
+            np.empty((count + 1, 4), np.int64),
+        )
         stack[0] = 0, count, 0, -1
         made = grow_depth_first(*table, *arrays, *work, constant, stack)
         del stack
     else:
-        constant, spans = np.empty((1, d), np.uint8), np.empty((2 * leaves, 4), np.int64)
+        constant, spans = (
+            np.empty((1, d), np.uint8),
+            np.empty((2 * leaves, 4), np.int64),
+        )
         made = grow_best_first(
             *table, *arrays, *work, constant, spans, np.empty(2 * leaves), leaves
         )
         del spans
     # What growing worked with is gone before the tree's own arrays are made.
-    del arrays, work, constant, samples, w, y
-    return Tree(nodes[:made], facts[:made], value[:made], d)
+    del arrays, counters, work, constant, samples, w, y
+    nodes, facts, value = nodes[:made], facts[:made], value[:made]
+    inner = np.flatnonzero(nodes[:, 0] >= 0)
+    if isinstance(ranking, Ranking):
+        facts[inner, 0] = ranking.cuts(nodes[inner, 2], nodes[inner, 5], nodes[inner, 6])
+    leaf = nodes[:, 0] < 0
+    facts[leaf, 0], nodes[leaf, 4] = -2.0, 0
+    return Tree(nodes, facts, value, d)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from scipy.sparse import issparse
 from sklearn.base import BaseEstimator, ClassifierMixin, RegressorMixin
-from sklearn.utils import Bunch, check_random_state
+from sklearn.utils import Bunch, check_array, check_random_state
 from sklearn.utils._param_validation import Interval, RealNotInt, StrOptions
 from sklearn.utils.class_weight import compute_sample_weight
 from sklearn.utils.multiclass import check_classification_targets
@@ -20,9 +20,9 @@ from sklearn.utils.validation import (
 )
 
 from chainrule.learn.base import Explained
-from chainrule.learn.checks import alike, ensure_fitted, finite
+from chainrule.learn.checks import alike, ensure_fitted, finite, sum_of_squares
 from chainrule.learn.trees.kernels import ENTROPY, GINI, POISSON, SQUARED
-from chainrule.learn.trees.ranking import Ranking, rank, unranked
+from chainrule.learn.trees.ranking import Columns, Ranking, rank, unranked
 from chainrule.learn.trees.structure import Limits, Tree, grow
 from chainrule.learn.working import Working
 
@@ -99,19 +99,41 @@ def dense(X: Any) -> Any:
     return X.toarray(order="C") if issparse(X) else X
 
 
-def single(X: Any) -> Any:
-    """float32 [rows, D] of a NumPy table of floats, C order; None unless all is finite then."""
+def as_single(X: Any) -> Any:
+    """float32 [rows, D] of a NumPy table of floats, C order; itself if it is that."""
     with np.errstate(over="ignore"):
-        rows = X.astype(np.float32, order="C", copy=False)
+        return X.astype(np.float32, order="C", copy=False)
+
+
+def single(X: Any) -> Any:
+    """`as_single`; None unless all is finite then."""
+    rows = as_single(X)
     # Machine code is compiled once more for rows that may not be written.
     return rows if rows.flags.writeable and finite(rows) else None
 
 
-class Rows:
-    """Mixin: a float32 table in which NaN means that a value is missing.
+def snapshot(X: Any) -> Any:
+    """float32 [rows, D], a copy for a trace."""
+    with np.errstate(over="ignore"):
+        return np.array(X, np.float32, order="C")
 
-    A sparse table is laid out in full: the splits read whole columns. A finite NumPy table is
-    checked for a prediction in microseconds, everything else by scikit-learn.
+
+def refuse_large(X: Any) -> None:
+    """Raises ValueError, scikit-learn's, if a number is too large for float32."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        if X.dtype == np.float32 or (X.flags.forc and sum_of_squares(X.ravel(order="K")) < 1e76):
+            return
+        for low in range(0, len(X), 4096):
+            block = X[low : low + 4096]
+            check_array(block, dtype=np.float32, ensure_all_finite="allow-nan", input_name="X")
+
+
+class Rows:
+    """Mixin: a table seen as float32 in which NaN means that a value is missing.
+
+    A fit gets it as it was given, float32 or float64, and copies none of it. A sparse table is laid
+    out in full: the splits read whole columns. A finite NumPy table is checked for a prediction in
+    microseconds, everything else by scikit-learn.
     """
 
     n_features_in_: int
@@ -119,15 +141,17 @@ class Rows:
     def _rows(self, X: Any, y: Any = None, reset: bool = False) -> Any:
         if not reset and alike(self, X, reset) and (rows := single(X)) is not None:
             return rows
-        options = {
-            "dtype": np.float32, "order": "C", "ensure_all_finite": "allow-nan",
-            "accept_sparse": "csr",
-        }  # fmt: skip
-        if reset:
-            # The answers are checked by each estimator; here only that there are any.
-            X, y = validate_data(self, X, y, y_numeric=False, multi_output=True, **options)
-            return dense(X), y
-        return dense(validate_data(self, X, reset=False, **options))
+        options = {"ensure_all_finite": "allow-nan", "accept_sparse": "csr"}
+        if not reset:
+            return dense(
+                validate_data(self, X, reset=False, dtype=np.float32, order="C", **options)
+            )
+        # The answers are checked by each estimator; here only that there are any.
+        kinds = np.float32 if issparse(X) else [np.float32, np.float64]
+        X, y = validate_data(self, X, y, y_numeric=False, multi_output=True, dtype=kinds, **options)
+        X = dense(X)
+        refuse_large(X)
+        return X, y
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()  # type: ignore[misc]
@@ -162,11 +186,18 @@ class Labels:
 
 
 def numbers_of(y: Any) -> Any:
-    """float64 [rows] answers of a regression, finite."""
-    y = column_or_1d(y, warn=True).astype(np.float64)
+    """float64 [rows] answers of a regression, finite; y itself if it is that."""
+    y = column_or_1d(y, warn=True).astype(np.float64, copy=False)
     if not np.isfinite(y).all():
         raise ValueError("Input y contains NaN or infinity.")
     return y
+
+
+def weights_of(sample_weight: Any, X: Any) -> Any:
+    """float64 [rows] weights, all 1 (not to be written) where none are given."""
+    if sample_weight is None:
+        return np.broadcast_to(1.0, len(X))
+    return _check_sample_weight(sample_weight, X, dtype=np.float64)
 
 
 class _DecisionTree(Rows, Explained, BaseEstimator):
@@ -174,15 +205,29 @@ class _DecisionTree(Rows, Explained, BaseEstimator):
 
     tree_: Tree
     n_features_in_: int
+    trace_: tuple[Any, Any, Any] | None
 
-    def _ranked(self, X: Any, ranking: Ranking | None) -> Ranking:
+    def _ranked(self, X: Any, ranking: Ranking | None) -> Ranking | Columns:
         """The numbered table; the one that was given if it fits."""
         return unranked(X) if self.splitter == "random" else ranking or rank(X)
 
-    def _grow(self, ranking: Ranking, y: Any, weight: Any, classes: int) -> None:
+    def fit_ranked(
+        self, ranking: Ranking, y: Any, weight: Any, classes: int, samples: Any = None
+    ) -> None:
+        """Grow the tree of a numbered table; y: float64 [rows] or numbers of classes.
+
+        samples: int64, the rows that count, some of them more than once; None for all of a weight.
+        """
+        self.n_features_in_, self.trace_ = ranking.table.shape[1], None
+        self._grow(ranking, y, weight, classes, samples)
+
+    def _grow(
+        self, ranking: Ranking | Columns, y: Any, weight: Any, classes: int, samples: Any = None
+    ) -> None:
         random = check_random_state(self.random_state)
-        limits = limits_of(self, (len(y), self.n_features_in_), weight, classes)
-        tree = grow(ranking, y, weight, limits, seed_of(random))
+        rows = len(y) if samples is None else len(samples)
+        limits = limits_of(self, (rows, self.n_features_in_), weight, classes)
+        tree = grow(ranking, y, weight, limits, seed_of(random), samples=samples)
         self.max_features_ = limits.max_features
         self.tree_ = tree.pruned(self.ccp_alpha) if self.ccp_alpha > 0.0 else tree
 
@@ -262,15 +307,12 @@ class DecisionTreeClassifier(Labels, ClassifierMixin, _DecisionTree):
         self._validate_params()
         X, y = self._rows(X, y, reset=True)
         codes = self._encode(y)
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
+        weight = weights_of(sample_weight, X)
         if self.class_weight is not None:
             weight = weight * compute_sample_weight(self.class_weight, y)
-        self.trace_ = (X, codes, weight) if trace else None
-        ranking = self._ranked(X, ranking)
-        # Growing needs the numbers alone: the memory of the values is free for it.
-        del X
+        self.trace_ = (snapshot(X), codes, weight) if trace else None
         # One class is a tree of one leaf, whose value has one column.
-        self._grow(ranking, codes, weight, self.n_classes_)
+        self._grow(self._ranked(X, ranking), codes, weight, self.n_classes_)
         return self
 
     def predict_proba(self, X: Any, check_input: bool = True) -> Any:
@@ -322,12 +364,9 @@ class DecisionTreeRegressor(RegressorMixin, _DecisionTree):
         y = numbers_of(y)
         if self.criterion == "poisson" and (y.min() < 0 or y.sum() <= 0):
             raise ValueError("criterion='poisson' needs answers y ≥ 0 with a sum above 0.")
-        weight = _check_sample_weight(sample_weight, X, dtype=np.float64)
-        self.trace_ = (X, y, weight) if trace else None
-        ranking = self._ranked(X, ranking)
-        # Growing needs the numbers alone: the memory of the values is free for it.
-        del X
-        self._grow(ranking, y, weight, 1)
+        weight = weights_of(sample_weight, X)
+        self.trace_ = (snapshot(X), y.copy(), weight) if trace else None
+        self._grow(self._ranked(X, ranking), y, weight, 1)
         return self
 
     def predict(self, X: Any, check_input: bool = True) -> Any:
