@@ -134,10 +134,13 @@ def _alike(value: Any, usual: Any) -> bool:
 
 # What is other for data that are known by name. Tree crowns, at the photographs' own resolution:
 # tiles of 256 pixels to learn from, the held-out photographs of 400 whole. They were taken
-# elsewhere, in another light: each channel is brought to the same mean and deviation.
+# elsewhere, in another light: each channel is brought to the same mean and deviation, and any hue
+# may be a crown's. 853 crowns are soon known by heart: the rate stays high, and the average of the
+# weights is the model (trained on one large photograph, AP@0.5 on the other is 0.40 with the
+# average and 0.35 without).
 _OF_DATA: dict[str, dict[str, Any]] = {
     "deepforest": {
-        "epochs": 48,
+        "epochs": 32,
         "batch_size": 4,
         "max_lr": 0.002,
         "side": 256,
@@ -146,13 +149,13 @@ _OF_DATA: dict[str, dict[str, Any]] = {
         "standardise": True,
         "scale": (0.75, 1.35),
         "light": 0.3,
-        "colour": 0.15,
+        "colour": 1.0,
         "mix": 0.0,
-        "grey": 0.0,
-        "weight_decay": 0.01,
-        "floor": 0.01,
-        "average": None,
-        "views": (),
+        "grey": 0.3,
+        "weight_decay": 0.05,
+        "floor": 0.3,
+        "average": 0.997,
+        "views": ("x", "y", "xy"),
         "network": {
             "smallest": 18.0,
             "proposals": 256,
