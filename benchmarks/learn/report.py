@@ -116,8 +116,9 @@ def section(rows: list[dict[str, Any]], measured: str, missing: int = 0) -> str:
     losing = [(row, faults(row)) for row in rows if faults(row)]
     if missing:
         lines += ["", f"{missing} of {len(rows) + missing} cases are not measured yet."]
-    lines += ["", f"{len(losing)} of {len(rows)} rows lose somewhere:", ""]
-    lines += ["| estimator | rows | where |", "|---|--:|---|"]
+    lines += ["", f"{len(losing)} of {len(rows)} rows lose somewhere{':' if losing else '.'}"]
+    if losing:
+        lines += ["", "| estimator | rows | where |", "|---|--:|---|"]
     lines += [f"| {r['name']} | {r['rows']:,} | {', '.join(found)} |" for r, found in losing]
     return "\n".join(lines) + "\n"
 

@@ -60,10 +60,11 @@ _LINES = [
     (r"## Classical learning", r"## 经典学习"),
     (r"Measured on (\S+) with `(.*)`: (.*), (\d+) cores; (.*)\.", r"\1 用 `\2` 测得：\3，\4 个核；\5。"),
     (r"Every estimator of `chainrule.learn`.*by chance\.", _LEARN),
-    (r"Rows of 10,000 and more that are not of trees are, but for a few, from runs earlier that day\.",
-     r"10,000 行以上的各行，除树与少数几行外，取自同日较早的几次运行。"),
+    (r"Rows that are not of trees, networks, PCA or linear models are, but for a few, from runs "
+     r"earlier that day\.", r"除树、网络、PCA、线性模型与少数几行外，其余各行取自同日较早的几次运行。"),
     (r"(\d+) of (\d+) cases are not measured yet\.", r"\2 项中有 \1 项尚未测量。"),
     (r"(\d+) of (\d+) rows lose somewhere:", r"\2 行中有 \1 行在某处落后："),
+    (r"0 of (\d+) rows lose somewhere\.", r"\1 行中没有一行在任何一处落后。"),
     (r"- REFUSED: (.*)", r"- 未被接受：\1"),
     (r"- not measured: (.*)", r"- 未测量：\1"),
 ]  # fmt: skip
