@@ -212,6 +212,7 @@ def test_several_pages_watch_and_going_away_stops_nothing(watched, monkeypatch):
 def test_the_end_is_told_and_the_port_given_back(capsys):
     run = Watched()
     stream = run.listen()
+    assert next(stream)[1] == "snapshot"  # before the end, so that the end is an event of its own
     run.press("stop")
     *_, last = stream
     assert last[1:] == ("state", {"state": "interrupted", "reason": None})
