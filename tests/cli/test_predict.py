@@ -250,6 +250,7 @@ def test_what_is_no_model_file_is_said(tmp_path, run_folder):
     [
         {"info": "null"}, {"info": "[]"}, {"info": "5"}, {"info": '{"data": 5}'},
         {"info": '{"seed": "x"}'}, {"info": '{"input": 7}'}, {"config": "[" * 100_000},
+        {"info": '{"tile": [256]}'}, {"info": '{"finding": {"views": 5}}'},
     ],
 )  # fmt: skip
 def test_a_model_file_of_another_kind_is_refused(refused, run_folder, tmp_path, changed):

@@ -31,7 +31,7 @@ def test_a_run_remembers_its_recipe():
 @pytest.mark.parametrize(
     "kept",
     [{"colours": 1}, {"light": "much"}, {"tile": 4}, {"network": []}, {"average": "no"},
-     {"std": None}, {"mean": float("nan")}],
+     {"std": None}, {"mean": float("nan")}, {"tile": [256]}, {"network": {"smallest": "x"}}],
 )  # fmt: skip
 def test_what_no_recipe_remembers_is_refused(kept):
     with pytest.raises(ValueError, match=next(iter(kept))):

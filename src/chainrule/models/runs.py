@@ -189,6 +189,11 @@ def _checked(info: Any) -> dict[str, Any]:
     for name, kind in kinds.items():
         if name in info and not isinstance(info[name], kind):
             raise ValueError(t("info has {name} = {value!r}", name=name, value=info[name]))
+    inner = {"tile": len(info.get("tile", "xy")) == 2,
+             "finding": isinstance(info.get("finding", {}).get("views", []), list)}  # fmt: skip
+    for name, fine in inner.items():
+        if not fine:
+            raise ValueError(t("info has {name} = {value!r}", name=name, value=info[name]))
     return info
 
 

@@ -126,9 +126,9 @@ _KEPT = (
 def _alike(value: Any, usual: Any) -> bool:
     """Whether a value read from JSON is of the kind of a usual one."""
     if isinstance(usual, tuple):
-        return isinstance(value, list)
+        return isinstance(value, list) and len(value) == (len(usual) or len(value))
     if isinstance(usual, Mapping):
-        return isinstance(value, dict)
+        return isinstance(value, dict) and all(_alike(v, 0.0) for v in value.values())
     return value is usual is None or isinstance(value, int | float) and math.isfinite(value)
 
 
