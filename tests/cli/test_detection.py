@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from chainrule import models, train
+from chainrule.cli import detection_use
 from chainrule.models.detection import recipes
 from chainrule.train.detection import Finder
 from chainrule.train.run import read_checkpoint
@@ -130,7 +131,7 @@ def test_other_data_than_it_can_take_are_refused(cli, trained, tmp_path):
     assert result.status == 2 and "does not say of which model" in result.err
 
 
-def test_a_run_says_how_its_images_are_seen(cli, trained, pictures, tmp_path):
+def test_a_run_says_how_its_images_are_seen(cli, trained, pictures, tmp_path, monkeypatch):
     run = tmp_path / "run"
     asked = ("--test-side", "96", "--standardise")
     arguments = ("train", "faster-rcnn", "--data", str(pictures), "--out", str(run), *OPTIONS)
@@ -149,6 +150,19 @@ def test_a_run_says_how_its_images_are_seen(cli, trained, pictures, tmp_path):
     asked = ((), ("--views", "none"), ("--views", "x,xy"), ("--test-side", "64"))
     found = [cli(*predict, "--score", "0", *more).json[0]["found"] for more in asked]
     assert found[0] == found[1] and found[0] not in found[2:] and found[2] != found[3]
+
+    # Images that were learnt from keep the size that they had then.
+    sides = []
+    measured = detection_use.Evaluation
+    monkeypatch.setattr(
+        detection_use,
+        "Evaluation",
+        lambda finder, *a: sides.append(finder.side) or measured(finder, *a),
+    )
+    for split in ("train", "test", "all"):
+        assert cli("evaluate", str(run), "--json", "--split", split).status == 0
+    assert cli("evaluate", str(run), "--json", "--split", "train", "--test-side", "80").status == 0
+    assert sides == [64, 96, 64, 96, 80]
 
 
 def test_a_recipe_may_average_mix_colours_and_search_mirror_images(

@@ -250,7 +250,7 @@ def _in_folder(
     print(
         t(
             "{model}: {parameters} parameters. {data}: {train} images to learn from, {test} to "
-            "test on, {classes} classes, {n}×{n} pixels.",
+            "test on. Classes: {classes}. {n}×{n} pixels.",
             model=settings["model"], parameters=f"{parameters:,}", data=settings["data"],
             train=f"{len(data.train):,}", test=f"{len(data.test):,}",
             classes=len(data.train.classes), n=sizes[0][0],

@@ -53,7 +53,7 @@ TEXT = {
         "{n} 幅留出图像上：mAP@0.5 {half:.4f}，mAP@[.5:.95] {all:.4f}。"
     ),
     "{model}: {parameters} parameters. {data}: {train} images to learn from, {test} to "
-    "test on, {classes} classes, {n}×{n} pixels.": (
+    "test on. Classes: {classes}. {n}×{n} pixels.": (
         "{model}：{parameters} 个参数。{data}：{train} 幅训练图像，{test} 幅测试图像，{classes} 类，{n}×{n} 像素。"
     ),
     "detectors: normalise by each batch, or by fixed statistics (running)": (
