@@ -165,11 +165,10 @@ def test_a_run_says_how_its_images_are_seen(cli, trained, pictures, tmp_path, mo
     assert sides == [64, 96, 64, 96, 80]
 
 
-def test_a_recipe_may_average_mix_colours_and_search_mirror_images(
-    cli, pictures, tmp_path, monkeypatch
-):
+def test_a_recipe_may_average_paste_and_search_mirror_images(cli, pictures, tmp_path, monkeypatch):
     asked = replace(
-        recipes.detection_recipe("faster-rcnn"), average=0.5, mix=0.5, grey=0.5, views=("x",),
+        recipes.detection_recipe("faster-rcnn"), average=0.5, hues=40.0, shades=20.0,
+        pasted=3, views=("x",),
         network={"detections": 7, "least_score": 0.01},
     )  # fmt: skip
     monkeypatch.setitem(recipes._RECIPES, "faster-rcnn", asked)

@@ -18,12 +18,11 @@ from chainrule.data.detection import (
     detection_loader,
 )
 from chainrule.data.detection.batches import bucket_of
+from chainrule.data.detection.colours import colours_turned, repainted, standardised
 from chainrule.data.detection.geometry import (
-    colours_turned,
     enlarged,
     letterboxed,
     mirrored,
-    standardised,
     turned,
     within,
 )
@@ -168,28 +167,44 @@ def test_colours_change_and_stay_within_their_range():
     assert np.array_equal(same, image)
 
 
-def test_channels_are_mixed_and_made_grey():
-    image = np.random.default_rng(0).integers(0, 256, (3, 16, 16)).astype(np.uint8)
+def test_colours_go_ways_of_their_own():
+    image = np.zeros((3, 8, 8), np.uint8)
+    image[1, :, :4], image[2, :, 4:] = 200, 100
+    colours = np.array([[0, 200, 0], [0, 0, 100]])
+    moved = repainted(image, colours, np.array([[9, -9, 0], [0, 0, 50]]), 20)
+    np.testing.assert_allclose(moved[:, 0, 0], [9, 191, 0], atol=1e-3)
+    np.testing.assert_allclose(moved[:, 0, 7], [0, 0, 150], atol=1e-3)
+    # Halfway between two colours, by the mean of both ways.
+    between = repainted(
+        np.array([0, 100, 50]).reshape(3, 1, 1),
+        colours,
+        [[9, -9, 0], [0, 0, 50]] * np.ones((2, 3)),
+        20,
+    )
+    np.testing.assert_allclose(between.ravel(), [4.5, 95.5, 75], atol=1e-3)
+
     some = objects_of([[1, 1, 5, 5]], [1])
+    noise = np.random.default_rng(0).integers(60, 200, (3, 16, 16)).astype(np.uint8)
 
     def seen(**options):
         augmentation = Augmentation("", (1, 1), 0, **options)
-        return [augmentation(image, some, Draws(0, 0, np.array([k])))[0] for k in range(40)]
+        return [augmentation(noise, some, Draws(0, 0, np.array([k])))[0] for k in range(20)]
 
-    grey = [np.ptp(x, 0).max() < 1e-3 for x in seen(grey=0.5)]
-    assert 10 < sum(grey) < 30
-    mixed = seen(mix=0.5)
-    same = [np.abs(x - image).max() < 1e-3 for x in mixed]
-    assert 10 < sum(same) < 30
-    # Means of the channels are nowhere outside of them.
-    assert all((x.max(0) <= image.max(0) + 1e-3).all() for x in mixed)
-    assert all((x.min(0) >= image.min(0) - 1e-3).all() for x in mixed)
+    brightness = noise.mean(0)
+    for each in seen(hues=15):
+        np.testing.assert_allclose(each.mean(0), brightness, atol=1e-3)
+    assert len({float(each.std()) for each in seen(hues=15)}) == 20
+    for each in seen(shades=15):
+        # All channels of a pixel by the same amount.
+        change = each - noise
+        assert np.ptp(change, 0).max() < 1e-3 < np.ptp(change)
+    assert all(x.min() >= 0 and x.max() <= 255 for x in seen(hues=200, shades=200))
 
 
 def test_other_colours_are_standardised_too():
     image = np.random.default_rng(0).integers(0, 256, (3, 24, 24)).astype(np.uint8)
     some = objects_of([[1, 1, 5, 5]], [1])
-    augmentation = Augmentation("xy", (1, 1), 0, 0.5, 1, 0.5)
+    augmentation = Augmentation("xy", (1, 1), 0, 0.5, 40, 20)
     for k in range(8):
         seen, _ = augmentation(image, some, Draws(0, 0, np.array([k])), standardise=True)
         np.testing.assert_allclose(seen.mean((1, 2)), 127.5, atol=1)

@@ -218,13 +218,14 @@ def _in_folder(
     model = models.build(
         settings["model"], (channels, *sizes[0]), len(data.train.classes), **network
     )
-    augmentation = None
+    augmentation, pasted = None, 0
     if settings["augment"]:
+        pasted = recipe.pasted
         augmentation = Augmentation(
-            data.train.flips, recipe.scale, recipe.light, recipe.colour, recipe.mix, recipe.grey
+            data.train.flips, recipe.scale, recipe.light, recipe.colour, recipe.hues, recipe.shades
         )
     batches = DetectionBatches(
-        data.train, sizes, augmentation, recipe.mean, recipe.std, recipe.standardise
+        data.train, sizes, augmentation, recipe.mean, recipe.std, recipe.standardise, pasted
     )
     finder = Finder(
         model, recipe.test_side or recipe.side, recipe.mean, recipe.std, not options.glass,

@@ -19,7 +19,8 @@ from chainrule.base.errors import ChainruleError
 from chainrule.compile import backend
 from chainrule.data.detection import DetectionDataset, buckets
 from chainrule.data.detection.batches import bucket_of
-from chainrule.data.detection.geometry import letterboxed, standardised
+from chainrule.data.detection.colours import standardised
+from chainrule.data.detection.geometry import letterboxed
 from chainrule.data.detection.samples import Objects, objects_of
 from chainrule.graph import Tensor, no_grad
 from chainrule.ops import functional as F
@@ -108,7 +109,7 @@ class Finder:
             training.
         mean, std: of pixels 0 .. 1, as in training.
         standardise: bring each channel of each image to one mean and deviation first, as in
-            training; see `data.detection.geometry.standardised`.
+            training; see `data.detection.colours.standardised`.
         views: mirror images that are searched as well, of "x", "y", "xy"; what is found in all of
             them is fused, see `detection_views.fused`.
     """

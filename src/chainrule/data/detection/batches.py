@@ -11,7 +11,10 @@ from chainrule.base.constraints import Bool, Int
 from chainrule.base.errors import ChainruleError, DataError
 from chainrule.base.text import t
 from chainrule.data.dataset import Dataset
-from chainrule.data.detection.geometry import Augmentation, fitted, letterboxed, standardised
+from chainrule.data.detection.augmentation import Augmentation
+from chainrule.data.detection.colours import standardised
+from chainrule.data.detection.geometry import fitted, letterboxed
+from chainrule.data.detection.pasting import Pasting
 from chainrule.data.detection.samples import DetectionDataset, Sample
 from chainrule.data.loader import DataLoader
 from chainrule.data.random import check_epoch, check_seed, current_draws, permutation
@@ -58,7 +61,9 @@ class DetectionBatches(Dataset):
         augmentation: None shows the images as they are.
         mean, std: of pixels 0 .. 1.
         standardise: bring each channel of each image to one mean and deviation first; see
-            `geometry.standardised`.
+            `colours.standardised`.
+        pasted: so many pieces of other images at most are set down in each, before anything else is
+            changed; see `pasting.Pasting`. 0: none.
     """
 
     def __init__(
@@ -69,13 +74,15 @@ class DetectionBatches(Dataset):
         mean: float = 0.5,
         std: float = 0.25,
         standardise: bool = False,
+        pasted: int = 0,
     ) -> None:
         if not len(dataset):
             raise DataError(t("There is no image to learn from."))
         self.dataset, self.sizes = dataset, tuple(sizes)
         self.augmentation, self.mean, self.std = augmentation, mean, std
         self.standardise = Bool().check(standardise, "DetectionBatches", "standardise")
-        self.places = max(-(-dataset.most_objects() // PLACES), 1) * PLACES
+        self.pasting = Pasting(self._readable, len(dataset), pasted) if pasted else None
+        self.places = max(-(-(dataset.most_objects() + pasted) // PLACES), 1) * PLACES
         self.bucket = np.array(
             [bucket_of(dataset.size(k), self.sizes) for k in range(len(dataset))]
         )
@@ -88,6 +95,8 @@ class DetectionBatches(Dataset):
         size = self.sizes[self.bucket[index]]
         image, objects = self._readable(int(index))
         objects = objects.of(~objects.ignored)
+        if self.pasting is not None:
+            image, objects = self.pasting(image, objects, current_draws(1))
         if self.augmentation is not None:
             image, objects = self.augmentation(image, objects, current_draws(1), self.standardise)
         elif self.standardise:

@@ -6,14 +6,10 @@ from functools import lru_cache
 
 import numpy as np
 
-from chainrule.base.constraints import Interval
 from chainrule.data.detection.samples import LEAST_SIDE, Objects
-from chainrule.data.random import Draws
 
 #: A box of which less than this share remains in the picture is left out.
 VISIBLE = 0.3
-#: What `standardised` brings each channel to.
-MEAN, DEVIATION = 127.5, 56.0
 
 
 @lru_cache(maxsize=256)
@@ -40,14 +36,6 @@ def enlarged(image: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     return np.matmul(np.matmul(down, image.astype(np.float32)), across.T)
 
 
-def standardised(image: np.ndarray) -> np.ndarray:
-    """float32 (C, H, W), each channel with mean 127.5 and deviation 56, cut off at 0 and 255: so
-    that light and colour of the place and the day count less. A channel of one value is 127.5."""
-    pixels = image.astype(np.float32)
-    mean, deviation = (f(pixels, (1, 2), keepdims=True) for f in (np.mean, np.std))
-    return np.clip((pixels - mean) / (deviation + 1e-3) * DEVIATION + MEAN, 0, 255)
-
-
 def fitted(height: int, width: int, size: tuple[int, int]) -> tuple[int, int]:
     """The largest height and width of the same shape within `size`."""
     scale = min(size[0] / height, size[1] / width)
@@ -66,99 +54,6 @@ def letterboxed(
     down, across = inner[0] / height, inner[1] / width
     factor = np.array([across, down, across, down], np.float32)
     return out, objects._replace(boxes=objects.boxes * factor), inner
-
-
-class Augmentation:
-    """Flips, other scales, other colours and other light, drawn anew for each image.
-
-    Args:
-        flips: "" for none, "x" left and right, "xy" also upside down and turned by 90°.
-        scale: smallest and largest factor, drawn evenly on a logarithmic scale. A larger image is
-            cut to a random part of the old size; a smaller one stands at a random place in it.
-        light: brightness and contrast, and the strength of each colour, change by up to this share.
-        colour: hues turn by up to this many half circles, to either side, and saturation changes by
-            up to this share; for objects whose colour differs from place to place.
-        mix: of this share of images, each channel becomes in part a random mean of all three.
-        grey: this share of images becomes grey, of red, green and blue in random shares.
-    """
-
-    def __init__(
-        self,
-        flips: str = "x",
-        scale: tuple[float, float] = (0.8, 1.25),
-        light: float = 0.15,
-        colour: float = 0.0,
-        mix: float = 0.0,
-        grey: float = 0.0,
-    ) -> None:
-        self.flips = flips
-        self.scale = tuple(Interval(0.1, 10).check(s, "Augmentation", "scale") for s in scale)
-        self.light = Interval(0, 1).check(light, "Augmentation", "light")
-        self.colour = Interval(0, 1).check(colour, "Augmentation", "colour")
-        self.mix = Interval(0, 1).check(mix, "Augmentation", "mix")
-        self.grey = Interval(0, 1).check(grey, "Augmentation", "grey")
-
-    def __call__(
-        self, image: np.ndarray, objects: Objects, draws: Draws, standardise: bool = False
-    ) -> tuple[np.ndarray, Objects]:
-        """An image (C, H, W) and its objects, changed; the image keeps its size unless turned.
-
-        standardise: see `standardised`; done between colours and light, so that other colours have
-        the same mean and deviation, too.
-        """
-        u = draws.uniform(1, 12)[0]
-        if len(image) == 3 and (self.colour or self.mix or self.grey):
-            mixed = self._colours(draws.uniform(1, 17)[0])
-            flat = mixed @ image.reshape(3, -1).astype(np.float32)
-            # Standardising cuts off itself, at the new mean and deviation.
-            flat = flat if standardise else np.clip(flat, 0, 255)
-            image = flat.reshape(image.shape)
-        if standardise:
-            image = standardised(image)
-        if self.flips and u[0] < 0.5:
-            image, objects = mirrored(image, objects)
-        if "y" in self.flips:
-            if u[1] < 0.5:
-                image, objects = turned(image, objects)
-            if u[2] < 0.5:
-                image, objects = mirrored(image, objects)
-        low, high = self.scale
-        if low != high or low != 1:
-            image, objects = _zoomed(image, objects, low * (high / low) ** u[3], u[4], u[5])
-        if self.light:
-            image = self._lit(image, 2 * u[6:12] - 1)
-        return image, objects
-
-    def _colours(self, u: np.ndarray) -> np.ndarray:
-        """(3, 3) float32, by which red, green and blue are multiplied; u: 17 numbers in 0 .. 1."""
-        hue, saturation = self.colour * (2 * u[:2] - 1)
-        matrix = colours_turned(np.pi * hue, 1 + saturation)
-        # Shares that are exponentially distributed, over their sum, are any mean as likely as any
-        # other.
-        shares = -np.log1p(-u[5:].reshape(4, 3))
-        shares = (shares / shares.sum(1, keepdims=True)).astype(np.float32)
-        if u[2] < self.mix:
-            part = np.float32(u[3])
-            matrix = (1 - part) * matrix + part * shares[:3]
-        return np.tile(shares[3], (3, 1)) if u[4] < self.grey else matrix
-
-    def _lit(self, image: np.ndarray, u: np.ndarray) -> np.ndarray:
-        """In other light; u: numbers in -1 .. 1."""
-        channels = len(image)
-        factor = 1 + self.light * u[0]
-        colours = 1 + self.light * u[2 : 2 + channels] if channels == 3 else np.ones(channels)
-        shift = 127.5 * self.light * u[1]
-        scaled = (image.astype(np.float32) - 127.5) * np.float32(factor) + np.float32(127.5 + shift)
-        return np.clip(scaled * colours.astype(np.float32)[:, None, None], 0, 255)
-
-
-def colours_turned(angle: float, saturation: float) -> np.ndarray:
-    """(3, 3) float32, by which red, green and blue are multiplied: a turn around the axis of greys,
-    which stay as they are, and the distance from that axis times `saturation`."""
-    grey = np.full((3, 3), 1 / 3)
-    across = np.array([[0, -1, 1], [1, 0, -1], [-1, 1, 0]]) / np.sqrt(3)
-    turn = np.cos(angle) * (np.eye(3) - grey) + np.sin(angle) * across
-    return np.asarray(grey + saturation * turn, np.float32)
 
 
 def mirrored(image: np.ndarray, objects: Objects) -> tuple[np.ndarray, Objects]:
@@ -192,7 +87,7 @@ def within(objects: Objects, corner: tuple[int, int], size: tuple[int, ...]) -> 
     return objects._replace(boxes=cut).of(fine)
 
 
-def _zoomed(
+def zoomed(
     image: np.ndarray, objects: Objects, factor: float, down: float, across: float
 ) -> tuple[np.ndarray, Objects]:
     """Enlarged by `factor` within its size; `down` and `across`, 0 .. 1, say which part is seen, or

@@ -29,7 +29,8 @@ class DetectionRecipe:
     whether each channel of each image is brought to the same mean and deviation first; `tile`, side
     and step of the tiles that aerial photographs are learnt from; `views`, the mirror images that
     are searched as well when finding ("x", "y", "xy"), or none. Augmentation: `scale`, `light`,
-    `colour`, `mix` and `grey`, see `data.detection.Augmentation`.
+    `colour`, `hues` and `shades`, see `data.detection.Augmentation`; `pasted`, how many pieces of
+    other images are set down in each, see `data.detection.pasting`.
 
     `network`: what the builder takes; `smallest` and `proposals` follow from the data where they
     are not in it.
@@ -56,8 +57,9 @@ class DetectionRecipe:
     scale: tuple[float, float] = (0.8, 1.25)
     light: float = 0.15
     colour: float = 0.0
-    mix: float = 0.0
-    grey: float = 0.0
+    hues: float = 0.0
+    shades: float = 0.0
+    pasted: int = 0
     network: Mapping[str, Any] = field(default_factory=dict)
     optimizer_name: str = "adamw"
 
@@ -119,7 +121,7 @@ class DetectionRecipe:
 
 _KEPT = (
     "warm_up", "floor", "weight_decay", "clip_grad_norm", "average", "mean", "std", "tile", "views",
-    "scale", "light", "colour", "mix", "grey", "network",
+    "scale", "light", "colour", "hues", "shades", "pasted", "network",
 )  # fmt: skip
 
 
@@ -149,8 +151,9 @@ _OF_DATA: dict[str, dict[str, Any]] = {
         "scale": (0.75, 1.35),
         "light": 0.3,
         "colour": 0.15,
-        "mix": 0.0,
-        "grey": 0.0,
+        "hues": 40.0,
+        "shades": 15.0,
+        "pasted": 14,
         "weight_decay": 0.05,
         "floor": 0.3,
         "average": 0.998,

@@ -1,0 +1,136 @@
+"""Objects of other images set down in an image, so that they stand on other ground.
+
+After D. Dwibedi, I. Misra, M. Hebert, "Cut, paste and learn: surprisingly easy synthesis for
+instance detection", ICCV 2017: pieces of ground are pasted in the same way, so that the seam says
+nothing about what is in it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from chainrule.base.constraints import Int
+from chainrule.data.detection.geometry import enlarged
+from chainrule.data.detection.samples import Objects, Sample
+from chainrule.data.random import Draws
+
+#: Least side of a piece in pixels.
+_LEAST = 12
+#: So many places are tried for each piece, as many where to cut out ground; numbers that it needs.
+_TRIES = 6
+_DRAWS = 10 + 4 * _TRIES
+
+
+class Pasting:
+    """Sets up to `most` pieces of other images down in an image, in four of five images.
+
+    Three of five pieces are objects, the others ground of an object's size. Each is cut out along
+    an ellipse, or a shape between that and its box, with soft edges; mirrored, turned by 90°, made
+    larger or smaller by up to a quarter, lighter or darker by up to 15%. None covers an object, or
+    an earlier piece, by more than a fifth.
+
+    Args:
+        sample: gives an image with its objects by its number, of which there are `count`: where
+            the pieces come from. Objects that touch the edge of their image are not cut out: they
+            may go on beyond it.
+        most: pieces in an image.
+    """
+
+    def __init__(self, sample: Callable[[int], Sample], count: int, most: int) -> None:
+        self.sample, self.count = sample, count
+        self.most = Int(low=2).check(most, "Pasting", "most")
+
+    def __call__(
+        self, image: np.ndarray, objects: Objects, draws: Draws
+    ) -> tuple[np.ndarray, Objects]:
+        """An image (C, H, W), float32 where anything was pasted, and its objects with those that
+        were."""
+        numbers = draws.uniform(1, 2 + self.most * _DRAWS)[0]
+        if numbers[0] < 0.2:
+            return image, objects
+        image = image.astype(np.float32)
+        taken, boxes, labels = objects.boxes, [objects.boxes], [objects.labels]
+        count = 2 + int(numbers[1] * (self.most - 1))
+        for u in numbers[2:].reshape(self.most, _DRAWS)[:count]:
+            piece, label = self._piece(u)
+            if piece is None:
+                continue
+            place = _place(piece.shape[1:], image.shape[1:], taken, u[-2 * _TRIES :], 0.2)
+            if place is None:
+                continue
+            y, x = place
+            high, wide = piece.shape[1:]
+            mask = _ellipse(high, wide, 2 + 1.5 * u[7], 0.05 + 0.2 * u[8])
+            under = image[:, y : y + high, x : x + wide]
+            under += mask * (piece * np.float32(0.85 + 0.3 * u[9]) - under)
+            box = np.array([[x, y, x + wide, y + high]], np.float32)
+            taken = np.concatenate([taken, box])
+            if label:
+                boxes.append(box)
+                labels.append(np.array([label], np.int64))
+        together = np.concatenate(labels)
+        ignored = np.zeros(len(together), bool)
+        ignored[: len(objects.ignored)] = objects.ignored
+        image = np.clip(image, 0, 255, out=image)
+        return image, Objects(np.concatenate(boxes), together, ignored)
+
+    def _piece(self, u: np.ndarray) -> tuple[np.ndarray | None, int]:
+        """A piece (C, h, w) and its label, 0 for ground; None where the image has none."""
+        image, objects = self.sample(int(u[0] * self.count))
+        height, width = image.shape[1:]
+        corners = np.round(objects.boxes).astype(np.int64)
+        whole = (corners[:, :2] > 0).all(1) & (corners[:, 2:] < (width, height)).all(1)
+        large = (corners[:, 2:] - corners[:, :2] >= _LEAST).all(1)
+        fit = np.nonzero(whole & large & ~objects.ignored)[0]
+        if not len(fit):
+            return None, 0
+        which = fit[int(u[1] * len(fit))]
+        x0, y0, x1, y1 = corners[which].tolist()
+        label = int(objects.labels[which])
+        if u[2] >= 0.6:
+            label, size = 0, (y1 - y0, x1 - x0)
+            place = _place(size, (height, width), objects.boxes, u[10 : 10 + 2 * _TRIES], 0.1)
+            if place is None:
+                return None, 0
+            y0, x0 = place
+            y1, x1 = y0 + size[0], x0 + size[1]
+        factor = np.exp(0.5 * u[3] - 0.25)
+        size = max(int((y1 - y0) * factor), _LEAST), max(int((x1 - x0) * factor), _LEAST)
+        piece = enlarged(image[:, y0:y1, x0:x1], size)
+        piece = piece[:, :, ::-1] if u[4] < 0.5 else piece
+        piece = piece[:, ::-1] if u[5] < 0.5 else piece
+        return piece.transpose(0, 2, 1) if u[6] < 0.5 else piece, label
+
+
+def _covered(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Which share of a box (4,) lies in each of the boxes (L, 4), and which of each in it: (L,)
+    each."""
+    sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
+    both = np.clip(sides, 0, None).prod(1)
+    return both / (box[2:] - box[:2]).prod(), both / (boxes[:, 2:] - boxes[:, :2]).prod(1)
+
+
+def _place(
+    size: tuple[int, ...], within: tuple[int, ...], taken: np.ndarray, u: np.ndarray, most: float
+) -> tuple[int, int] | None:
+    """Where (y, x) a piece of this size lies: the first of some places at which it covers no more
+    than this share of any box, nor a box of it."""
+    if size[0] >= within[0] // 2 or size[1] >= within[1] // 2:
+        return None
+    for down, across in u.reshape(-1, 2):
+        y, x = int(down * (within[0] - size[0] + 1)), int(across * (within[1] - size[1] + 1))
+        shares = _covered(np.array([x, y, x + size[1], y + size[0]]), taken)
+        if max(share.max(initial=0) for share in shares) <= most:
+            return y, x
+    return None
+
+
+def _ellipse(height: int, width: int, power: float, softness: float) -> np.ndarray:
+    """(height, width) float32, 1 within |x|^power + |y|^power = 1 of a box, falling to 0 at it over
+    this share of the way from the middle."""
+    y = np.abs((np.arange(height) + 0.5) / height * 2 - 1)[:, None]
+    x = np.abs((np.arange(width) + 0.5) / width * 2 - 1)[None]
+    radius = (x**power + y**power) ** (1 / power)
+    return np.clip((1 - radius) / softness, 0, 1).astype(np.float32)

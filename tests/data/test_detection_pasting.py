@@ -1,0 +1,124 @@
+"""Pieces of other images set down in an image: where, which, and that their boxes are theirs."""
+
+import numpy as np
+import pytest
+
+from chainrule.base.errors import ArgumentError, DataError
+from chainrule.data.detection import DetectionBatches, DetectionDataset, DetectionWarning, Sample
+from chainrule.data.detection.pasting import Pasting
+from chainrule.data.detection.samples import Objects, objects_of
+from chainrule.data.random import Draws
+
+
+class Plates(DetectionDataset):
+    """Light plates (label 1) and dark ones (label 2) on grey ground with a texture of its own."""
+
+    classes = ("light", "dark")
+
+    def __len__(self):
+        return 6
+
+    def size(self, index):
+        return (120, 120)
+
+    def most_objects(self):
+        return 2
+
+    def __getitem__(self, index):
+        image = np.full((3, 120, 120), 100 + index, np.uint8)
+        image[:, 10:30, 20:45], image[:, 60:90, 70:90] = 250, 10
+        return Sample(image, objects_of([[20, 10, 45, 30], [70, 60, 90, 90]], [1, 2]))
+
+
+def draws(k):
+    return Draws(3, 0, np.array([k]))
+
+
+def empty():
+    return np.full((3, 120, 120), 50, np.uint8), objects_of([], [])
+
+
+def test_pasted_objects_lie_in_their_boxes():
+    data, kinds, untouched = Plates(), set(), 0
+    pasting = Pasting(data.__getitem__, len(data), 8)
+    for k in range(60):
+        before, none = empty()
+        image, objects = pasting(before, none, draws(k))
+        assert (before == 50).all()
+        if image is before:
+            untouched += 1
+            continue
+        assert image.dtype == np.float32 and image.min() >= 0 and image.max() <= 255
+        outside = np.ones((120, 120), bool)
+        for box, label in zip(objects.boxes.astype(int), objects.labels, strict=True):
+            x0, y0, x1, y1 = box
+            middle = image[0, (y0 + y1) // 2, (x0 + x1) // 2]
+            assert middle > 200 if label == 1 else middle < 20
+            kinds.add((int(label), x1 - x0 > y1 - y0))
+            outside[y0:y1, x0:x1] = False
+        # What is elsewhere is ground, which may have a tenth of an object at its edge.
+        strange = (image[0] < 40) | (image[0] > 130)
+        assert (strange & outside).sum() < 8 * 0.1 * 50 * 31
+        assert not objects.ignored.any()
+    assert kinds == {(1, True), (1, False), (2, True), (2, False)}
+    assert 4 <= untouched <= 24
+
+
+def test_pieces_hide_no_object():
+    data = Plates()
+    pasting = Pasting(data.__getitem__, len(data), 14)
+    for k in range(30):
+        image, objects = data[0]
+        pasted, every = pasting(image, objects, draws(k))
+        assert np.array_equal(every.boxes[:2], objects.boxes)
+        assert len(every.labels) <= 2 + 14
+        for x0, y0, x1, y1 in objects.boxes.astype(int):
+            same = np.abs(pasted[:, y0:y1, x0:x1] - image[:, y0:y1, x0:x1]).max(0) < 1
+            assert same.mean() >= 0.8 - 14 * 0.2 * 0.25
+        sides = every.boxes[:, 2:] - every.boxes[:, :2]
+        for k1 in range(len(sides)):
+            low = np.maximum(every.boxes[k1, :2], every.boxes[:, :2])
+            both = np.clip(np.minimum(every.boxes[k1, 2:], every.boxes[:, 2:]) - low, 0, None)
+            share = both.prod(1) / sides[k1].prod()
+            assert np.delete(share, k1).max(initial=0) <= 0.2 + 1e-6
+
+
+def test_the_same_numbers_paste_the_same():
+    data = Plates()
+    pasting = Pasting(data.__getitem__, len(data), 8)
+    first, second = (pasting(*empty(), draws(5)) for _ in range(2))
+    assert np.array_equal(first[0], second[0])
+    assert np.array_equal(first[1].boxes, second[1].boxes)
+
+
+def test_what_touches_the_edge_or_is_ignored_or_small_is_not_cut_out():
+    image = np.full((3, 120, 120), 90, np.uint8)
+    boxes = [[0, 10, 30, 40], [60, 60, 90, 90], [40, 40, 50, 80]]
+    sample = Sample(image, Objects(np.array(boxes, np.float32), np.ones(3, np.int64),
+                                   np.array([False, True, False])))  # fmt: skip
+    pasting = Pasting(lambda _: sample, 1, 8)
+    for k in range(10):
+        shown, objects = pasting(*empty(), draws(k))
+        assert not len(objects.labels) and (shown == 50).all()
+
+
+def test_batches_have_places_for_what_is_pasted():
+    data = Plates()
+    batches = DetectionBatches(data, ((128, 128),), pasted=20)
+    assert batches.places == 32
+    counts = {int((batches[k % 6][3] > 0).sum()) for k in range(20)}
+    assert max(counts) > 4
+    with pytest.raises(ArgumentError, match="most"):
+        DetectionBatches(data, ((128, 128),), pasted=1)
+
+
+def test_images_that_cannot_be_read_lend_nothing():
+    class Broken(Plates):
+        def __getitem__(self, index):
+            if index != 2:
+                raise DataError(f"image {index} is broken.")
+            return super().__getitem__(index)
+
+    batches = DetectionBatches(Broken(), ((128, 128),), pasted=6)
+    with pytest.warns(DetectionWarning, match="is broken"):
+        assert sum(int((batches[0][3] > 0).sum()) for _ in range(8)) > 16
