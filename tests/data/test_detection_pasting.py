@@ -83,9 +83,23 @@ def test_pieces_hide_no_object():
             assert np.delete(share, k1).max(initial=0) <= 0.2 + 1e-6
 
 
-def test_the_same_numbers_paste_the_same():
+def test_on_made_up_ground_there_is_only_what_was_pasted():
     data = Plates()
-    pasting = Pasting(data.__getitem__, len(data), 8)
+    pasting = Pasting(data.__getitem__, len(data), 10, made=1.0)
+    grounds, counts = [], []
+    for k in range(30):
+        image, objects = pasting(*data[0], draws(k))
+        counts.append(len(objects.labels))
+        assert not {(20, 10, 45, 30), (70, 60, 90, 90)} & set(map(tuple, objects.boxes.tolist()))
+        assert image.shape == (3, 120, 120) and image.min() >= 0 and image.max() <= 255
+        grounds.append(float(image.std()))
+    assert max(counts) > 4 and len(set(grounds)) == 30
+
+
+@pytest.mark.parametrize("made", [0.0, 1.0])
+def test_the_same_numbers_paste_the_same(made):
+    data = Plates()
+    pasting = Pasting(data.__getitem__, len(data), 8, made)
     first, second = (pasting(*empty(), draws(5)) for _ in range(2))
     assert np.array_equal(first[0], second[0])
     assert np.array_equal(first[1].boxes, second[1].boxes)

@@ -225,8 +225,9 @@ def _in_folder(
             data.train.flips, recipe.scale, recipe.light, recipe.colour, recipe.hues, recipe.shades
         )
     batches = DetectionBatches(
-        data.train, sizes, augmentation, recipe.mean, recipe.std, recipe.standardise, pasted
-    )
+        data.train, sizes, augmentation, recipe.mean, recipe.std, recipe.standardise, pasted,
+        recipe.made_ground,
+    )  # fmt: skip
     finder = Finder(
         model, recipe.test_side or recipe.side, recipe.mean, recipe.std, not options.glass,
         standardise=recipe.standardise, views=recipe.views,

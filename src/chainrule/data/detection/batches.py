@@ -64,6 +64,7 @@ class DetectionBatches(Dataset):
             `colours.standardised`.
         pasted: so many pieces of other images at most are set down in each, before anything else is
             changed; see `pasting.Pasting`. 0: none.
+        made: in this share of images, on made-up ground.
     """
 
     def __init__(
@@ -75,13 +76,14 @@ class DetectionBatches(Dataset):
         std: float = 0.25,
         standardise: bool = False,
         pasted: int = 0,
+        made: float = 0.0,
     ) -> None:
         if not len(dataset):
             raise DataError(t("There is no image to learn from."))
         self.dataset, self.sizes = dataset, tuple(sizes)
         self.augmentation, self.mean, self.std = augmentation, mean, std
         self.standardise = Bool().check(standardise, "DetectionBatches", "standardise")
-        self.pasting = Pasting(self._readable, len(dataset), pasted) if pasted else None
+        self.pasting = Pasting(self._readable, len(dataset), pasted, made) if pasted else None
         self.places = max(-(-(dataset.most_objects() + pasted) // PLACES), 1) * PLACES
         self.bucket = np.array(
             [bucket_of(dataset.size(k), self.sizes) for k in range(len(dataset))]

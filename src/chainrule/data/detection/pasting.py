@@ -11,8 +11,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from chainrule.base.constraints import Int
+from chainrule.base.constraints import Int, Interval
 from chainrule.data.detection.geometry import enlarged
+from chainrule.data.detection.ground import made_ground
 from chainrule.data.detection.samples import Objects, Sample
 from chainrule.data.random import Draws
 
@@ -24,7 +25,7 @@ _DRAWS = 10 + 4 * _TRIES
 
 
 class Pasting:
-    """Sets up to `most` pieces of other images down in an image, in four of five images.
+    """Sets two to `most` pieces of other images down in an image, in four of five images.
 
     Three of five pieces are objects, the others ground of an object's size. Each is cut out along
     an ellipse, or a shape between that and its box, with soft edges; mirrored, turned by 90°, made
@@ -36,24 +37,34 @@ class Pasting:
             the pieces come from. Objects that touch the edge of their image are not cut out: they
             may go on beyond it.
         most: pieces in an image.
+        made: in this share of images nothing remains but what is pasted, on made-up ground, see
+            `ground.made_ground`; half of `most` at least.
     """
 
-    def __init__(self, sample: Callable[[int], Sample], count: int, most: int) -> None:
+    def __init__(
+        self, sample: Callable[[int], Sample], count: int, most: int, made: float = 0.0
+    ) -> None:
         self.sample, self.count = sample, count
         self.most = Int(low=2).check(most, "Pasting", "most")
+        self.made = Interval(0, 1).check(made, "Pasting", "made")
 
     def __call__(
         self, image: np.ndarray, objects: Objects, draws: Draws
     ) -> tuple[np.ndarray, Objects]:
         """An image (C, H, W), float32 where anything was pasted, and its objects with those that
         were."""
-        numbers = draws.uniform(1, 2 + self.most * _DRAWS)[0]
-        if numbers[0] < 0.2:
+        numbers, least = draws.uniform(1, 5 + self.most * _DRAWS)[0], 2
+        if numbers[0] < self.made:
+            generator = np.random.default_rng((numbers[3:5] * 2**32).astype(np.int64).tolist())
+            image, least = made_ground(generator, image.shape), max(self.most // 2, 2)
+            objects = objects.of(np.zeros(len(objects.labels), bool))
+        elif numbers[1] < 0.2:
             return image, objects
-        image = image.astype(np.float32)
+        else:
+            image = image.astype(np.float32)
         taken, boxes, labels = objects.boxes, [objects.boxes], [objects.labels]
-        count = 2 + int(numbers[1] * (self.most - 1))
-        for u in numbers[2:].reshape(self.most, _DRAWS)[:count]:
+        count = least + int(numbers[2] * (self.most + 1 - least))
+        for u in numbers[5:].reshape(self.most, _DRAWS)[:count]:
             piece, label = self._piece(u)
             if piece is None:
                 continue

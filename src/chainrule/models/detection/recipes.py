@@ -30,7 +30,8 @@ class DetectionRecipe:
     and step of the tiles that aerial photographs are learnt from; `views`, the mirror images that
     are searched as well when finding ("x", "y", "xy"), or none. Augmentation: `scale`, `light`,
     `colour`, `hues` and `shades`, see `data.detection.Augmentation`; `pasted`, how many pieces of
-    other images are set down in each, see `data.detection.pasting`.
+    other images are set down in each, and `made_ground`, in which share of images on made-up
+    ground, see `data.detection.pasting`.
 
     `network`: what the builder takes; `smallest` and `proposals` follow from the data where they
     are not in it.
@@ -60,6 +61,7 @@ class DetectionRecipe:
     hues: float = 0.0
     shades: float = 0.0
     pasted: int = 0
+    made_ground: float = 0.0
     network: Mapping[str, Any] = field(default_factory=dict)
     optimizer_name: str = "adamw"
 
@@ -121,7 +123,8 @@ class DetectionRecipe:
 
 _KEPT = (
     "warm_up", "floor", "weight_decay", "clip_grad_norm", "average", "mean", "std", "tile", "views",
-    "scale", "light", "colour", "hues", "shades", "pasted", "network",
+    "scale", "light", "colour", "hues", "shades", "pasted", "made_ground",
+    "network",
 )  # fmt: skip
 
 
@@ -141,7 +144,7 @@ def _alike(value: Any, usual: Any) -> bool:
 # on one large photograph, AP@0.5 on the other is 0.37 with the average and 0.31 without).
 _OF_DATA: dict[str, dict[str, Any]] = {
     "deepforest": {
-        "epochs": 40,
+        "epochs": 70,
         "batch_size": 4,
         "max_lr": 0.002,
         "side": 256,
@@ -153,7 +156,8 @@ _OF_DATA: dict[str, dict[str, Any]] = {
         "colour": 0.15,
         "hues": 40.0,
         "shades": 15.0,
-        "pasted": 14,
+        "pasted": 20,
+        "made_ground": 0.3,
         "weight_decay": 0.05,
         "floor": 0.3,
         "average": 0.998,
