@@ -7,7 +7,7 @@ from functools import lru_cache
 import numpy as np
 
 from chainrule.base.constraints import Choice, Int
-from chainrule.data.detection.geometry import enlarged
+from chainrule.data.detection.geometry import enlarged, free_place
 from chainrule.data.detection.samples import DetectionDataset, Objects, Sample, objects_of
 from chainrule.data.random import Draws, check_seed, current_draws
 from chainrule.data.readers.load import load
@@ -80,7 +80,9 @@ class DigitScenes(DetectionDataset):
         for row in draws.uniform(1, MOST * (3 + 2 * _TRIES)).reshape(MOST, -1)[:count]:
             which = int(row[0] * len(self._inks))
             ink = _scaled(self._inks[which], SMALLEST * (LARGEST / SMALLEST) ** row[1])
-            place = _place(ink.shape, row[3:].reshape(-1, 2), boxes, self.side)
+            place = free_place(
+                ink.shape, scene.shape, row[3:].reshape(-1, 2), np.array(boxes, np.float32), OVERLAP
+            )
             if place is None:
                 continue
             y, x = place
@@ -114,23 +116,6 @@ def _scaled(ink: np.ndarray, side: float) -> np.ndarray:
     scale = side / max(ink.shape)
     height, width = (max(round(s * scale), 2) for s in ink.shape)
     return np.clip(enlarged(ink[None], (height, width))[0], 0, 1)
-
-
-def _place(
-    shape: tuple[int, ...], tries: np.ndarray, boxes: list[tuple[float, ...]], side: int
-) -> tuple[int, int] | None:
-    """Where (y, x) the ink overlaps no other by too much; None if no try found a place."""
-    height, width = shape
-    others = np.array(boxes, np.float32).reshape(-1, 4)
-    area = (others[:, 2] - others[:, 0]) * (others[:, 3] - others[:, 1])
-    for down, across in tries:
-        y, x = int(down * (side - height + 1)), int(across * (side - width + 1))
-        wide = np.minimum(others[:, 2], x + width) - np.maximum(others[:, 0], x)
-        high = np.minimum(others[:, 3], y + height) - np.maximum(others[:, 1], y)
-        common = np.clip(wide, 0, None) * np.clip(high, 0, None)
-        if not (common > OVERLAP * np.minimum(area, height * width)).any():
-            return y, x
-    return None
 
 
 def _ground(draws: Draws, side: int) -> np.ndarray:

@@ -87,6 +87,28 @@ def within(objects: Objects, corner: tuple[int, int], size: tuple[int, ...]) -> 
     return objects._replace(boxes=cut).of(fine)
 
 
+def free_place(
+    size: tuple[int, ...],
+    within: tuple[int, ...],
+    tries: np.ndarray,
+    boxes: np.ndarray,
+    most: float,
+) -> tuple[int, int] | None:
+    """Where (y, x) in an image of size `within` a piece of this size shares no more than `most` of
+    the smaller area with any of the boxes (L, 4): the first of the `tries` (T, 2), each 0 .. 1 down
+    and across; None if it is none of them."""
+    (height, width), others = size, boxes.reshape(-1, 4)
+    area = (others[:, 2] - others[:, 0]) * (others[:, 3] - others[:, 1])
+    for down, across in tries:
+        y, x = int(down * (within[0] - height + 1)), int(across * (within[1] - width + 1))
+        wide = np.minimum(others[:, 2], x + width) - np.maximum(others[:, 0], x)
+        high = np.minimum(others[:, 3], y + height) - np.maximum(others[:, 1], y)
+        common = np.clip(wide, 0, None) * np.clip(high, 0, None)
+        if not (common > most * np.minimum(area, height * width)).any():
+            return y, x
+    return None
+
+
 def zoomed(
     image: np.ndarray, objects: Objects, factor: float, down: float, across: float
 ) -> tuple[np.ndarray, Objects]:

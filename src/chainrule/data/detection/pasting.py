@@ -12,7 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.base.constraints import Int, Interval
-from chainrule.data.detection.geometry import enlarged
+from chainrule.data.detection.geometry import enlarged, free_place
 from chainrule.data.detection.ground import made_ground
 from chainrule.data.detection.samples import Objects, Sample
 from chainrule.data.random import Draws
@@ -68,11 +68,14 @@ class Pasting:
             piece, label = self._piece(u)
             if piece is None:
                 continue
-            place = _place(piece.shape[1:], image.shape[1:], taken, u[-2 * _TRIES :], 0.2)
+            high, wide = piece.shape[1:]
+            if high >= image.shape[1] // 2 or wide >= image.shape[2] // 2:
+                continue
+            tries = u[-2 * _TRIES :].reshape(-1, 2)
+            place = free_place((high, wide), image.shape[1:], tries, taken, 0.2)
             if place is None:
                 continue
             y, x = place
-            high, wide = piece.shape[1:]
             mask = _ellipse(high, wide, 2 + 1.5 * u[7], 0.05 + 0.2 * u[8])
             under = image[:, y : y + high, x : x + wide]
             under += mask * (piece * np.float32(0.85 + 0.3 * u[9]) - under)
@@ -102,7 +105,8 @@ class Pasting:
         label = int(objects.labels[which])
         if u[2] >= 0.6:
             label, size = 0, (y1 - y0, x1 - x0)
-            place = _place(size, (height, width), objects.boxes, u[10 : 10 + 2 * _TRIES], 0.1)
+            tries = u[10 : 10 + 2 * _TRIES].reshape(-1, 2)
+            place = free_place(size, (height, width), tries, objects.boxes, 0.1)
             if place is None:
                 return None, 0
             y0, x0 = place
@@ -113,29 +117,6 @@ class Pasting:
         piece = piece[:, :, ::-1] if u[4] < 0.5 else piece
         piece = piece[:, ::-1] if u[5] < 0.5 else piece
         return piece.transpose(0, 2, 1) if u[6] < 0.5 else piece, label
-
-
-def _covered(box: np.ndarray, boxes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Which share of a box (4,) lies in each of the boxes (L, 4), and which of each in it: (L,)
-    each."""
-    sides = np.minimum(boxes[:, 2:], box[2:]) - np.maximum(boxes[:, :2], box[:2])
-    both = np.clip(sides, 0, None).prod(1)
-    return both / (box[2:] - box[:2]).prod(), both / (boxes[:, 2:] - boxes[:, :2]).prod(1)
-
-
-def _place(
-    size: tuple[int, ...], within: tuple[int, ...], taken: np.ndarray, u: np.ndarray, most: float
-) -> tuple[int, int] | None:
-    """Where (y, x) a piece of this size lies: the first of some places at which it covers no more
-    than this share of any box, nor a box of it."""
-    if size[0] >= within[0] // 2 or size[1] >= within[1] // 2:
-        return None
-    for down, across in u.reshape(-1, 2):
-        y, x = int(down * (within[0] - size[0] + 1)), int(across * (within[1] - size[1] + 1))
-        shares = _covered(np.array([x, y, x + size[1], y + size[0]]), taken)
-        if max(share.max(initial=0) for share in shares) <= most:
-            return y, x
-    return None
 
 
 def _ellipse(height: int, width: int, power: float, softness: float) -> np.ndarray:
