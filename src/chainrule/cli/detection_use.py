@@ -76,9 +76,9 @@ def _share(text: str) -> float:
 # ---- evaluate --------------------------------------------------------------------------------
 
 
-def _finder(model: Any, options: Any, side: int | None = None) -> Finder:
-    """As the run says, unless the command line says otherwise, or a side is given."""
-    return Finder.of(model, options.test_side if side is None else side, options.views)
+def _finder(model: Any, options: Any) -> Finder:
+    """As the run says, unless the command line says otherwise."""
+    return Finder.of(model, options.test_side, options.views)
 
 
 def evaluate(model: Any, options: Any) -> int:
@@ -93,11 +93,10 @@ def evaluate(model: Any, options: Any) -> int:
     tell_problems(data.problems)
     own = source in BUILT_IN or str(Path(source).resolve()) == model.info.get("data")
     # What was learnt from keeps the size that it had then, tiles of photographs for instance.
-    learnt = max(model.config["input_shape"][1:]) if options.test_side is None else None
-    train, test = (
-        (data.train, _finder(model, options, learnt)),
-        (data.test, _finder(model, options)),
-    )
+    side = options.test_side
+    learnt = max(model.config["input_shape"][1:]) if side is None else side
+    train = data.train, Finder.of(model, learnt, options.views)
+    test = data.test, _finder(model, options)
     parts = {"train": [train], "test": [test], "all": [train, test]}
     chosen = parts[options.split or ("test" if own else "all")]
     if data.test.channels != model.config["input_shape"][0]:

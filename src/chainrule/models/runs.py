@@ -186,13 +186,13 @@ def _checked(info: Any) -> dict[str, Any]:
     }  # fmt: skip
     if not isinstance(info, dict):
         raise ValueError(t("info is no JSON object"))
-    for name, kind in kinds.items():
-        if name in info and not isinstance(info[name], kind):
-            raise ValueError(t("info has {name} = {value!r}", name=name, value=info[name]))
-    inner = {"tile": len(info.get("tile", "xy")) == 2,
-             "finding": isinstance(info.get("finding", {}).get("views", []), list)}  # fmt: skip
-    for name, fine in inner.items():
-        if not fine:
+    fine = {name: isinstance(info[name], kind) for name, kind in kinds.items() if name in info}
+    if fine.get("tile"):
+        fine["tile"] = len(info["tile"]) == 2
+    if fine.get("finding"):
+        fine["finding"] = isinstance(info["finding"].get("views", []), list)
+    for name in fine:
+        if not fine[name]:
             raise ValueError(t("info has {name} = {value!r}", name=name, value=info[name]))
     return info
 

@@ -130,7 +130,8 @@ _KEPT = (
 def _alike(value: Any, usual: Any) -> bool:
     """Whether a value read from JSON is of the kind of a usual one."""
     if isinstance(usual, tuple):
-        return isinstance(value, list) and len(value) == (len(usual) or len(value))
+        # Of views there may be any number.
+        return isinstance(value, list) and (not usual or len(value) == len(usual))
     if isinstance(usual, Mapping):
         return isinstance(value, dict) and all(_alike(v, 0.0) for v in value.values())
     return value is usual is None or isinstance(value, int | float) and math.isfinite(value)
