@@ -81,7 +81,7 @@ class Augmentation:
         turn = colours_turned(
             np.pi * self.colour * (2 * u[0] - 1), 1 + self.colour * (2 * u[1] - 1)
         )
-        pixels = turn @ image.reshape(3, -1).astype(np.float32)
+        pixels = np.einsum("ij,jp->ip", turn, image.reshape(3, -1).astype(np.float32))
         if self.hues or self.shades:
             count = 3 + int(u[2] * (_COLOURS - 2))
             chosen = pixels[:, (u[3 : 3 + count] * pixels.shape[1]).astype(np.int64)].T

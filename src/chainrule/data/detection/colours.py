@@ -29,13 +29,13 @@ def repainted(image: np.ndarray, chosen: np.ndarray, moves: np.ndarray, width: f
     """float32 (C, H, W): every colour moves as the nearest of the `chosen` colours (K, C) do, by a
     mean of `moves` (K, C) with weights exp(−distance² / (2·width²)). What had one colour still has
     one; what differs in colour goes different ways."""
-    colours = image.reshape(len(image), -1).T.astype(np.float32)
-    chosen = chosen.astype(np.float32)
-    # |colour|² is the same for all of the chosen, and so is left out.
-    nearness = colours @ chosen.T - (chosen * chosen).sum(1) / 2
-    nearness -= nearness.max(1, keepdims=True)
-    weights = np.exp(nearness / np.float32(width * width))
-    weights /= weights.sum(1, keepdims=True)
-    return np.ascontiguousarray((colours + weights @ moves.astype(np.float32)).T).reshape(
-        image.shape
-    )
+    colours = image.astype(np.float32).reshape(len(image), -1)
+    chosen, moves = chosen.astype(np.float32), moves.astype(np.float32)
+    # |colour|² is the same for all of the chosen, and so is left out. einsum keeps to one thread.
+    nearness = np.einsum("kc,cp->kp", chosen, colours)
+    nearness -= (chosen * chosen).sum(1, keepdims=True) / 2
+    nearness -= nearness.max(0)
+    nearness /= np.float32(width * width)
+    weights = np.exp(nearness, out=nearness)
+    weights /= weights.sum(0)
+    return (colours + np.einsum("kc,kp->cp", moves, weights)).reshape(image.shape)

@@ -22,7 +22,7 @@ def made_ground(generator: np.random.Generator, shape: tuple[int, ...]) -> np.nd
     reliefs *= generator.uniform(1, 8, (count, 1, 1)).astype(np.float32)
     shares = np.exp(reliefs - reliefs.max(0))
     shares /= shares.sum(0)
-    ground = np.tensordot(colours.T.astype(np.float32), shares, 1)
+    ground = np.einsum("kc,khw->chw", colours.astype(np.float32), shares)
     grain = generator.standard_normal((1, height, width), np.float32)
     coarse = enlarged(grain[:, ::2, ::2], (height, width))
     ground += np.float32(generator.uniform(2, 12)) * grain
