@@ -170,10 +170,14 @@ def resnet_fpn_backbone(
 
 class SmallBody(nn.Module):
     """A residual network that trains from scratch on a CPU: maps of 1/4, 1/8, 1/16 (and 1/32) of
-    the image. Convolution 3×3 with stride 2, then a stage for each width, each halving the map."""
+    the image. Convolution 3×3 with stride 2, then a stage for each width, each halving the map in
+    the first of its `blocks`; the others are the identity at first."""
 
-    def __init__(self, widths: Sequence[int] = (32, 64, 128), in_channels: int = 3) -> None:
+    def __init__(
+        self, widths: Sequence[int] = (32, 64, 128), in_channels: int = 3, blocks: int = 1
+    ) -> None:
         super().__init__()
+        self.blocks = Int(low=1).check(blocks, "SmallBody", "blocks")
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, widths[0] // 2, 3, 2, 1, bias=False),
             nn.BatchNorm2d(widths[0] // 2),
@@ -185,20 +189,25 @@ class SmallBody(nn.Module):
                 nn.Conv2d(before, width, 1, 2, bias=False), nn.BatchNorm2d(width)
             )
             stages.append(BasicBlock(before, width, 2, shorter))
+            for _ in range(blocks - 1):
+                stages.append(BasicBlock(width, width))
+                nn.init.zeros_(stages[-1].bn2.weight)
             before = width
         self.stages = nn.ModuleList(stages)
         draw_convolutions(self)
 
     def forward(self, x: Tensor) -> dict[str, Tensor]:
         x, maps = self.stem(x), {}
-        for i, stage in enumerate(self.stages):
-            x = stage(x)
-            maps[str(i)] = x
+        for i, block in enumerate(self.stages, 1):
+            x = block(x)
+            if i % self.blocks == 0:
+                maps[str(i // self.blocks - 1)] = x
         return maps
 
 
 def small_fpn_backbone(
-    widths: Sequence[int] = (32, 64, 128), out_channels: int = 64, in_channels: int = 3
-) -> BackboneWithFPN:
+    widths: Sequence[int] = (32, 64, 128), out_channels: int = 64, in_channels: int = 3,
+    blocks: int = 1,
+) -> BackboneWithFPN:  # fmt: skip
     """`SmallBody` with a pyramid of width `out_channels`."""
-    return BackboneWithFPN(SmallBody(widths, in_channels), list(widths), out_channels)
+    return BackboneWithFPN(SmallBody(widths, in_channels, blocks), list(widths), out_channels)
