@@ -274,15 +274,15 @@ def _with_resnet(
 def fasterrcnn_small(
     *, weights: Weights = None, num_classes: int = 91, fixed_size: tuple[int, int] = (128, 128),
     widths: Sequence[int] = (32, 64, 128), out_channels: int = 64, smallest: float = 12.0,
-    in_channels: int = 3, blocks: int = 1, **options: Any,
+    in_channels: int = 3, blocks: int = 1, by_image: int = 0, **options: Any,
 ) -> FasterRCNN:  # fmt: skip
     """A Faster R-CNN that trains from scratch on a CPU in minutes.
 
-    A small residual backbone (so many `blocks` of each of the `widths`) with maps of 1/4, 1/8, 1/16
-    and 1/32, anchors from `smallest` pixels
-    on (two sizes a map, twice as large on the next), a head of width 256, few proposals.
+    A small residual backbone (blocks, by_image: see `pyramid.SmallBody`) with maps of 1/4, 1/8,
+    1/16 and 1/32, anchors from `smallest` pixels on (two sizes a map, twice as large on the next),
+    a head of width 256, few proposals.
     """
-    backbone = small_fpn_backbone(widths, out_channels, in_channels, blocks)
+    backbone = small_fpn_backbone(widths, out_channels, in_channels, blocks, by_image)
     levels = len(widths) + 1
     sizes = tuple((smallest * 2**k, smallest * 2 ** (k + 0.5)) for k in range(levels))
     pool = MultiScaleRoIAlign(

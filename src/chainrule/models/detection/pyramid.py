@@ -168,16 +168,36 @@ def resnet_fpn_backbone(
     return BackboneWithFPN(_Stages(network, returned), widths, 256, extra_blocks)
 
 
+class InstanceBatchNorm2d(nn.Module):
+    """(N, C, H, W): the first half of the channels normalised in each image by itself, the others
+    over the batch. What is the same all over an image, such as its light, is gone from the one
+    half and remains in the other. X. Pan, P. Luo, J. Shi, X. Tang, "Two at once: enhancing learning
+    and generalization capacities via IBN-Net", ECCV 2018."""
+
+    def __init__(self, num_features: int) -> None:
+        super().__init__()
+        self.split = num_features // 2
+        self.instance = nn.InstanceNorm2d(self.split, affine=True)
+        self.batch = nn.BatchNorm2d(num_features - self.split)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return F.cat([self.instance(x[:, : self.split]), self.batch(x[:, self.split :])], 1)
+
+
 class SmallBody(nn.Module):
     """A residual network that trains from scratch on a CPU: maps of 1/4, 1/8, 1/16 (and 1/32) of
     the image. Convolution 3×3 with stride 2, then a stage for each width, each halving the map in
-    the first of its `blocks`; the others are the identity at first."""
+    the first of its `blocks`; the others are the identity at first. `by_image`: in so many stages
+    the first normalisation of each block is an `InstanceBatchNorm2d`, for images of other places
+    than those learnt from."""
 
     def __init__(
-        self, widths: Sequence[int] = (32, 64, 128), in_channels: int = 3, blocks: int = 1
-    ) -> None:
+        self, widths: Sequence[int] = (32, 64, 128), in_channels: int = 3, blocks: int = 1,
+        by_image: int = 0,
+    ) -> None:  # fmt: skip
         super().__init__()
         self.blocks = Int(low=1).check(blocks, "SmallBody", "blocks")
+        Int(low=0).check(by_image, "SmallBody", "by_image")
         self.stem = nn.Sequential(
             nn.Conv2d(in_channels, widths[0] // 2, 3, 2, 1, bias=False),
             nn.BatchNorm2d(widths[0] // 2),
@@ -193,6 +213,8 @@ class SmallBody(nn.Module):
                 stages.append(BasicBlock(width, width))
                 nn.init.zeros_(stages[-1].bn2.weight)
             before = width
+        for block in stages[: by_image * blocks]:
+            block.bn1 = InstanceBatchNorm2d(block.conv1.out_channels)
         self.stages = nn.ModuleList(stages)
         draw_convolutions(self)
 
@@ -207,7 +229,8 @@ class SmallBody(nn.Module):
 
 def small_fpn_backbone(
     widths: Sequence[int] = (32, 64, 128), out_channels: int = 64, in_channels: int = 3,
-    blocks: int = 1,
+    blocks: int = 1, by_image: int = 0,
 ) -> BackboneWithFPN:  # fmt: skip
     """`SmallBody` with a pyramid of width `out_channels`."""
-    return BackboneWithFPN(SmallBody(widths, in_channels, blocks), list(widths), out_channels)
+    body = SmallBody(widths, in_channels, blocks, by_image)
+    return BackboneWithFPN(body, list(widths), out_channels)

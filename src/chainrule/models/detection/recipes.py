@@ -193,6 +193,7 @@ def faster_rcnn(
     input_shape: Sequence[int], classes: int, smallest: float = 12.0, proposals: int = 128,
     test_candidates: int | None = None, test_proposals: int | None = None, rpn_samples: int = 128,
     box_samples: int = 64, detections: int = 100, least_score: float = 0.05, blocks: int = 1,
+    by_image: int = 0,
 ) -> FasterRCNN:  # fmt: skip
     """`fasterrcnn_small` for images (C, H, W) brought to H×W, and so many classes beside the
     background.
@@ -201,14 +202,15 @@ def faster_rcnn(
     test_proposals: after training (the same); test_candidates: how many of each map go through
     suppression then (twice as many as proposals). rpn_samples, box_samples: anchors and proposals
     of an image that the losses look at. detections: at most so many of an image, each with a score
-    above least_score. blocks: residual blocks of each width.
+    above least_score. blocks, by_image: of the backbone, see `pyramid.SmallBody`.
     An anchor stands for an object from an IoU of 0.5 on, and not 0.7 as in the paper: small
     objects of all shapes meet few anchors so well (1.4 an object in digit scenes; with 0.5, 9.5).
     """
     channels, height, width = input_shape
     return fasterrcnn_small(
         num_classes=classes + 1, fixed_size=(height, width), in_channels=channels,
-        smallest=smallest, blocks=blocks, rpn_fg_iou_thresh=0.5, rpn_bg_iou_thresh=0.3,
+        smallest=smallest, blocks=blocks, by_image=by_image,
+        rpn_fg_iou_thresh=0.5, rpn_bg_iou_thresh=0.3,
         rpn_pre_nms_top_n_train=proposals, rpn_pre_nms_top_n_test=test_candidates or 2 * proposals,
         rpn_post_nms_top_n_train=proposals, rpn_post_nms_top_n_test=test_proposals or proposals,
         rpn_batch_size_per_image=rpn_samples, box_batch_size_per_image=box_samples,
