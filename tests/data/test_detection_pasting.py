@@ -64,6 +64,21 @@ def test_pasted_objects_lie_in_their_boxes():
     assert 4 <= untouched <= 24
 
 
+def test_boxes_end_where_half_of_the_piece_is_seen():
+    """Along the middle of the light plates, row and column, on ground of one value."""
+    data, seen = Plates(), []
+    pasting = Pasting(data.__getitem__, len(data), 2)
+    for k in range(150):
+        image, objects = pasting(*empty(), draws(k))
+        for box in objects.boxes[(objects.labels == 1) & (len(objects.labels) == 1)]:
+            x, y = ((box[:2] + box[2:]) / 2).astype(int)
+            light = image[0] - 50 > (image[0, y, x] - 50) / 2
+            lit = light[y].sum(), light[:, x].sum()
+            seen.append((box[2:] - box[:2]) - lit)
+    assert len(seen) > 20
+    assert np.abs(seen).max() < 2.1 and np.abs(np.mean(seen, 0)).max() < 0.5
+
+
 def test_pieces_hide_no_object():
     data = Plates()
     pasting = Pasting(data.__getitem__, len(data), 14)

@@ -28,9 +28,9 @@ class Pasting:
     """Sets two to `most` pieces of other images down in an image, in four of five images.
 
     Three of five pieces are objects, the others ground of an object's size. Each is cut out along
-    an ellipse, or a shape between that and its box, with soft edges; mirrored, turned by 90°, made
-    larger or smaller by up to a quarter, lighter or darker by up to 15%. None covers an object, or
-    an earlier piece, by more than a fifth.
+    an ellipse, or a shape between that and its box, with soft edges, in whose middle the box ends;
+    mirrored, turned by 90°, made larger or smaller by up to a quarter, lighter or darker by up to
+    15%. None covers an object, or an earlier piece, by more than a fifth.
 
     Args:
         sample: gives an image with its objects by its number, of which there are `count`: where
@@ -76,13 +76,16 @@ class Pasting:
             if place is None:
                 continue
             y, x = place
-            mask = _ellipse(high, wide, 2 + 1.5 * u[7], 0.05 + 0.2 * u[8])
+            softness = 0.05 + 0.2 * u[8]
+            mask = _ellipse(high, wide, 2 + 1.5 * u[7], softness)
             under = image[:, y : y + high, x : x + wide]
             under += mask * (piece * np.float32(0.85 + 0.3 * u[9]) - under)
             box = np.array([[x, y, x + wide, y + high]], np.float32)
             taken = np.concatenate([taken, box])
             if label:
-                boxes.append(box)
+                # As far as the mask is half there: what is seen of an object ends there.
+                inset = softness / 4 * np.array([wide, high, -wide, -high], np.float32)
+                boxes.append((box + inset).astype(np.float32))
                 labels.append(np.array([label], np.int64))
         together = np.concatenate(labels)
         ignored = np.zeros(len(together), bool)
