@@ -141,9 +141,10 @@ def _alike(value: Any, usual: Any) -> bool:
 # tiles of 256 pixels to learn from, the held-out photographs of 400 whole. They were taken
 # elsewhere, on other ground, in another light: each channel is brought to the same mean and
 # deviation, and crowns are learnt on made-up ground as well (AP@0.5 elsewhere 0.39; 0.33 without
-# made-up ground, 0.30 with nothing pasted; see docs/detection.md). 853 crowns are soon known by
-# heart: the rate stays high, and the average of the weights is the model (trained on one large
-# photograph, AP@0.5 on the other is 0.37 with the average and 0.31 without).
+# made-up ground, 0.30 with nothing pasted; each of one run, give or take 0.03, see
+# docs/detection.md). 853 crowns are soon known by heart: the rate stays high, and the average of
+# the weights is the model (trained on one large photograph, AP@0.5 on the other is 0.37 with the
+# average and 0.31 without).
 _OF_DATA: dict[str, dict[str, Any]] = {
     "deepforest": {
         "epochs": 70,
