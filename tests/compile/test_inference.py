@@ -142,9 +142,10 @@ def test_minimal_filtering_is_for_whole_vectors_and_where_it_is_sooner():
         x = cr.randn(1, inputs, size, size)
         return agrees(lambda x: second(F.relu(first(x))), x)
 
-    assert "winograd_channels(" in schedule(2 * lanes, 4 * lanes, 16)
-    assert "winograd_channels(" not in schedule(2 * lanes, 4 * lanes - 1, 16)
-    assert "winograd_channels(" not in schedule(2 * lanes, 4 * lanes, 16, 2)
+    # With fewer than four vectors of sources it depends on the processor.
+    assert "winograd_channels(" in schedule(4 * lanes, 4 * lanes, 16)
+    assert "winograd_channels(" not in schedule(4 * lanes, 4 * lanes - 1, 16)
+    assert "winograd_channels(" not in schedule(4 * lanes, 4 * lanes, 16, 2)
     assert "winograd_channels(" not in schedule(8 * lanes, 8 * lanes, 2)
 
 
