@@ -82,8 +82,10 @@ def test_every_window(monkeypatch, pool, shape, batch, threads, kind):
     agrees(function, x, threads, target)
 
 
-@pytest.mark.parametrize("shape", ["even", "minimal"])
+@pytest.mark.parametrize("shape", ["direct", "minimal"])
 def test_what_is_pooled_does_not_go_to_memory(monkeypatch, shape):
+    if shape == "direct" and host().lanes(4) < 16:
+        shape = "even"  # With few registers 20 channels come in threes of columns: half windows.
     monkeypatch.setattr(contraction, "winograd_channels_pays", winograd_channels_fits)
     function, x = network(shape, "max")
     assert inside(agrees(function, x))

@@ -48,9 +48,8 @@ def test_half_of_the_channels_forget_the_light_of_their_image():
     np.testing.assert_allclose(lit[:, :2], plain[:, :2], atol=1e-4)
     np.testing.assert_allclose(plain[:, :2].mean((2, 3)), 0, atol=1e-6)
     assert (abs(lit[:, 2:] - plain[:, 2:]) > 0.1).any((1, 2, 3)).all()
-    # The others are a batch's, also in evaluation.
     np.testing.assert_allclose(plain[:, 2:].mean((0, 2, 3)), 0, atol=1e-6)
-    norm.eval()
+    norm.eval()  # An image does not depend on those beside it.
     np.testing.assert_array_equal(norm(x[:1]).detach().numpy(), norm(x).detach().numpy()[:1])
 
 
