@@ -129,9 +129,12 @@ def test_the_small_one_is_the_same_graph_too(reference):
             np.testing.assert_allclose(ours[name].numpy(), theirs[name].numpy(), 1e-4, 1e-4)
 
 
-def test_compiled_it_gives_the_same():
-    model = drawn(network(num_classes=4))
-    images, targets = scene(sizes=((64, 64), (50, 64)), objects=(2, 0))
+@pytest.mark.parametrize(("dtype", "seed", "close"), [("float32", 5, 1e-4), ("float64", 0, 1e-6)])
+def test_compiled_it_gives_the_same(dtype, seed, close):
+    """In float32 with weights that leave no proposal within rounding of a decision: with those of
+    seeds 1, 2, 3 and 8, parameters off by 1e-6 are enough for another set of proposals."""
+    model = drawn(network(num_classes=4), seed).to(getattr(cr, dtype))
+    images, targets = scene(dtype, sizes=((64, 64), (50, 64)), objects=(2, 0))
     batch = model.batch(images, targets)
 
     def step(*batch):
@@ -148,12 +151,12 @@ def test_compiled_it_gives_the_same():
         results.append(({k: v.item() for k, v in losses.items()}, gradient))
     (losses, gradient), (again, of_program) = results
     for name in losses:
-        assert again[name] == pytest.approx(losses[name], rel=1e-4, abs=1e-6), name
-    np.testing.assert_allclose(of_program, gradient, atol=1e-4 * np.abs(gradient).max())
+        assert again[name] == pytest.approx(losses[name], rel=close, abs=1e-6), name
+    np.testing.assert_allclose(of_program, gradient, atol=close * np.abs(gradient).max())
     model.eval()
     raw, compiled = model.raw(*batch[:2]), cr.compile(model.raw)(*batch[:2])
     for ours, theirs in zip(raw, compiled, strict=True):
-        np.testing.assert_allclose(theirs.numpy(), ours.numpy(), 1e-3, 1e-4)
+        np.testing.assert_allclose(theirs.numpy(), ours.numpy(), 10 * close, close)
 
 
 # ---- names ----------------------------------------------------------------------------------
