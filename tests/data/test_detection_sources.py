@@ -1,6 +1,7 @@
 """Images with boxes from VOC's XML and COCO's JSON: what is read, and what is refused in words."""
 
 import json
+import sys
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from chainrule.base.errors import DataError, FileFormatError
 from chainrule.data.detection import load_detection, open_coco, open_voc, tree_crowns
 from chainrule.data.detection.trees import Tiles
 from chainrule.data.detection.voc import read_annotation
+from chainrule.data.readers.images import MissingExtraError
 
 Image = pytest.importorskip("PIL.Image")
 
@@ -260,3 +262,10 @@ def test_tree_crowns_say_what_is_missing(tmp_path):
     voc(tmp_path, a=xml(thing([2, 2, 9, 9], "Tree")))
     with pytest.raises(DataError, match="OSBS_029"):
         tree_crowns("test", tmp_path)
+
+
+def test_without_pillow_no_image_is_blamed(tmp_path, monkeypatch):
+    voc(tmp_path, a=xml(thing([1, 1, 9, 9])))
+    monkeypatch.setitem(sys.modules, "PIL", None)
+    with pytest.raises(MissingExtraError, match=r'pip install "chainrule\[images\]"'):
+        open_voc(tmp_path)

@@ -16,7 +16,7 @@ from chainrule.data.detection.samples import (
     Sample,
     mended,
 )
-from chainrule.data.readers.images import MAX_PIXELS, image_size, read_image
+from chainrule.data.readers.images import MAX_PIXELS, MissingExtraError, image_size, read_image
 
 # Decoded images are kept up to so many bytes together: decoding takes longer than a small step.
 _KEPT = 256 << 20
@@ -92,6 +92,8 @@ def ready(
     """
     try:
         size = image_size(path)
+    except MissingExtraError:
+        raise  # It is not the image that is at fault.
     except (ChainruleError, OSError) as error:
         problems.append(t("{reason} Left out.", reason=error))
         return None
