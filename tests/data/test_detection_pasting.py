@@ -111,6 +111,47 @@ def test_on_made_up_ground_there_is_only_what_was_pasted():
     assert max(counts) > 4 and len(set(grounds)) == 30
 
 
+class Reds(Plates):
+    def __getitem__(self, index):
+        image, objects = super().__getitem__(index)
+        image[0, image[0] == 10] = 150
+        return Sample(image, objects)
+
+
+def test_recoloured_pieces_are_where_and_what_they_were():
+    data = Reds()
+    plain, other = (
+        Pasting(data.__getitem__, len(data), 10, recoloured=share) for share in (0.0, 1.0)
+    )
+    seen = {False: [], True: []}
+    for k in range(40):
+        (_, once), (_, again) = plain(*empty(), draws(k)), other(*empty(), draws(k))
+        np.testing.assert_array_equal(once.boxes, again.boxes)
+        np.testing.assert_array_equal(once.labels, again.labels)
+        for pasting in (plain, other):
+            image, objects = pasting(*empty(), draws(k))
+            assert image.min() >= 0 and image.max() <= 255
+            for x0, y0, x1, y1 in objects.boxes[objects.labels == 2].astype(int):
+                seen[pasting is other].append(image[:, (y0 + y1) // 2, (x0 + x1) // 2])
+    before, after = (np.array(seen[key]) for key in (False, True))
+    # Dark red, up to 15% lighter or darker, against up to 50 more or less, and grey to red.
+    assert np.ptp(before.mean(1)) < 20 < 60 < np.ptp(after.mean(1))
+    assert np.ptp(before[:, 0] - before[:, 2]) < 50
+    assert (after[:, 0] - after[:, 2]).min() < 30 and (after[:, 0] > after[:, 2]).all()
+
+
+def test_grey_images_have_pieces_in_another_light_only():
+    class Grey(Plates):
+        def __getitem__(self, index):
+            image, objects = super().__getitem__(index)
+            return Sample(image[:1], objects)
+
+    data = Grey()
+    pasting = Pasting(data.__getitem__, len(data), 8, recoloured=1.0)
+    image, _ = pasting(np.full((1, 120, 120), 50, np.uint8), objects_of([], []), draws(2))
+    assert image.shape == (1, 120, 120) and image.dtype == np.float32
+
+
 @pytest.mark.parametrize("made", [0.0, 1.0])
 def test_the_same_numbers_paste_the_same(made):
     data = Plates()
@@ -139,6 +180,8 @@ def test_batches_have_places_for_what_is_pasted():
     assert max(counts) > 4
     with pytest.raises(ArgumentError, match="most"):
         DetectionBatches(data, ((128, 128),), pasted=1)
+    with pytest.raises(ArgumentError, match="recoloured"):
+        DetectionBatches(data, ((128, 128),), pasted=2, recoloured=1.5)
 
 
 def test_images_that_cannot_be_read_lend_nothing():

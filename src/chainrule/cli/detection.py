@@ -226,7 +226,7 @@ def _in_folder(
         )
     batches = DetectionBatches(
         data.train, sizes, augmentation, recipe.mean, recipe.std, recipe.standardise, pasted,
-        recipe.made_ground,
+        recipe.made_ground, recipe.recoloured,
     )  # fmt: skip
     finder = Finder(
         model, recipe.test_side or recipe.side, recipe.mean, recipe.std, not options.glass,

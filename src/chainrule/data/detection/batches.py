@@ -65,6 +65,7 @@ class DetectionBatches(Dataset):
         pasted: so many pieces of other images at most are set down in each, before anything else is
             changed; see `pasting.Pasting`. 0: none.
         made: in this share of images, on made-up ground.
+        recoloured: this share of the pieces in other colours.
     """
 
     def __init__(
@@ -77,13 +78,16 @@ class DetectionBatches(Dataset):
         standardise: bool = False,
         pasted: int = 0,
         made: float = 0.0,
+        recoloured: float = 0.0,
     ) -> None:
         if not len(dataset):
             raise DataError(t("There is no image to learn from."))
         self.dataset, self.sizes = dataset, tuple(sizes)
         self.augmentation, self.mean, self.std = augmentation, mean, std
         self.standardise = Bool().check(standardise, "DetectionBatches", "standardise")
-        self.pasting = Pasting(self._readable, len(dataset), pasted, made) if pasted else None
+        self.pasting = None
+        if pasted:
+            self.pasting = Pasting(self._readable, len(dataset), pasted, made, recoloured)
         self.places = max(-(-(dataset.most_objects() + pasted) // PLACES), 1) * PLACES
         self.bucket = np.array(
             [bucket_of(dataset.size(k), self.sizes) for k in range(len(dataset))]

@@ -12,6 +12,7 @@ from collections.abc import Callable
 import numpy as np
 
 from chainrule.base.constraints import Int, Interval
+from chainrule.data.detection.colours import colours_turned
 from chainrule.data.detection.geometry import enlarged, free_place
 from chainrule.data.detection.ground import made_ground
 from chainrule.data.detection.samples import Objects, Sample
@@ -39,14 +40,23 @@ class Pasting:
         most: pieces in an image.
         made: in this share of images nothing remains but what is pasted, on made-up ground, see
             `ground.made_ground`; half of `most` at least.
+        recoloured: this share of the pieces is shown in other colours and in another light than
+            what they are set down on. For objects whose colours beside those of the ground differ
+            from place to place.
     """
 
     def __init__(
-        self, sample: Callable[[int], Sample], count: int, most: int, made: float = 0.0
+        self,
+        sample: Callable[[int], Sample],
+        count: int,
+        most: int,
+        made: float = 0.0,
+        recoloured: float = 0.0,
     ) -> None:
         self.sample, self.count = sample, count
         self.most = Int(low=2).check(most, "Pasting", "most")
         self.made = Interval(0, 1).check(made, "Pasting", "made")
+        self.recoloured = Interval(0, 1).check(recoloured, "Pasting", "recoloured")
 
     def __call__(
         self, image: np.ndarray, objects: Objects, draws: Draws
@@ -119,7 +129,22 @@ class Pasting:
         piece = enlarged(image[:, y0:y1, x0:x1], size)
         piece = piece[:, :, ::-1] if u[4] < 0.5 else piece
         piece = piece[:, ::-1] if u[5] < 0.5 else piece
-        return piece.transpose(0, 2, 1) if u[6] < 0.5 else piece, label
+        piece = piece.transpose(0, 2, 1) if u[6] < 0.5 else piece
+        # Of ground, the numbers of the places that were tried serve once more.
+        return _recoloured(piece, u[11:15]) if u[10] < self.recoloured else piece, label
+
+
+def _recoloured(piece: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """A piece (C, h, w), 0 .. 255, in other colours; u: four numbers in 0 .. 1. Hues turn by up to
+    0.12 half circles, saturation is multiplied by 0 to 1.4, contrast by 0.7 to 1.4, and brightness
+    moves by up to 50."""
+    piece = piece.astype(np.float32)
+    if len(piece) == 3:
+        turn = colours_turned(np.pi * 0.12 * (2 * u[0] - 1), 1.4 * u[1])
+        piece = np.einsum("ij,jhw->ihw", turn, piece)
+    mean = piece.mean((1, 2), keepdims=True)
+    lit = (piece - mean) * np.float32(0.7 * 2 ** u[2]) + mean + np.float32(100 * u[3] - 50)
+    return np.clip(lit, 0, 255)
 
 
 def _ellipse(height: int, width: int, power: float, softness: float) -> np.ndarray:

@@ -30,8 +30,8 @@ class DetectionRecipe:
     and step of the tiles that aerial photographs are learnt from; `views`, the mirror images that
     are searched as well when finding ("x", "y", "xy"), or none. Augmentation: `scale`, `light`,
     `colour`, `hues` and `shades`, see `data.detection.Augmentation`; `pasted`, how many pieces of
-    other images are set down in each, and `made_ground`, in which share of images on made-up
-    ground, see `data.detection.pasting`.
+    other images are set down in each, `made_ground`, in which share of images on made-up ground,
+    and `recoloured`, which share of the pieces in other colours, see `data.detection.pasting`.
 
     `network`: what the builder takes; `smallest` and `proposals` follow from the data where they
     are not in it.
@@ -62,6 +62,7 @@ class DetectionRecipe:
     shades: float = 0.0
     pasted: int = 0
     made_ground: float = 0.0
+    recoloured: float = 0.0
     network: Mapping[str, Any] = field(default_factory=dict)
     optimizer_name: str = "adamw"
 
@@ -123,7 +124,8 @@ class DetectionRecipe:
 
 _KEPT = (
     "warm_up", "floor", "weight_decay", "clip_grad_norm", "average", "mean", "std", "tile", "views",
-    "scale", "light", "colour", "hues", "shades", "pasted", "made_ground", "network",
+    "scale", "light", "colour", "hues", "shades", "pasted", "made_ground",
+    "recoloured", "network",
 )  # fmt: skip
 
 
