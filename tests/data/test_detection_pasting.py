@@ -150,6 +150,9 @@ def test_grey_images_have_pieces_in_another_light_only():
     pasting = Pasting(data.__getitem__, len(data), 8, recoloured=1.0)
     image, _ = pasting(np.full((1, 120, 120), 50, np.uint8), objects_of([], []), draws(2))
     assert image.shape == (1, 120, 120) and image.dtype == np.float32
+    plain = Pasting(data.__getitem__, len(data), 8)
+    before, _ = plain(np.full((1, 120, 120), 50, np.uint8), objects_of([], []), draws(2))
+    assert (image != before).any() and ((image == 50) == (before == 50)).mean() > 0.9
 
 
 @pytest.mark.parametrize("made", [0.0, 1.0])

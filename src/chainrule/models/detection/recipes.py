@@ -124,8 +124,8 @@ class DetectionRecipe:
 
 _KEPT = (
     "warm_up", "floor", "weight_decay", "clip_grad_norm", "average", "mean", "std", "tile", "views",
-    "scale", "light", "colour", "hues", "shades", "pasted", "made_ground",
-    "recoloured", "network",
+    "scale", "light", "colour", "hues", "shades", "pasted", "made_ground", "recoloured",
+    "network",
 )  # fmt: skip
 
 
